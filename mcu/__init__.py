@@ -1,0 +1,1 @@
+"""The meeting server: registrar, focus, rooms, and the media workers that mix for them."""

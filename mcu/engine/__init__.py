@@ -1,0 +1,1 @@
+"""Control's side of the media workers: channel, pool, handles."""

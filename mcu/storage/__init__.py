@@ -1,0 +1,1 @@
+"""Where accounts, rooms and call records are kept."""

@@ -1,0 +1,1 @@
+"""SDP (RFC 8866): model, parser, and offer/answer (RFC 3264)."""

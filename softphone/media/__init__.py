@@ -1,0 +1,1 @@
+"""Sound in and out, and the media session of a call."""

@@ -1,0 +1,1 @@
+"""The Tk window; the only place that imports tkinter."""

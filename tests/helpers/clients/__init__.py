@@ -1,0 +1,1 @@
+"""Stock SIP clients, run headless."""

@@ -1,0 +1,69 @@
+"""Runs the tests in the order in which a fault is found soonest: lint, core, loopback, interop, windows.
+
+    python -m tests.run [--long] [pytest arguments]
+
+Each stage is its own pytest run; the first one that fails ends the run with its exit status. Nothing is skipped: a
+skipped test fails its stage.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+
+from tests import lint
+
+STAGES = (
+    ("core", "not loopback and not interop and not window and not long"),
+    ("loopback", "loopback and not long"),
+    ("interop", "interop and not long"),
+    ("windows", "window and not long"),
+)
+LONG = (("long", "long"),)
+
+
+class NothingSkipped:
+    """A pytest plugin that counts skips, so that a stage with one fails."""
+
+    def __init__(self) -> None:
+        self.skipped: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember what was skipped."""
+        if report.skipped:
+            self.skipped.append(report.nodeid)
+
+
+def run_stage(name: str, marker: str, arguments: list[str]) -> int:
+    """One pytest run; its exit status, or 1 when a test was skipped."""
+    watcher = NothingSkipped()
+    started = time.monotonic()
+    print(f"\n=== {name}", flush=True)
+    status = int(pytest.main(["-q", "-m", marker, "--durations=5", *arguments], plugins=[watcher]))
+    print(f"=== {name}: {time.monotonic() - started:.0f} s", flush=True)
+    if watcher.skipped:
+        print("skipped, and nothing may be: " + ", ".join(watcher.skipped))
+        return status or 1
+    return status
+
+
+def main(arguments: list[str]) -> int:
+    """Lint and every stage, or the long stage alone."""
+    if "--long" in arguments:
+        arguments.remove("--long")
+        stages = LONG
+    else:
+        stages = STAGES
+        if lint.main() != 0:
+            return 1
+    for name, marker in stages:
+        status = run_stage(name, marker, arguments)
+        if status != 0:
+            return status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
