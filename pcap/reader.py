@@ -1,7 +1,7 @@
 """Reads packets from capture files: classic pcap (µs and ns, both byte orders) and pcapng.
 
 Formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng (blocks: SHB, IDB, EPB, SPB). Other blocks are passed
-over. The whole file is never in memory. A file that breaks off in the middle gives what can be read, then `CaptureError`.
+over. The whole file is never in memory. A file that breaks off gives what can be read, then `CaptureError`.
 """
 
 from __future__ import annotations

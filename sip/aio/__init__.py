@@ -1,1 +1,1 @@
-"""Drivers that move bytes between sockets and the SIP core (asyncio); they hold no protocol decision (RFC 3261 §18 lives in the core)."""
+"""Drivers that move bytes between sockets and the SIP core; RFC 3261 §18 without any decision about a message."""

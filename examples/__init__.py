@@ -1,0 +1,1 @@
+"""Programs that use Confero as a library, each short enough to read in one go."""

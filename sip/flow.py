@@ -1,0 +1,27 @@
+"""Where bytes come from and go to: a flow is a UDP socket and a remote address, or a connection (RFC 5626 §3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Address = tuple[str, int]
+"""An IP address in text form without brackets, and a port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A way to a peer: `transport` is "UDP", "TCP" or "TLS"; `connection` is the shell's id of a connection, 0 for UDP
+    and for a connection that has yet to be opened."""
+
+    transport: str
+    local: Address
+    remote: Address
+    connection: int = 0
+
+    @property
+    def is_reliable(self) -> bool:
+        """Whether the transport itself repeats what is lost (RFC 3261 §17)."""
+        return self.transport != "UDP"
+
+    def __str__(self) -> str:
+        return f"{self.transport} {self.remote[0]}:{self.remote[1]}"
