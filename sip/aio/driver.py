@@ -1,0 +1,158 @@
+"""Drives an endpoint over sockets (RFC 3261 §18): UDP and TCP on the same port, IPv4 and IPv6, one timer.
+
+    async with Driver(endpoint, handler) as driver:
+        await driver.listen("127.0.0.1", 5060)
+
+Every event goes to `handler(event)`; what the endpoint has to send goes out right afterwards. An exception in the handling of
+one datagram is logged and counted, and costs that datagram alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from sip.aio.stream import Streams
+from sip.aio.udp import UdpSocket, is_unspecified, local_host_towards
+from sip.endpoint import Endpoint
+from sip.events import Event
+from sip.flow import Address, Flow
+
+log = logging.getLogger(__name__)
+
+
+class Driver:
+    """An endpoint with its sockets. Made and used inside one event loop."""
+
+    def __init__(self, endpoint: Endpoint, handler: Callable[[Event], None]) -> None:
+        self.endpoint = endpoint
+        self._handler = handler
+        self._loop = asyncio.get_running_loop()
+        self._udp: list[UdpSocket] = []
+        self._streams = Streams(self)
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_pumping = False
+        self.addresses: list[tuple[str, Address]] = []
+
+    async def __aenter__(self) -> Driver:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def now(self) -> float:
+        """The clock that the endpoint is given: monotonic seconds."""
+        return self._loop.time()
+
+    async def listen(self, host: str, port: int, *, tcp: bool = True) -> Address:
+        """Bind UDP, and TCP on the same port; the address bound. Raises OSError when the port is taken."""
+        udp = UdpSocket(host, port, self._datagram_received)
+        try:
+            if tcp:
+                await self._streams.listen(host, udp.address[1])
+        except OSError:
+            udp.close()
+            raise
+        self._udp.append(udp)
+        self.addresses.append(("UDP", udp.address))
+        if tcp:
+            self.addresses.append(("TCP", udp.address))
+        return udp.address
+
+    def flow_to(self, remote: Address, transport: str = "UDP") -> Flow:
+        """The flow to a peer, an IP address and port. Raises OSError when no socket of ours reaches it."""
+        for udp in self._udp:
+            if (":" in udp.address[0]) == (":" in remote[0]):
+                if transport == "UDP":
+                    return udp.flow_to(remote)
+                host = udp.address[0]
+                host = local_host_towards(*remote) if is_unspecified(host) else host
+                return Flow(transport, (host, udp.address[1]), remote)
+        raise OSError(f"no socket for {transport} to {remote[0]}")
+
+    def pump(self) -> None:
+        """Hand out events and bytes until the endpoint has none left; call it after each command."""
+        if self._is_pumping:
+            return
+        self._is_pumping = True
+        try:
+            while True:
+                self._send()
+                event = self.endpoint.next_event()
+                if event is None:
+                    break
+                try:
+                    self._handler(event)
+                except Exception:
+                    self.endpoint.counters["handler errors"] += 1
+                    log.exception("an event could not be handled", extra={"event": type(event).__name__})
+        finally:
+            self._is_pumping = False
+        self._arm()
+
+    def _send(self) -> None:
+        for data, flow in self.endpoint.datagrams_to_send():
+            if flow.transport == "UDP":
+                for udp in self._udp:
+                    if udp.address[1] == flow.local[1] and (":" in udp.address[0]) == (":" in flow.remote[0]):
+                        udp.send(data, flow.remote)
+                        break
+            else:
+                self._streams.send(data, flow)
+
+    def _arm(self) -> None:
+        due = self.endpoint.next_timer()
+        if self._timer is not None:
+            if due is not None and self._timer.when() <= due and not self._timer.cancelled():
+                return
+            self._timer.cancel()
+            self._timer = None
+        if due is not None:
+            self._timer = self._loop.call_at(due, self._timer_fired)
+
+    def _timer_fired(self) -> None:
+        self._timer = None
+        self._guarded(lambda: self.endpoint.handle_timer(self.now()))
+        self.pump()
+
+    def _datagram_received(self, data: bytes, flow: Flow) -> None:
+        self._guarded(lambda: self.endpoint.receive_datagram(data, flow, self.now()))
+        self.pump()
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except Exception:
+            self.endpoint.counters["driver errors"] += 1
+            log.exception("a message could not be handled")
+
+    # ---- what the streams tell
+
+    def stream_received(self, data: bytes, flow: Flow) -> bool:
+        """Bytes of a connection; False closes it."""
+        good = [True]
+
+        def work() -> None:
+            good[0] = self.endpoint.receive_stream(data, flow, self.now())
+
+        self._guarded(work)
+        self.pump()
+        return good[0]
+
+    def stream_lost(self, flow: Flow) -> None:
+        """A connection is gone."""
+        self._guarded(lambda: self.endpoint.flow_lost(flow, self.now()))
+        self.pump()
+
+    def is_waiting_for_rest(self, flow: Flow) -> bool:
+        """Whether a message on this connection is incomplete."""
+        return self.endpoint.is_waiting_for_rest(flow)
+
+    async def close(self) -> None:
+        """Close every socket; nothing is sent any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._streams.close()
+        for udp in self._udp:
+            udp.close()

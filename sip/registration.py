@@ -1,0 +1,111 @@
+"""The client's side of registration (RFC 3261 §10.2): a binding that refreshes itself until it is ended."""
+
+from __future__ import annotations
+
+from sip import events
+from sip.auth import DigestClient
+from sip.core import Core
+from sip.flow import Flow
+from sip.headers import NameAddr
+from sip.message import Response
+from sip.transaction import Transaction
+from sip.uri import Uri
+
+REFRESH_AT = 0.85
+"""Share of the granted time after which a binding is refreshed."""
+FIRST_RETRY_S = 5.0
+LONGEST_RETRY_S = 300.0
+
+
+class Registration:
+    """A binding of our contact at a registrar. `is_active` while it holds."""
+
+    def __init__(self, core: Core, registrar: Uri, aor: NameAddr, contact: Uri, flow: Flow, credentials: DigestClient | None,
+                 expires_s: int) -> None:
+        self._core = core
+        self.registrar = registrar
+        self.aor = aor
+        self.contact = contact
+        self.flow = flow
+        self.credentials = credentials
+        self.expires_s = expires_s
+        self.is_active = False
+        self._is_ending = False
+        self._call_id = ""
+        self._cseq = 0
+        self._retry_s = FIRST_RETRY_S
+        self._transaction: Transaction | None = None
+
+    def refresh(self, now: float) -> None:
+        """Send a REGISTER now."""
+        request = self._core.make_request("REGISTER", self.registrar, self.aor, self.aor, self.flow, None)
+        self._cseq += 1
+        if self._call_id:
+            request.headers.set("Call-ID", self._call_id)
+        else:
+            self._call_id = request.headers.get("Call-ID") or ""
+        request.headers.set("CSeq", f"{self._cseq} REGISTER")
+        request.headers.add("Contact", f"<{self.contact}>")
+        request.headers.add("Expires", 0 if self._is_ending else self.expires_s)
+        self._transaction = self._core.send_request(request, self.flow, self, now)
+
+    def unregister(self, now: float) -> None:
+        """Remove the binding (RFC 3261 §10.2.2)."""
+        self._is_ending = True
+        self._core.timers.stop((self, "refresh"))
+        self.refresh(now)
+
+    def replace_transaction(self, old: Transaction, new: Transaction) -> None:
+        """The REGISTER was sent again with credentials (called by the endpoint)."""
+        self._cseq = new.request.cseq.number
+        self._transaction = new
+
+    def on_response(self, transaction: Transaction, response: Response, now: float) -> None:
+        """The registrar answered."""
+        if response.status < 200 or transaction is not self._transaction:
+            return
+        if response.status in (401, 407) and self._core.retry_with_credentials(transaction, response, self.credentials, now):
+            return
+        if response.status == 423 and (least := response.headers.get("Min-Expires")) and least.isascii() and least.isdigit():
+            self.expires_s = max(self.expires_s, min(int(least), 86400))
+            self.refresh(now)
+            return
+        if 200 <= response.status < 300:
+            self._on_success(response, now)
+        else:
+            self._on_refused(response.status, response.reason, now)
+
+    def on_failure(self, transaction: Transaction, status: int, now: float) -> None:
+        """The registrar did not answer."""
+        if transaction is self._transaction:
+            self._on_refused(status, "no answer" if status == 408 else "the server can't be reached", now)
+
+    def _on_success(self, response: Response, now: float) -> None:
+        self._retry_s = FIRST_RETRY_S
+        self.is_active = not self._is_ending
+        granted = 0 if self._is_ending else _granted(response, self.contact, self.expires_s)
+        if granted:
+            self._core.timers.start((self, "refresh"), now + max(1.0, granted * REFRESH_AT))
+        self._core.emit(events.Registered(self, granted, response))
+
+    def _on_refused(self, status: int, reason: str, now: float) -> None:
+        self.is_active = False
+        if not self._is_ending and (status in (408, 480) or status >= 500):
+            self._core.timers.start((self, "refresh"), now + self._retry_s)
+            self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S)
+        self._core.emit(events.RegistrationFailed(self, status, reason))
+
+    def handle_timer(self, name: str, now: float) -> None:
+        """Time to refresh, or to try again."""
+        self.refresh(now)
+
+
+def _granted(response: Response, contact: Uri, asked_s: int) -> int:
+    """The seconds that the registrar granted to our contact (§10.2.4)."""
+    for item in response.contacts:
+        if not item.is_wildcard and item.uri.matches(contact):
+            value = item.parameter("expires")
+            if value is not None and value.isascii() and value.isdigit():
+                return min(int(value[:10]), asked_s)
+    return asked_s if response.expires is None else min(response.expires, asked_s)
+
