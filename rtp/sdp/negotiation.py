@@ -1,0 +1,300 @@
+"""Offer and answer for audio (RFC 3264 §5 – §8): what both sides can do, and what was agreed.
+
+An answer names one codec, so that what will be sent is beyond doubt, and telephone-event beside it. Every m= line of an offer
+is answered; what we don't do is refused with port 0. rtcp-mux is RFC 5761, header extensions are RFC 8285.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rtp.errors import NegotiationFailed
+from rtp.packet import AUDIO_LEVEL, MIXER_LEVEL
+from rtp.sdp.model import DIRECTIONS, Attribute, Connection, MediaDescription, SessionDescription
+
+STATIC = {0: ("PCMU", 8000, 1), 8: ("PCMA", 8000, 1), 9: ("G722", 8000, 1)}
+"""Payload types that need no rtpmap (RFC 3551 §6); G.722's clock is 8000 by its historical error."""
+EVENT = "telephone-event"
+PLAIN = ("RTP/AVP", "RTP/AVPF")
+_REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
+
+
+@dataclass(frozen=True, slots=True)
+class AudioCodec:
+    """A codec as SDP names it. `fmtp` by parameter, names in lower case."""
+
+    name: str
+    clock_rate: int
+    channels: int = 1
+    payload_type: int = 96
+    fmtp: tuple[tuple[str, str], ...] = ()
+
+    def parameter(self, name: str) -> str | None:
+        """A format parameter, None when it is not given."""
+        return dict(self.fmtp).get(name)
+
+    def is_like(self, other: AudioCodec) -> bool:
+        """Whether both mean the same encoding (names compare without case, RFC 8866 §6.6)."""
+        return self.name.lower() == other.name.lower() and self.clock_rate == other.clock_rate
+
+    @property
+    def rtpmap(self) -> str:
+        """The value of its rtpmap."""
+        channels = f"/{self.channels}" if self.channels > 1 else ""
+        return f"{self.payload_type} {self.name}/{self.clock_rate}{channels}"
+
+
+OPUS = AudioCodec("opus", 48000, 2, 111, (("useinbandfec", "1"), ("usedtx", "1")))
+G722 = AudioCodec("G722", 8000, 1, 9)
+PCMU = AudioCodec("PCMU", 8000, 1, 0)
+PCMA = AudioCodec("PCMA", 8000, 1, 8)
+DEFAULT_AUDIO = (OPUS, G722, PCMU, PCMA)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a side can do, codecs in its order of preference."""
+
+    codecs: tuple[AudioCodec, ...] = DEFAULT_AUDIO
+    dtmf: bool = True
+    ptime_ms: int = 20
+    extensions: tuple[tuple[int, str], ...] = ((1, AUDIO_LEVEL), (2, MIXER_LEVEL))
+
+    def only(self, *names: str) -> Capabilities:
+        """These capabilities with the named codecs alone, in that order. Raises NegotiationFailed for an unknown name."""
+        known = {codec.name.lower(): codec for codec in self.codecs}
+        missing = [name for name in names if name.lower() not in known]
+        if missing:
+            raise NegotiationFailed(f"no codec is called {missing[0]!r}; there are {', '.join(known)}")
+        return Capabilities(tuple(known[name.lower()] for name in names), self.dtmf, self.ptime_ms, self.extensions)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalMedia:
+    """Where our media is received, and which way we let it go."""
+
+    host: str
+    rtp_port: int
+    rtcp_port: int
+    direction: str = "sendrecv"
+
+
+@dataclass(frozen=True, slots=True)
+class NegotiatedAudio:
+    """What was agreed on a stream. `direction` is ours; `remote` is None while the peer wants nothing sent (0.0.0.0)."""
+
+    index: int
+    codec: AudioCodec
+    send_payload_type: int
+    receive_payload_type: int
+    dtmf_send: int | None
+    dtmf_receive: int | None
+    ptime_ms: int
+    remote: tuple[str, int] | None
+    remote_rtcp: tuple[str, int] | None
+    rtcp_mux: bool
+    direction: str
+    extensions: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def may_send(self) -> bool:
+        """Whether we may send media."""
+        return self.direction in ("sendrecv", "sendonly") and self.remote is not None
+
+    @property
+    def may_receive(self) -> bool:
+        """Whether the peer may send media."""
+        return self.direction in ("sendrecv", "recvonly")
+
+
+def offer(capabilities: Capabilities, local: LocalMedia, *, session_id: int, version: int) -> SessionDescription:
+    """An offer of one audio stream with all our codecs."""
+    formats = [codec.payload_type for codec in capabilities.codecs]
+    attributes: list[Attribute] = []
+    for codec in capabilities.codecs:
+        attributes += _codec_attributes(codec)
+    if capabilities.dtmf:
+        rates = {8000: 101, 48000: 100}
+        for rate in sorted({48000 if codec.name == "opus" else 8000 for codec in capabilities.codecs}):
+            formats.append(rates[rate])
+            attributes += [("rtpmap", f"{rates[rate]} {EVENT}/{rate}"), ("fmtp", f"{rates[rate]} 0-15")]
+    attributes.append(("ptime", str(capabilities.ptime_ms)))
+    attributes += [("extmap", f"{number} {uri}") for number, uri in capabilities.extensions]
+    attributes += [("rtcp", str(local.rtcp_port)), ("rtcp-mux", None), (local.direction, None)]
+    media = MediaDescription("audio", local.rtp_port, "RTP/AVP", tuple(map(str, formats)), attributes=tuple(attributes))
+    return _session(local, session_id, version, (media,))
+
+
+def answer(their_offer: SessionDescription, capabilities: Capabilities, local: LocalMedia, *, session_id: int,
+           version: int) -> tuple[SessionDescription, NegotiatedAudio]:
+    """The answer to an offer and what it means. Raises NegotiationFailed when no audio stream can be agreed on."""
+    lines: list[MediaDescription] = []
+    agreed: NegotiatedAudio | None = None
+    for index, media in enumerate(their_offer.media):
+        found = None if agreed is not None else _agree(their_offer, media, index, capabilities, local.direction)
+        if found is None:
+            lines.append(media.refused())
+        else:
+            agreed = found
+            lines.append(_answer_line(media, found, local))
+    if agreed is None:
+        raise NegotiationFailed(_why_not(their_offer, capabilities))
+    return _session(local, session_id, version, tuple(lines)), agreed
+
+
+def apply_answer(our_offer: SessionDescription, their_answer: SessionDescription) -> NegotiatedAudio:
+    """What the answer to our offer means. Raises NegotiationFailed when it refuses the stream, or does not fit the offer."""
+    if len(their_answer.media) != len(our_offer.media):
+        raise NegotiationFailed(f"{len(our_offer.media)} media were offered, {len(their_answer.media)} answered")
+    for index, (ours, theirs) in enumerate(zip(our_offer.media, their_answer.media, strict=True)):
+        if theirs.port == 0 or theirs.kind != "audio":
+            continue
+        offered = {codec.payload_type: codec for codec in codecs_of(ours)}
+        for codec in codecs_of(theirs):
+            match = next((o for o in offered.values() if o.is_like(codec) and codec.name.lower() != EVENT), None)
+            if match is not None:
+                local_direction = our_offer.direction(ours)
+                return _negotiated(their_answer, theirs, index, codec, match.payload_type, ours, local_direction)
+    raise NegotiationFailed("the other side took none of our audio codecs")
+
+
+def codecs_of(media: MediaDescription) -> list[AudioCodec]:
+    """The codecs of an m= line in its order, telephone-event among them; formats without a known rtpmap are left out."""
+    maps: dict[int, tuple[str, int, int]] = dict(STATIC)
+    for value in media.values("rtpmap"):
+        number, _, encoding = value.partition(" ")
+        parts = encoding.strip().split("/")
+        if _is_number(number) and len(parts) >= 2 and _is_number(parts[1]) and 0 < int(parts[1]) <= 192000:
+            channels = int(parts[2]) if len(parts) > 2 and _is_number(parts[2]) else 1
+            maps[int(number)] = (parts[0], int(parts[1]), channels)
+    parameters: dict[int, tuple[tuple[str, str], ...]] = {}
+    for value in media.values("fmtp"):
+        number, _, rest = value.partition(" ")
+        if _is_number(number):
+            pairs = (piece.strip().partition("=") for piece in rest.split(";") if piece.strip())
+            parameters[int(number)] = tuple((name.lower(), text) for name, _, text in pairs)
+    found = []
+    for text in media.formats:
+        payload_type = int(text) if _is_number(text) else -1
+        if payload_type in maps:
+            found.append(AudioCodec(*maps[payload_type], payload_type, parameters.get(payload_type, ())))
+    return found
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 6
+
+
+def _agree(session: SessionDescription, media: MediaDescription, index: int, capabilities: Capabilities,
+           local_direction: str) -> NegotiatedAudio | None:
+    if media.kind != "audio" or media.port == 0 or media.protocol.upper() not in PLAIN:
+        return None
+    for codec in codecs_of(media):
+        ours = next((c for c in capabilities.codecs if c.is_like(codec)), None)
+        if ours is not None:
+            return _negotiated(session, media, index, codec, codec.payload_type, media, local_direction,
+                               capabilities.extensions)
+    return None
+
+
+def _negotiated(session: SessionDescription, theirs: MediaDescription, index: int, codec: AudioCodec, receive_type: int,
+                ours: MediaDescription, local_direction: str,
+                known: tuple[tuple[int, str], ...] | None = None) -> NegotiatedAudio:
+    host = session.host_of(theirs)
+    is_held = host is None or host in ("0.0.0.0", "::")
+    remote = None if is_held or host is None else (host, theirs.port)
+    mux = theirs.has("rtcp-mux") and ours.has("rtcp-mux")
+    uris = {uri for _, uri in known} if known is not None else None
+    return NegotiatedAudio(
+        index, codec, codec.payload_type, receive_type, _event_type(theirs, codec), _event_type(ours, codec),
+        _ptime(theirs), remote, remote if mux else _rtcp_address(theirs, remote), mux,
+        _combine(session.direction(theirs), local_direction), _extensions(theirs, uris),
+    )
+
+
+def _event_type(media: MediaDescription, codec: AudioCodec) -> int | None:
+    events = [c for c in codecs_of(media) if c.name.lower() == EVENT]
+    same = [c for c in events if c.clock_rate == codec.clock_rate]
+    chosen = same or events
+    return chosen[0].payload_type if chosen else None
+
+
+def _ptime(media: MediaDescription) -> int:
+    for name in ("ptime", "maxptime"):
+        text = (media.value(name) or "").strip()
+        if _is_number(text) and int(text) > 0:
+            wanted = int(text) if name == "ptime" else min(20, int(text))
+            return max(10, min(60, wanted // 10 * 10))
+    return 20
+
+
+def _rtcp_address(media: MediaDescription, remote: tuple[str, int] | None) -> tuple[str, int] | None:
+    if remote is None:
+        return None
+    parts = (media.value("rtcp") or "").split()
+    if parts and _is_number(parts[0]) and 0 < int(parts[0]) <= 65535:
+        return (parts[3] if len(parts) == 4 else remote[0], int(parts[0]))
+    return (remote[0], min(65535, remote[1] + 1))
+
+
+def _combine(their_direction: str, ours: str) -> str:
+    """Our direction: the reverse of theirs, less what we don't want ourselves."""
+    wanted = _REVERSED[their_direction]
+    send = wanted in ("sendrecv", "sendonly") and ours in ("sendrecv", "sendonly")
+    receive = wanted in ("sendrecv", "recvonly") and ours in ("sendrecv", "recvonly")
+    return DIRECTIONS[(not send) * 2 + (not receive)] if send == receive else "sendonly" if send else "recvonly"
+
+
+def _extensions(media: MediaDescription, known: set[str] | None) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for value in media.values("extmap"):
+        number, _, rest = value.partition(" ")
+        number, uri = number.partition("/")[0], rest.strip().partition(" ")[0]
+        if _is_number(number) and 1 <= int(number) <= 14 and uri in (known or {AUDIO_LEVEL, MIXER_LEVEL}):
+            found[uri] = int(number)
+    return found
+
+
+def _answer_line(media: MediaDescription, agreed: NegotiatedAudio, local: LocalMedia) -> MediaDescription:
+    formats = [str(agreed.codec.payload_type)]
+    attributes: list[Attribute] = list(_codec_attributes(_as_ours(agreed.codec)))
+    if agreed.dtmf_send is not None:
+        formats.append(str(agreed.dtmf_send))
+        rate = next(c.clock_rate for c in codecs_of(media) if c.payload_type == agreed.dtmf_send)
+        attributes += [("rtpmap", f"{agreed.dtmf_send} {EVENT}/{rate}"), ("fmtp", f"{agreed.dtmf_send} 0-15")]
+    attributes.append(("ptime", str(agreed.ptime_ms)))
+    attributes += [("extmap", f"{number} {uri}") for uri, number in agreed.extensions.items()]
+    if agreed.rtcp_mux:
+        attributes.append(("rtcp-mux", None))
+    else:
+        attributes.append(("rtcp", str(local.rtcp_port)))
+    attributes.append((agreed.direction, None))
+    return MediaDescription("audio", local.rtp_port, media.protocol, tuple(formats), attributes=tuple(attributes))
+
+
+def _as_ours(codec: AudioCodec) -> AudioCodec:
+    if codec.name.lower() == "opus":
+        return AudioCodec("opus", 48000, 2, codec.payload_type, OPUS.fmtp)
+    return AudioCodec(codec.name, codec.clock_rate, codec.channels, codec.payload_type)
+
+
+def _codec_attributes(codec: AudioCodec) -> list[Attribute]:
+    attributes: list[Attribute] = [("rtpmap", codec.rtpmap)]
+    if codec.fmtp:
+        text = ";".join(f"{name}={value}" for name, value in codec.fmtp)
+        attributes.append(("fmtp", f"{codec.payload_type} {text}"))
+    return attributes
+
+
+def _session(local: LocalMedia, session_id: int, version: int, media: tuple[MediaDescription, ...]) -> SessionDescription:
+    return SessionDescription(session_id, version, local.host, Connection.of(local.host), media)
+
+
+def _why_not(session: SessionDescription, capabilities: Capabilities) -> str:
+    audio = [media for media in session.media if media.kind == "audio" and media.port]
+    if not audio:
+        return "no audio was offered"
+    if all(media.protocol.upper() not in PLAIN for media in audio):
+        return f"only {audio[0].protocol} was offered; this server takes RTP/AVP"
+    offered = ", ".join(sorted({codec.name for media in audio for codec in codecs_of(media)})) or "nothing known"
+    return f"no codec in common: {offered} offered, {', '.join(c.name for c in capabilities.codecs)} known here"
