@@ -1,0 +1,147 @@
+"""The roster of a conference as conference-info (RFC 4575): full for who comes new, partial for who knows the rest. Pure.
+
+All subscribers share one sequence of versions. A user's element is rendered once for each change of theirs, and once more,
+with the dialog's id in it, for the member's own phone, which so knows which of them it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from mcu.participant import Participant, ParticipantId
+from sip.conference_info import ConferenceInfo, Endpoint, Media, User, document
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """The call through which a participant takes part: its contact, codec and direction (as the member sees it)."""
+
+    contact: str
+    codec: str
+    call_id: str
+    is_held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A participant as the roster shows them."""
+
+    entity: str
+    name: str
+    roles: tuple[str, ...]
+    endpoint: Endpoint
+    call_id: str
+
+
+class Roster:
+    """Who is in the conference `entity`, called `title`. max_members: told to subscribers, 0 for no limit.
+
+    One person with two phones is one user with two endpoints (§5.7).
+    """
+
+    def __init__(self, entity: str, title: str, max_members: int = 0) -> None:
+        self.version = 0
+        self.is_locked = False
+        self._entity = entity
+        self._title = title
+        self._max_members = max_members
+        self._entries: dict[ParticipantId, _Entry] = {}
+        self._by_entity: dict[str, list[ParticipantId]] = {}
+        self._texts: dict[str, str] = {}
+        self._changed: set[str] = set()
+        self._partial: dict[str, str] = {}
+        self._is_dirty = False
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(self, participant: Participant, device: Device) -> None:
+        """A participant is new, or something about them changed."""
+        entry = _entry(participant, device)
+        if self._entries.get(participant.id) == entry:
+            return
+        if participant.id not in self._entries:
+            self._by_entity.setdefault(entry.entity, []).append(participant.id)
+        self._entries[participant.id] = entry
+        self._note(entry.entity)
+
+    def remove(self, participant_id: ParticipantId) -> None:
+        """A participant has left; an unknown one is no error."""
+        entry = self._entries.pop(participant_id, None)
+        if entry is None:
+            return
+        ids = self._by_entity[entry.entity]
+        ids.remove(participant_id)
+        if not ids:
+            del self._by_entity[entry.entity]
+        self._note(entry.entity)
+
+    def set_locked(self, locked: bool) -> None:
+        """The conference was locked or opened."""
+        if locked != self.is_locked:
+            self.is_locked = locked
+            self._is_dirty = True
+
+    def _note(self, entity: str) -> None:
+        self._texts.pop(entity, None)
+        self._changed.add(entity)
+        self._is_dirty = True
+
+    def advance(self) -> bool:
+        """Close the collection of changes: the next version, with `partial` telling what is new. False when nothing is."""
+        if not self._is_dirty:
+            return False
+        self.version += 1
+        self._partial = {entity: self._text(entity) for entity in sorted(self._changed)}
+        self._changed.clear()
+        self._is_dirty = False
+        return True
+
+    def full(self, own: ParticipantId | None = None) -> bytes:
+        """Everything; own: the participant whose phone asks."""
+        return document(self._info("full"), self._texts_for(self._by_entity, own))
+
+    def partial(self, own: ParticipantId | None = None) -> bytes:
+        """What the last `advance` changed."""
+        return document(self._info("partial"), self._texts_for(self._partial, own))
+
+    def deleted(self) -> bytes:
+        """The last document: the conference is over."""
+        return document(replace(self._info("deleted"), version=self.version + 1, is_active=False), [])
+
+    def _info(self, state: str) -> ConferenceInfo:
+        return ConferenceInfo(self._entity, self.version, state, (), self._title, len(self._by_entity), self._max_members,
+                              bool(self._entries), self.is_locked)
+
+    def _texts_for(self, entities: Iterable[str], own: ParticipantId | None) -> list[str]:
+        entry = self._entries.get(own) if own is not None else None
+        special = None if entry is None else entry.entity
+        return [self._render(entity, own) if entity == special else self._text(entity) for entity in entities]
+
+    def _text(self, entity: str) -> str:
+        text = self._texts.get(entity)
+        if text is None:
+            text = self._texts[entity] = self._render(entity, None)
+        return text
+
+    def _render(self, entity: str, own: ParticipantId | None) -> str:
+        ids = self._by_entity.get(entity)
+        if not ids:
+            return str(User(entity, state="deleted"))
+        entries = [self._entries[pid] for pid in ids]
+        endpoints = tuple(
+            replace(entry.endpoint, call_id=entry.call_id) if pid == own else entry.endpoint
+            for pid, entry in zip(ids, entries, strict=True)
+        )
+        roles = tuple(dict.fromkeys(role for entry in entries for role in entry.roles))
+        return str(User(entity, entries[0].name, roles, endpoints))
+
+
+def _entry(participant: Participant, device: Device) -> _Entry:
+    status = "inactive" if device.is_held else "recvonly" if participant.is_muted else "sendrecv"
+    media = Media("audio", participant.id, status, device.codec)
+    endpoint = Endpoint(device.contact, "on-hold" if device.is_held else "connected", (media,))
+    identity = participant.identity
+    roles = (participant.role.value,) if identity.account else (participant.role.value, "guest")
+    return _Entry(identity.entity, identity.display_name, roles, endpoint, device.call_id)
