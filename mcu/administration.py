@@ -1,0 +1,328 @@
+"""One table of verbs for people who run a server: the command line and the control socket enter here.
+
+`Administration` knows the directory and the storage, and where the server runs it is given its `Live` side; what needs a
+running server says so otherwise. Results are made of dictionaries, lists, text, numbers and None.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from mcu.directory import Directory
+from mcu.errors import CommandError, McuError, UsageError
+from mcu.storage.base import Account, CallRecord, RoomRecord, Storage
+
+Facts = dict[str, Any]
+
+__all__ = ["Administration", "Arguments", "CommandError", "Facts", "Live"]
+
+
+class Live(Protocol):
+    """The running server, as far as its administrator is concerned.
+
+    Rooms, people and calls are named by text; an unknown room or person raises CommandError.
+    """
+
+    def rooms(self) -> list[Facts]:
+        """Each open room: name, state, members, is_locked, is_permanent."""
+
+    def people(self, room: str) -> list[Facts]:
+        """Each member: id, name, uri, role, codec, source, joined_at, is_muted, is_speaking, level_dbov, packets_in, lost."""
+
+    def open_rooms_changed(self, name: str) -> None:
+        """A permanent room of that name was made or removed."""
+
+    def close_room(self, room: str, reason: str) -> int:
+        """End a room for all; how many people were in it."""
+
+    def set_locked(self, room: str, locked: bool) -> None:
+        """Let nobody in any more, or let them in again."""
+
+    def mute(self, room: str, who: str, muted: bool) -> int:
+        """Mute or unmute a member (id, name or URI), or "all"; how many changed."""
+
+    def kick(self, room: str, who: str) -> int:
+        """Remove a member, or "all"; how many there were."""
+
+    def calls(self) -> list[Facts]:
+        """The running calls, with the fields of a CallRecord."""
+
+    def call(self, call_id: str) -> Facts | None:
+        """A running call."""
+
+    def hang_up(self, call_id: str) -> bool:
+        """End a call; False when none of that id is running."""
+
+    def registrations(self) -> list[Facts]:
+        """The phones that are registered, with the fields of a Binding."""
+
+    def account_removed(self, name: str) -> None:
+        """An account was removed: its bindings and calls end."""
+
+
+class Arguments:
+    """The arguments of a verb, read one by one; `finish` refuses what nobody read. All raise UsageError."""
+
+    def __init__(self, verb: str, values: Facts) -> None:
+        self._verb = verb
+        self._values = dict(values)
+
+    def text(self, name: str) -> str:
+        """A text that has to be there."""
+        value = self._values.pop(name, None)
+        if not isinstance(value, str) or not value:
+            raise UsageError(f"{self._verb}: {name}: a text was expected")
+        return value
+
+    def text_or_none(self, name: str) -> str | None:
+        """A text, or None."""
+        if self._values.get(name) is None:
+            self._values.pop(name, None)
+            return None
+        return self.text(name)
+
+    def flag(self, name: str) -> bool:
+        """True or false; false when it is missing."""
+        value = self._values.pop(name, False)
+        if not isinstance(value, bool):
+            raise UsageError(f"{self._verb}: {name}: true or false was expected")
+        return value
+
+    def number(self, name: str, default: int) -> int:
+        """A whole number."""
+        value = self._values.pop(name, None)
+        if value is None:
+            return default
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise UsageError(f"{self._verb}: {name}: a whole number was expected")
+        return value
+
+    def finish(self) -> None:
+        """Every argument has been read."""
+        if self._values:
+            raise UsageError(f"{self._verb}: unknown argument {next(iter(self._values))!r}")
+
+
+class Administration:
+    """Carries out verbs. live: the running server, or None where only the data folder is at hand."""
+
+    def __init__(self, directory: Directory, storage: Storage, live: Live | None = None, *, max_members: int = 200,
+                 clock: Callable[[], float] = time.time) -> None:
+        self._directory = directory
+        self._storage = storage
+        self._live = live
+        self._max_members = max_members
+        self._clock = clock
+        self._verbs: dict[str, Callable[[Arguments], Any]] = {
+            "user.add": self._add_user, "user.list": self._list_users, "user.passwd": self._change_password,
+            "user.del": self._delete_user,
+            "room.create": self._create_room, "room.list": self._list_rooms, "room.show": self._show_room,
+            "room.close": self._close_room, "room.lock": self._lock_room, "room.unlock": self._unlock_room,
+            "room.people": self._list_people, "room.mute": self._mute, "room.unmute": self._unmute, "room.kick": self._kick,
+            "call.list": self._list_calls, "call.show": self._show_call, "call.hangup": self._hang_up,
+            "reg.list": self._list_registrations,
+        }
+
+    @property
+    def verbs(self) -> list[str]:
+        """The names of all verbs."""
+        return list(self._verbs)
+
+    def execute(self, verb: str, arguments: Facts) -> Any:
+        """Carry out a verb. Raises CommandError, whose text is for a person; UsageError when it makes no sense."""
+        method = self._verbs.get(verb)
+        if method is None:
+            raise UsageError(f"there is no verb {verb[:80]!r}")
+        try:
+            return method(Arguments(verb, arguments))
+        except CommandError:
+            raise
+        except McuError as error:
+            raise CommandError(str(error)) from error
+
+    def _add_user(self, arguments: Arguments) -> Facts:
+        name, password = arguments.text("name"), arguments.text_or_none("password")
+        digest, is_admin = arguments.text_or_none("digest") or "md5", arguments.flag("admin")
+        display_name = arguments.text_or_none("display_name")
+        arguments.finish()
+        return self._with_password(*self._directory.add_account(name, password, digest, is_admin, display_name))
+
+    def _list_users(self, arguments: Arguments) -> list[Facts]:
+        arguments.finish()
+        return [self._account_facts(account) for account in self._directory.accounts()]
+
+    def _change_password(self, arguments: Arguments) -> Facts:
+        name, password = arguments.text("name"), arguments.text_or_none("password")
+        digest = arguments.text_or_none("digest")
+        arguments.finish()
+        return self._with_password(*self._directory.set_password(name, password, digest))
+
+    def _delete_user(self, arguments: Arguments) -> Facts:
+        name = arguments.text("name")
+        arguments.finish()
+        account = self._directory.remove_account(name)
+        if self._live is not None:
+            self._live.account_removed(account.name)
+        else:
+            self._forget_bindings(account.name)
+        return {"name": account.name}
+
+    def _create_room(self, arguments: Arguments) -> Facts:
+        name = arguments.text("name")
+        pin, host_pin, owner = (arguments.text_or_none(key) for key in ("pin", "host_pin", "owner"))
+        lobby, max_members = arguments.flag("lobby"), arguments.number("max_members", self._max_members)
+        arguments.finish()
+        if lobby:
+            raise UsageError("this version has no lobby yet; give the room a PIN, or lock it when all are in")
+        if self._open_room(name) is not None:
+            raise CommandError(f"a room {name!r} is open just now; close it first, or choose another name")
+        room = self._directory.add_room(name, pin=pin, host_pin=host_pin, max_members=max_members, owner=owner)
+        if self._live is not None:
+            self._live.open_rooms_changed(room.name)
+        return self._room_facts(room, None, shows_pins=True)
+
+    def _list_rooms(self, arguments: Arguments) -> list[Facts]:
+        arguments.finish()
+        is_open = {str(room["name"]): room for room in self._live.rooms()} if self._live is not None else {}
+        permanent = {room.name: room for room in self._directory.rooms()}
+        return [self._room_facts(permanent.get(name), is_open.get(name)) for name in sorted({*permanent, *is_open})]
+
+    def _show_room(self, arguments: Arguments) -> Facts:
+        name = self._room_name(arguments)
+        arguments.finish()
+        room, is_open = self._directory.room(name), self._open_room(name)
+        facts = self._room_facts(room, is_open, shows_pins=True)
+        return facts | {"people": self._live.people(name) if self._live is not None and is_open is not None else []}
+
+    def _close_room(self, arguments: Arguments) -> Facts:
+        name, is_deleted = self._room_name(arguments), arguments.flag("delete")
+        arguments.finish()
+        is_open = self._open_room(name) is not None
+        if is_deleted:
+            self._directory.remove_room(name)
+        elif not is_open:
+            self._running()
+            raise CommandError(f"room {name!r} is not open; nobody is in it")
+        count = self._running().close_room(name, "closed by the administrator") if is_open else 0
+        if is_deleted and self._live is not None:
+            self._live.open_rooms_changed(name)
+        return {"name": name, "count": count, "is_deleted": is_deleted}
+
+    def _lock_room(self, arguments: Arguments) -> Facts:
+        return self._set_locked(arguments, True)
+
+    def _unlock_room(self, arguments: Arguments) -> Facts:
+        return self._set_locked(arguments, False)
+
+    def _set_locked(self, arguments: Arguments, is_locked: bool) -> Facts:
+        name = self._room_name(arguments)
+        arguments.finish()
+        self._running().set_locked(name, is_locked)
+        return {"name": name, "is_locked": is_locked}
+
+    def _list_people(self, arguments: Arguments) -> list[Facts]:
+        name = self._room_name(arguments)
+        arguments.finish()
+        live = self._running()
+        return live.people(name) if self._open_room(name) is not None else []
+
+    def _mute(self, arguments: Arguments) -> Facts:
+        return self._set_muted(arguments, True)
+
+    def _unmute(self, arguments: Arguments) -> Facts:
+        return self._set_muted(arguments, False)
+
+    def _set_muted(self, arguments: Arguments, is_muted: bool) -> Facts:
+        name, who = self._room_name(arguments), arguments.text("who")
+        arguments.finish()
+        return {"name": name, "who": who, "is_muted": is_muted, "count": self._running().mute(name, who, is_muted)}
+
+    def _kick(self, arguments: Arguments) -> Facts:
+        name, who = self._room_name(arguments), arguments.text("who")
+        arguments.finish()
+        return {"name": name, "who": who, "count": self._running().kick(name, who)}
+
+    def _list_calls(self, arguments: Arguments) -> list[Facts]:
+        shows_all, limit = arguments.flag("all"), arguments.number("limit", 50)
+        arguments.finish()
+        if not 1 <= limit <= 10_000:
+            raise UsageError("call.list: limit: a number from 1 to 10000 was expected")
+        running = [_call_facts(call, True) for call in self._live.calls()] if self._live is not None else []
+        if not shows_all:
+            return running
+        self._storage.flush()
+        known = {(call["call_id"], call["started_at"]) for call in running}
+        finished = [call for call in self._storage.calls(limit) if (call.call_id, call.started_at) not in known]
+        return running + [_call_facts(asdict(call), False) for call in finished]
+
+    def _show_call(self, arguments: Arguments) -> Facts:
+        call_id = arguments.text("call_id")
+        arguments.finish()
+        running = self._live.call(call_id) if self._live is not None else None
+        if running is not None:
+            return _call_facts(running, True)
+        self._storage.flush()
+        record: CallRecord | None = self._storage.call(call_id)
+        if record is None:
+            raise CommandError(f"there is no call {call_id[:200]!r}")
+        return _call_facts(asdict(record), False)
+
+    def _hang_up(self, arguments: Arguments) -> Facts:
+        call_id = arguments.text("call_id")
+        arguments.finish()
+        if not self._running().hang_up(call_id):
+            raise CommandError(f"no call {call_id[:200]!r} is running")
+        return {"call_id": call_id}
+
+    def _list_registrations(self, arguments: Arguments) -> list[Facts]:
+        arguments.finish()
+        if self._live is not None:
+            return self._live.registrations()
+        now = self._clock()
+        return [asdict(binding) for binding in self._storage.bindings() if binding.expires_at > now]
+
+    def _running(self) -> Live:
+        if self._live is None:
+            raise CommandError("no server is running on this data folder; start it with: confero serve")
+        return self._live
+
+    def _open_room(self, name: str) -> Facts | None:
+        rooms = self._live.rooms() if self._live is not None else []
+        return next((room for room in rooms if room["name"] == name.lower()), None)
+
+    def _room_name(self, arguments: Arguments) -> str:
+        """The name of a room that is open or permanent."""
+        name = arguments.text("name").lower()
+        if self._directory.room(name) is None and self._open_room(name) is None:
+            raise CommandError(f"there is no room {name!r}")
+        return name
+
+    def _forget_bindings(self, name: str) -> None:
+        for binding in self._storage.bindings():
+            if binding.aor == name:
+                self._storage.delete_binding(binding.aor, binding.contact)
+        self._storage.flush()
+
+    def _account_facts(self, account: Account) -> Facts:
+        return {"name": account.name, "display_name": account.display_name, "domain": self._directory.domain,
+                "digest": account.algorithm, "is_admin": account.is_admin, "created_at": account.created_at}
+
+    def _with_password(self, account: Account, password: str) -> Facts:
+        return self._account_facts(account) | {"password": password}
+
+    def _room_facts(self, room: RoomRecord | None, is_open: Facts | None, *, shows_pins: bool = False) -> Facts:
+        facts: Facts = {"name": "", "state": "created", "members": 0, "is_locked": False, "is_permanent": room is not None}
+        facts |= is_open or {}
+        if room is not None:
+            facts |= {"name": room.name, "is_permanent": True, "max_members": room.max_members, "owner": room.owner,
+                      "has_pin": room.pin is not None, "created_at": room.created_at}
+        if room is not None and shows_pins:
+            facts |= {"pin": room.pin, "host_pin": room.host_pin}
+        return facts
+
+
+def _call_facts(call: Facts, is_running: bool) -> Facts:
+    return {**call, "is_running": is_running}

@@ -1,0 +1,1 @@
+"""How the running server is asked and told from outside: today the local control socket."""

@@ -1,0 +1,31 @@
+"""The log of a server on its standard error: a constant message, then the facts as fields."""
+
+from __future__ import annotations
+
+import logging
+
+_USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class FieldFormatter(logging.Formatter):
+    """One line a record: time, level, logger, message, and each field of `extra` as key=value."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line, with its fields; what would break it into two is escaped."""
+        fields = (f"{key}={_one_line(value)}" for key, value in vars(record).items() if key not in _USUAL)
+        return " ".join((super().formatMessage(record), *fields))
+
+
+def start_logging(level: str) -> None:
+    """Log to standard error from now on. level: debug, info, warning or error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(FieldFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def _one_line(value: object) -> str:
+    text = str(value)
+    return text if text.isprintable() and " " not in text else repr(text)

@@ -1,0 +1,16 @@
+"""Options that many commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DataOption = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="folder of the server's database")]
+JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+def make_group(help_text: str) -> typer.Typer:
+    """A group of commands in plain text."""
+    return typer.Typer(help=help_text, add_completion=False, rich_markup_mode=None)

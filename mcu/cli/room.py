@@ -1,0 +1,120 @@
+"""`confero room`: permanent rooms, and what goes on in the rooms that are open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from mcu.cli.client import execute
+from mcu.cli.options import DataOption, JsonOption, make_group
+from mcu.cli.output import Facts, facts, show, table
+
+app = make_group("Rooms: make them, look into them, close them.")
+
+RoomArgument = Annotated[str, typer.Argument(metavar="ROOM", help="a-z, 0-9 and -")]
+WhoArgument = Annotated[str, typer.Argument(metavar="WHO", help="id, name or URI of a member, or all")]
+
+PEOPLE = (("id", "ID"), ("name", "NAME"), ("role", "ROLE"), ("codec", "CODEC"), ("is_muted", "MUTED"),
+          ("is_speaking", "SPEAKS"), ("level_dbov", "DBOV"), ("packets_in", "PACKETS"), ("lost", "LOST"), ("uri", "URI"))
+
+
+@app.command()
+def create(
+    name: RoomArgument,
+    pin: Annotated[str | None, typer.Option("--pin", metavar="PIN|auto", help="4 to 12 digits; who knows it may come in "
+                                            "without an account; auto makes six digits")] = None,
+    host_pin: Annotated[str | None, typer.Option("--host-pin", metavar="PIN|auto", help="who dials this one is host")] = None,
+    lobby: Annotated[bool, typer.Option("--lobby", help="not possible in this version")] = False,
+    max_members: Annotated[int | None, typer.Option("--max", metavar="N", help="most members")] = None,
+    owner: Annotated[str | None, typer.Option("--owner", metavar="USER", help="may always be host")] = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a permanent room. Example: confero room create daily --pin auto"""
+    arguments = {"name": name, "pin": pin, "host_pin": host_pin, "lobby": lobby, "max_members": max_members, "owner": owner}
+    show(execute(data, "room.create", arguments), as_json, _created)
+
+
+@app.command("list")
+def list_rooms(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """List the rooms, permanent and open ones. Example: confero room list --json"""
+    columns = (("name", "NAME"), ("state", "STATE"), ("members", "MEMBERS"), ("is_locked", "LOCKED"), ("has_pin", "PIN"),
+               ("is_permanent", "PERMANENT"))
+    show(execute(data, "room.list", {}), as_json, table(columns, "no rooms; make one with: confero room create NAME"))
+
+
+@app.command("show")
+def show_room(room: RoomArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Show a room with its PINs and people. Example: confero room show daily"""
+    show(execute(data, "room.show", {"name": room}), as_json, _room)
+
+
+@app.command()
+def people(room: RoomArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """List who is in a room. Example: confero room people daily"""
+    show(execute(data, "room.people", {"name": room}), as_json, table(PEOPLE, "nobody is in this room"))
+
+
+@app.command()
+def close(
+    room: RoomArgument,
+    is_deleted: Annotated[bool, typer.Option("--delete", help="and forget a permanent room")] = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End a room for all who are in it. Example: confero room close daily"""
+    show(execute(data, "room.close", {"name": room, "delete": is_deleted}), as_json, _closed)
+
+
+@app.command()
+def lock(room: RoomArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Let nobody in any more. Example: confero room lock daily"""
+    show(execute(data, "room.lock", {"name": room}), as_json, lambda done: f"room {done['name']} is locked")
+
+
+@app.command()
+def unlock(room: RoomArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Let people in again. Example: confero room unlock daily"""
+    show(execute(data, "room.unlock", {"name": room}), as_json, lambda done: f"room {done['name']} is unlocked")
+
+
+@app.command()
+def mute(room: RoomArgument, who: WhoArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Mute a member, or all. Example: confero room mute daily all"""
+    show(execute(data, "room.mute", {"name": room, "who": who}), as_json, _counted("muted"))
+
+
+@app.command()
+def unmute(room: RoomArgument, who: WhoArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Unmute a member, or all. Example: confero room unmute daily alice"""
+    show(execute(data, "room.unmute", {"name": room, "who": who}), as_json, _counted("unmuted"))
+
+
+@app.command()
+def kick(room: RoomArgument, who: WhoArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Remove a member, or all. Example: confero room kick daily alice"""
+    show(execute(data, "room.kick", {"name": room, "who": who}), as_json, _counted("removed"))
+
+
+def _created(room: Facts) -> str:
+    pins = [f"{words} {room[key]}" for key, words in (("pin", "PIN"), ("host_pin", "host PIN")) if room[key] is not None]
+    return ", ".join([f"room {room['name']}", *pins])
+
+
+def _room(room: Facts) -> str:
+    about = {key: value for key, value in room.items() if key != "people"}
+    return facts(about) + "\n" + table(PEOPLE, "nobody is in this room")(room["people"])
+
+
+def _closed(done: Facts) -> str:
+    return f"room {done['name']} is {'deleted' if done['is_deleted'] else 'closed'}; {_people(done['count'])} left"
+
+
+def _counted(what: str) -> Callable[[Facts], str]:
+    return lambda done: f"{_people(done['count'])} {what} in room {done['name']}"
+
+
+def _people(count: int) -> str:
+    return "1 member" if count == 1 else f"{count} members"

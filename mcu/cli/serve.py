@@ -1,0 +1,46 @@
+"""`confero serve`: the server itself, in the foreground."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mcu.cli.options import DataOption
+
+
+def serve(
+    config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="a TOML file; flags go before it")] = None,
+    data: DataOption = None,
+    listen: Annotated[list[str] | None, typer.Option("--listen", metavar="ADDR", help="an IP address to listen on; may be "
+                                                     "repeated; default: all, or loopback with --open")] = None,
+    sip_port: Annotated[str | None, typer.Option("--sip-port", metavar="N", help="default: 5060")] = None,
+    domain: Annotated[str | None, typer.Option("--domain", metavar="NAME", help="fixed at the first start; default: the "
+                                               "machine's name")] = None,
+    rtp_ports: Annotated[str | None, typer.Option("--rtp-ports", metavar="FIRST-LAST", help="default: 20000-29999")] = None,
+    public_address: Annotated[str | None, typer.Option("--public-address", metavar="ADDR", help="behind NAT: the address that "
+                                                       "phones see")] = None,
+    is_open: Annotated[bool | None, typer.Option("--open", help="anyone may call and make rooms")] = None,
+    srtp: Annotated[str | None, typer.Option("--srtp", metavar="off", help="only off is possible in this version")] = None,
+    workers: Annotated[str | None, typer.Option("--workers", metavar="N", help="media processes; default: one a core")] = None,
+    log_level: Annotated[str | None, typer.Option("--log-level", metavar="LEVEL", help="debug, info (default), warning or "
+                                                  "error")] = None,
+) -> None:
+    """Run the server until Ctrl-C or SIGTERM. Example: confero serve --listen 127.0.0.1 --open"""
+    from mcu.cli.logs import start_logging
+    from mcu.config import load
+
+    flags = {"data": str(data) if data else None, "listen": listen or None, "sip_port": _number(sip_port), "domain": domain,
+             "rtp_ports": rtp_ports, "public_address": public_address, "open": is_open, "srtp": srtp,
+             "workers": _number(workers), "log_level": log_level}
+    settings = load(config, flags)
+    start_logging(settings.log_level)
+    from mcu.server import serve as run_server
+
+    raise typer.Exit(run_server(settings))
+
+
+def _number(text: str | None) -> int | str | None:
+    """A number where it is one; what else was typed is refused by the configuration, in its words."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() else text

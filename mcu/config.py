@@ -1,0 +1,205 @@
+"""The configuration of a server: one TOML file, flags on top of it, defaults below.
+
+Keys are the flags with `_` in place of `-`; `load` names file, line and key of what is wrong.
+
+    domain = "meet.example.org"
+    listen = ["192.0.2.10", "2001:db8::10"]
+    rtp_ports = "20000-29999"
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from mcu.directory import check_domain
+from mcu.errors import ConfigError, UsageError
+from mcu.storage.folder import default_folder
+
+EVERYWHERE = ("0.0.0.0", "::")
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+def default_workers() -> int:
+    """One media worker for each core that we may use."""
+    return max(1, len(os.sched_getaffinity(0)))
+
+
+def _to_path(value: Any) -> Any:
+    return Path(value).expanduser() if isinstance(value, str) and value else value
+
+
+def _to_domain(value: Any) -> Any:
+    try:
+        return check_domain(value) if isinstance(value, str) else value
+    except UsageError as error:
+        raise ValueError from error
+
+
+def _to_address(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return str(ipaddress.ip_address(value.strip("[]")))
+
+
+def _to_addresses(value: Any) -> Any:
+    """A list of addresses out of one or many, without repetition."""
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError
+    return tuple(dict.fromkeys(_to_address(one) for one in value))
+
+
+def _to_ports(value: Any) -> Any:
+    """First and last port out of "20000-29999"."""
+    match = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", value, re.ASCII) if isinstance(value, str) else None
+    if match is not None:
+        value = (int(match[1]), int(match[2]))
+    first, last = value if isinstance(value, list | tuple) else ("", "")
+    if type(first) is not int or type(last) is not int or not 1024 <= first < last <= 65535:
+        raise ValueError
+    return first, last
+
+
+class ServerConfig(BaseModel):
+    """What a server runs with. `listen` None: see `addresses`. Times in seconds.
+
+    grace_s: an ad hoc room lives so long after the last has left; drain_s: how long a stopping server lets its calls go on;
+    max_calls, max_calls_per_source, max_rooms: more are refused with 503; max_call_s: a call ends after that (0: never).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    data: Annotated[Path, BeforeValidator(_to_path)] = Field(default_factory=default_folder)
+    listen: Annotated[tuple[str, ...] | None, BeforeValidator(_to_addresses)] = None
+    sip_port: int = Field(5060, ge=1, le=65535)
+    domain: Annotated[str | None, BeforeValidator(_to_domain)] = None
+    rtp_ports: Annotated[tuple[int, int], BeforeValidator(_to_ports)] = (20000, 29999)
+    public_address: Annotated[str | None, BeforeValidator(_to_address)] = None
+    open: bool = False
+    workers: int = Field(default_factory=default_workers, ge=1, le=256)
+    srtp: Literal["off"] = "off"
+    drain_s: float = Field(0.0, ge=0, le=86400)
+    grace_s: float = Field(60.0, ge=0, le=86400)
+    max_members: int = Field(200, ge=1, le=10_000)
+    max_calls: int = Field(2000, ge=1, le=100_000)
+    max_calls_per_source: int = Field(1000, ge=1, le=100_000)
+    max_rooms: int = Field(500, ge=1, le=100_000)
+    max_call_s: float = Field(0.0, ge=0, le=30 * 86400)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses to listen on: those asked for, else all, or loopback with `open`."""
+        if self.listen is not None:
+            return self.listen
+        return LOOPBACK if self.open else EVERYWHERE
+
+    def to_toml(self) -> str:
+        """The same configuration as the text of a file."""
+        lines = []
+        for key, value in self.model_dump(exclude_none=True).items():
+            match value:
+                case bool():
+                    text = str(value).lower()
+                case int() | float():
+                    text = str(value)
+                case (int(first), int(last)):
+                    text = f'"{first}-{last}"'
+                case tuple():
+                    text = "[" + ", ".join(map(_quote, value)) + "]"
+                case _:
+                    text = _quote(str(value))
+            lines.append(f"{key} = {text}")
+        return "\n".join(lines)
+
+
+EXPECTED = {
+    "data": "the path of a folder",
+    "listen": "an IP address of this machine, or a list of them,",
+    "sip_port": "a number from 1 to 65535",
+    "domain": "a domain such as meet.example.org",
+    "rtp_ports": 'two ports from 1024 to 65535 such as "20000-29999"',
+    "public_address": "an IP address",
+    "open": "true or false",
+    "workers": "a number from 1 to 256",
+    "drain_s": "a number of seconds from 0 to 86400",
+    "grace_s": "a number of seconds from 0 to 86400",
+    "max_members": "a number from 1 to 10000",
+    "max_calls": "a number from 1 to 100000",
+    "max_calls_per_source": "a number from 1 to 100000",
+    "max_rooms": "a number from 1 to 100000",
+    "max_call_s": "a number of seconds from 0 to 2592000",
+    "log_level": "one of debug, info, warning, error",
+}
+"""What each key takes, in words; `srtp` has a sentence of its own."""
+
+
+def load(file: Path | None, flags: dict[str, Any]) -> ServerConfig:
+    """The configuration out of a file and flags (None: not given). A `data` of the file is relative to the file's folder.
+
+    Raises ConfigError with one line: "confero.toml:7: sip_port: a number from 1 to 65535 was expected, not 'x'".
+    """
+    text = _read(file) if file is not None else ""
+    values = _parse(str(file), text)
+    if file is not None and isinstance(values.get("data"), str):
+        values["data"] = str(file.parent / Path(values["data"]).expanduser())
+    given = {key: value for key, value in flags.items() if value is not None}
+    try:
+        return ServerConfig(**{**values, **given})
+    except ValidationError as error:
+        raise ConfigError(_explain(error, str(file), text, set(given))) from error
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{file}:{line}: UTF-8 text was expected") from error
+
+
+def _parse(name: str, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        where = re.search(r" \(at line ([0-9]+), column ([0-9]+)\)", str(error))
+        line = int(where[1]) if where else max(1, text.count("\n") + (not text.endswith("\n")))
+        reason = re.sub(r" \(at .*\)", "", str(error))
+        raise ConfigError(f"{name}:{line}: this is no TOML: {reason}") from error
+
+
+def _explain(error: ValidationError, name: str, text: str, flags: set[str]) -> str:
+    """The first thing that is wrong, in words, with its place."""
+    first = error.errors()[0]
+    key, value = str(first["loc"][0]), first["input"]
+    place = f"--{key.replace('_', '-')}" if key in flags else f"{name}:{_line_of(key, text)}: {key}"
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key.replace("-", "_"), ServerConfig.model_fields, 1)
+        return f"{place}: there is no such key" + (f"; did you mean {near[0]}?" if near else "")
+    if key == "srtp":
+        if value in ("prefer", "require"):
+            return f"{place}: this version has no SRTP yet, so media is not protected; only \"off\" is possible, not {value!r}"
+        return f'{place}: only "off" is possible in this version, not {value!r}'
+    return f"{place}: {EXPECTED[key]} was expected, not {value!r}"
+
+
+def _line_of(key: str, text: str) -> int:
+    """The line on which a key of the top level, or its table, begins."""
+    name = re.escape(key)
+    pattern = re.compile(rf"\s*(\[\[?\s*)?[\"']?{name}[\"']?\s*[=.\]]")
+    return next((number for number, line in enumerate(text.split("\n"), 1) if pattern.match(line)), 1)
+
+
+def _quote(text: str) -> str:
+    return '"' + re.sub(r'["\\]', r"\\\g<0>", text) + '"'

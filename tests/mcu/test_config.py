@@ -1,0 +1,121 @@
+"""The configuration: what is wrong is said in one line with file, line and key."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from mcu.config import EVERYWHERE, EXPECTED, LOOPBACK, ServerConfig, load
+from mcu.errors import ConfigError
+
+
+def refusal(tmp_path: Path, text: str, **flags: Any) -> str:
+    """What is said about a file, without the folder's name."""
+    file = tmp_path / "confero.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(file, flags)
+    assert "\n" not in str(caught.value)
+    return str(caught.value).replace(f"{tmp_path}/", "")
+
+
+def test_without_file_and_flags_the_defaults_of_the_product_hold() -> None:
+    config = load(None, {})
+    assert (config.sip_port, config.rtp_ports, config.open, config.srtp) == (5060, (20000, 29999), False, "off")
+    assert (config.grace_s, config.max_members, config.drain_s, config.domain) == (60, 200, 0, None)
+    assert config.workers >= 1
+    assert config.data.is_absolute()
+
+
+def test_a_file_is_read_and_flags_go_before_it(tmp_path: Path) -> None:
+    file = tmp_path / "confero.toml"
+    file.write_text('domain = "Meet.Example"\nlisten = "::1"\nsip_port = 5070\nrtp_ports = "30000-30099"\ngrace_s = 2.5\n')
+    config = load(file, {"sip_port": 5080, "domain": None, "listen": ["127.0.0.1", "127.0.0.1", "[::1]"]})
+    assert (config.domain, config.sip_port, config.rtp_ports, config.grace_s) == ("meet.example", 5080, (30000, 30099), 2.5)
+    assert config.listen == config.addresses == ("127.0.0.1", "::1")
+
+
+def test_an_open_server_listens_on_loopback_unless_told() -> None:
+    assert load(None, {}).addresses == EVERYWHERE
+    assert load(None, {"open": True}).addresses == LOOPBACK
+    assert load(None, {"open": True, "listen": ["0.0.0.0"]}).addresses == ("0.0.0.0",)
+
+
+def test_the_data_of_a_file_is_relative_to_it_and_that_of_a_flag_is_not(tmp_path: Path) -> None:
+    file = tmp_path / "confero.toml"
+    file.write_text('data = "here"\n')
+    assert load(file, {}).data == tmp_path / "here"
+    assert load(file, {"data": "there"}).data == Path("there")
+    file.write_text('data = "/var/lib/confero"\n')
+    assert load(file, {}).data == Path("/var/lib/confero")
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("\n\n\n\n\n\nsip_port = 'x'", "confero.toml:7: sip_port: a number from 1 to 65535 was expected, not 'x'"),
+    ("sip_port = 0", "confero.toml:1: sip_port: a number from 1 to 65535 was expected, not 0"),
+    ("sip_port = true", "confero.toml:1: sip_port: a number from 1 to 65535 was expected, not True"),
+    ("open = 'yes'", "confero.toml:1: open: true or false was expected, not 'yes'"),
+    ("# a\n\"workers\" = 1.5", "confero.toml:2: workers: a number from 1 to 256 was expected, not 1.5"),
+    ("sip-port = 5060", "confero.toml:1: sip-port: there is no such key; did you mean sip_port?"),
+    ("open = true\n[media]\nx = 1", "confero.toml:2: media: there is no such key"),
+    ("zebra = 1", "confero.toml:1: zebra: there is no such key"),
+    ("listen = ['127.0.0.1',\n 'here']", "confero.toml:1: listen: an IP address of this machine, or a list of them, was"),
+    ("listen = []", "confero.toml:1: listen: an IP address"),
+    ("public_address = 'auto'", "confero.toml:1: public_address: an IP address was expected, not 'auto'"),
+    ("domain = 'a..b'", "confero.toml:1: domain: a domain such as meet.example.org was expected, not 'a..b'"),
+    ("domain = 7", "confero.toml:1: domain: a domain such as"),
+    ("rtp_ports = '20000'", 'confero.toml:1: rtp_ports: two ports from 1024 to 65535 such as "20000-29999" was expected'),
+    ("rtp_ports = '30000-20000'", "confero.toml:1: rtp_ports: two ports"),
+    ("rtp_ports = '80-2000'", "confero.toml:1: rtp_ports: two ports"),
+    ("rtp_ports = [1.5, true]", "confero.toml:1: rtp_ports: two ports"),
+    ("data = 5", "confero.toml:1: data: the path of a folder was expected, not 5"),
+    ("grace_s = -1", "confero.toml:1: grace_s: a number of seconds from 0 to 86400 was expected, not -1"),
+    ("max_call_s = inf", "confero.toml:1: max_call_s: a number of seconds"),
+    ("log_level = 'loud'", "confero.toml:1: log_level: one of debug, info, warning, error was expected, not 'loud'"),
+    ("open = true\nopen true", "confero.toml:2: this is no TOML: Expected '='"),
+    ("open = true\n\nx = '", "confero.toml:3: this is no TOML: "),
+    ("open = true\nopen = true", "confero.toml:2: this is no TOML: Cannot overwrite a value"),
+])
+def test_a_bad_line_is_named_with_what_was_expected(tmp_path: Path, text: str, words: str) -> None:
+    assert refusal(tmp_path, text).startswith(words)
+
+
+@pytest.mark.parametrize("asked", ["prefer", "require"])
+def test_srtp_is_refused_with_the_truth(tmp_path: Path, asked: str) -> None:
+    assert "this version has no SRTP yet, so media is not protected" in refusal(tmp_path, f'srtp = "{asked}"')
+    assert 'only "off" is possible' in refusal(tmp_path, 'srtp = "maybe"')
+
+
+def test_a_bad_flag_is_named_as_a_flag(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "sip_port = 5070", sip_port=70000).startswith("--sip-port: a number from 1 to 65535")
+    assert refusal(tmp_path, "", rtp_ports="x").startswith("--rtp-ports: two ports")
+
+
+def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"missing\.toml: No such file"):
+        load(tmp_path / "missing.toml", {})
+    with pytest.raises(ConfigError, match="Is a directory"):
+        load(tmp_path, {})
+    (tmp_path / "latin.toml").write_bytes(b'open = true\ndomain = "caf\xe9"\n')
+    with pytest.raises(ConfigError, match=r"latin\.toml:2: UTF-8 text was expected"):
+        load(tmp_path / "latin.toml", {})
+
+
+def test_what_is_shown_can_be_read_again(tmp_path: Path) -> None:
+    flags = {"data": str(tmp_path / 'a "quoted" folder'), "listen": ["127.0.0.1", "::1"], "domain": "a.example", "open": True}
+    config = load(None, flags)
+    file = tmp_path / "again.toml"
+    file.write_text(config.to_toml())
+    assert load(file, {}) == config
+    assert tomllib.loads(config.to_toml())["rtp_ports"] == "20000-29999"
+
+
+def test_every_key_has_words_and_nothing_can_be_changed() -> None:
+    assert EXPECTED.keys() | {"srtp"} == ServerConfig.model_fields.keys()
+    config = load(None, {})
+    with pytest.raises(ValidationError):
+        config.sip_port = 1
