@@ -1,0 +1,349 @@
+"""The focus of one conference (RFC 4353, RFC 4579): the role behind `sip:ROOM@host`, between calls, rules, media and roster.
+
+Calls come in as events of the endpoint, keys and speakers as notices of the media engine, commands from the operator; the
+rules (`mcu.conference`) decide, and what they decide is carried out here: answers and BYEs, muted legs, chimes, NOTIFYs. A
+NOTIFY goes out at once and then at most once a second (RFC 4575 §3.9).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mcu import conference as rules
+from mcu.conference import Admitted, Conference, Done, Refused
+from mcu.keypad import Keypad, Verb
+from mcu.leg import CallLeg, answer_call
+from mcu.participant import Identity, ParticipantId
+from mcu.policy import Policy
+from mcu.roster import Device, Roster
+from mcu.surroundings import Surroundings
+from sip import events
+from sip.conference_info import CONTENT_TYPE, PACKAGE
+from sip.invite import Call
+from sip.media_backend import MediaRefused
+from sip.subscription import Subscription
+from sip.uri import Uri
+
+log = logging.getLogger(__name__)
+
+NOTIFY_INTERVAL_S = 1.0
+MAX_SUBSCRIPTIONS = 1000
+
+
+@dataclass(slots=True)
+class Member:
+    """A participant with their call and the keys that they press."""
+
+    id: ParticipantId
+    leg: CallLeg
+    keypad: Keypad
+
+
+class Focus:
+    """A live conference. closed: called once, when it is over and everybody is hung up on."""
+
+    def __init__(self, name: str, policy: Policy, server: Surroundings, closed: Callable[[Focus], None]) -> None:
+        self.name = name
+        self.entity = f"sip:{name}@{server.domain}"
+        self.conference = Conference(name, policy, server.now())
+        self.members: dict[ParticipantId, Member] = {}
+        self.speaking: tuple[int, ...] = ()
+        self._server = server
+        self._closed = closed
+        self._room = server.open_media_room("mix")
+        self._roster = Roster(self.entity, name, policy.max_members)
+        self._subscriptions: dict[Subscription, ParticipantId | None] = {}
+        self._notified_at = -NOTIFY_INTERVAL_S
+        self._is_notify_due = False
+        self._is_over = self._was_used = False
+        due = self.conference.next_timer()
+        if due is not None:
+            server.call_at(due, self._timer_fired)
+
+    @property
+    def room_id(self) -> int:
+        """The media room's id, which notices carry."""
+        return self._room.room_id
+
+    # ---- calls
+
+    def receive_call(self, event: events.CallReceived, identity: Identity, *, pin: str | None = None,
+                     is_creator: bool = False) -> Refused | None:
+        """An INVITE for this conference: answered here, or refused with the verdict that comes back."""
+        call, server = event.call, self._server
+        verdict = self.conference.check(identity, pin)
+        if verdict is not None:
+            call.reject(verdict.status, verdict.reason, now=server.now())
+            return verdict
+        participant_id = server.new_id()
+        try:
+            leg = answer_call(event, self._room, participant_id, identity, server, self.name, is_focus=True)
+        except MediaRefused as error:
+            call.reject(error.status, error.reason, [("Warning", f'399 {server.domain} "{_warning(error.reason)}"')],
+                        now=server.now())
+            return Refused(error.status, error.reason)
+        joined = self.conference.join(participant_id, identity, server.now(), pin=pin, is_creator=is_creator)
+        assert isinstance(joined, Admitted)
+        call.data = self
+        self._was_used = True
+        self.members[participant_id] = Member(participant_id, leg, Keypad())
+        server.keep_record(leg.record)
+        self._carry_out()
+        return None
+
+    def receive_event(self, event: events.Event) -> None:
+        """An event of one of our calls."""
+        now = self._server.now()
+        match event:
+            case events.CallTerminated(call, cause, status, reason, _):
+                self._ended(call, cause, status, reason)
+            case events.OfferReceived(call, offer, _):
+                member = self._member_of(call)
+                if member is not None and member.leg.receive_offer(offer, now):
+                    self._show(member)
+            case events.AnswerReceived(call, answer):
+                member = self._member_of(call)
+                if member is not None and member.leg.receive_answer(answer, now):
+                    self._show(member)
+            case events.DialogRequestReceived(call, transaction_id, request):
+                self._requested(call, transaction_id, request.method, request.content_type or "", request.body)
+
+    def _requested(self, call: Call, transaction_id: int, method: str, content_type: str, body: bytes) -> None:
+        member = self._member_of(call)
+        if method == "OPTIONS":
+            self._server.respond(transaction_id, 200)
+        elif member is None:
+            self._server.respond(transaction_id, 481)
+        elif method == "MESSAGE":
+            status, reason = self._obey(member, content_type, body)
+            self._server.respond(transaction_id, status, reason)
+        elif method == "INFO" and content_type in ("application/dtmf-relay", "application/dtmf"):
+            self._server.respond(transaction_id, 200)
+            key = _info_key(body)
+            if key:
+                self._pressed(member, key)
+        else:
+            self._server.respond(transaction_id, 415 if method == "INFO" else 405)
+
+    def _ended(self, call: Call, cause: str, status: int, reason: str) -> None:
+        member = self._member_of(call)
+        if member is None:
+            return
+        del self.members[member.id]
+        self._server.keep_record(member.leg.end(cause, status, reason, self._server.wallclock()))
+        for subscription, owner in list(self._subscriptions.items()):
+            if owner == member.id:
+                self._subscriptions[subscription] = None
+        self.conference.leave(member.id, self._server.now())
+        self._carry_out()
+
+    def _member_of(self, call: Call) -> Member | None:
+        return next((member for member in self.members.values() if member.leg.call is call), None)
+
+    # ---- commands
+
+    def execute(self, command: rules.Command, actor: ParticipantId | None = None) -> Done | Refused:
+        """Carry out a command of a member, or of the operator (actor None)."""
+        verdict = self.conference.execute(command, self._server.now(), actor)
+        self._carry_out()
+        return verdict
+
+    def pressed(self, leg_id: int, key: str) -> None:
+        """A member pressed a key of their phone."""
+        member = self.members.get(ParticipantId(leg_id))
+        if member is not None:
+            self._pressed(member, key)
+
+    def _pressed(self, member: Member, key: str) -> None:
+        verb = member.keypad.press(key, self._server.now())
+        participant = self.conference.participants.get(member.id)
+        if verb is None or participant is None:
+            return
+        match verb:
+            case Verb.TOGGLE_MUTE:
+                self.execute(rules.MuteParticipant(member.id, not participant.is_muted), member.id)
+            case Verb.TOGGLE_LOCK:
+                self.execute(rules.LockConference(not self.conference.is_locked), member.id)
+            case Verb.CLOSE:
+                self.execute(rules.CloseConference(), member.id)
+
+    def _obey(self, member: Member, content_type: str, body: bytes) -> tuple[int, str | None]:
+        """A text inside the dialog (RFC 3428): `/close`, `/lock`, `/unlock`, `/mute` and `/unmute` are commands."""
+        if content_type != "text/plain":
+            return 415, None
+        words = body[:1024].decode("utf-8", "replace").strip().lower()
+        command: rules.Command
+        match words:
+            case "/close" | "/end":
+                command = rules.CloseConference()
+            case "/lock" | "/unlock":
+                command = rules.LockConference(words == "/lock")
+            case "/mute" | "/unmute":
+                command = rules.MuteParticipant(member.id, words == "/mute")
+            case _:
+                return 403, "this server takes commands only: /close /lock /unlock /mute /unmute"
+        verdict = self.execute(command, member.id)
+        return (verdict.status, verdict.reason) if isinstance(verdict, Refused) else (200, None)
+
+    def find(self, who: str) -> list[Member]:
+        """Members by id, account, URI, or name as shown ("all" is everybody)."""
+        wanted = who.strip().lower()
+        if wanted == "all":
+            return list(self.members.values())
+        return [
+            member for member in self.members.values()
+            if wanted in (str(member.id), (member.leg.identity.account or "").lower(), member.leg.identity.display_name.lower(),
+                          member.leg.identity.entity.lower())
+        ]
+
+    # ---- what the rules decided
+
+    def _carry_out(self) -> None:
+        while (event := self.conference.next_event()) is not None:
+            self._apply(event)
+        self._arm()
+
+    def _apply(self, event: rules.Event) -> None:
+        match event:
+            case rules.ParticipantJoined(participant):
+                log.info("joined", extra={"room": self.name, "who": participant.identity.entity})
+                self._show(self.members[participant.id])
+                self._room.play("join")
+            case rules.ParticipantLeft(participant):
+                log.info("left", extra={"room": self.name, "who": participant.identity.entity})
+                self._roster.remove(participant.id)
+                self._room.play("leave")
+                self._notify_soon()
+            case rules.ParticipantChanged(participant):
+                member = self.members.get(participant.id)
+                if member is not None:
+                    member.leg.media.set_muted(participant.is_muted)
+                    self._show(member)
+            case rules.ParticipantKicked(participant, reason):
+                member = self.members.get(participant.id)
+                if member is not None:
+                    member.leg.call.hang_up(self._server.now(), reason)
+            case rules.LockChanged(locked):
+                self._roster.set_locked(locked)
+                self._notify_soon()
+            case rules.ConferenceClosing(reason):
+                log.info("closing", extra={"room": self.name, "reason": reason})
+                self._room.play("closing")
+            case rules.ConferenceClosed(reason, _):
+                self._finish(reason)
+
+    def _finish(self, reason: str) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        now = self._server.now()
+        for member in list(self.members.values()):
+            member.leg.call.hang_up(now, reason)
+            self._server.keep_record(member.leg.end("closed", 200, reason, self._server.wallclock()))
+        self.members.clear()
+        for subscription in list(self._subscriptions):
+            subscription.terminate("noresource", now, self._roster.deleted(), CONTENT_TYPE)
+        self._subscriptions.clear()
+        self._room.close()
+        self._closed(self)
+
+    def shut_down(self, reason: str) -> None:
+        """End everything now, without a chime: the server stops, or the media worker is gone."""
+        self._finish(reason)
+
+    def _arm(self) -> None:
+        """Have the rules' timer called; a permanent conference that is empty is put away."""
+        if self._is_over:
+            return
+        due = self.conference.next_timer()
+        if due is not None:
+            self._server.call_at(due, self._timer_fired)
+        elif not self.members and self.conference.state is rules.State.CREATED and self.conference.policy.is_permanent:
+            self._server.call_at(self._server.now(), self.put_away_if_unused)
+
+    def _timer_fired(self) -> None:
+        if not self._is_over:
+            self.conference.handle_timer(self._server.now())
+            self._carry_out()
+
+    def put_away_if_unused(self) -> None:
+        """End a conference that nobody has ever got into, or a permanent one that is empty: nothing is lost with it."""
+        if not self.members and (self.conference.policy.is_permanent or not self._was_used):
+            self._finish("the room is empty")
+
+    # ---- roster
+
+    def receive_subscription(self, subscription: Subscription, owner: ParticipantId | None) -> None:
+        """A SUBSCRIBE to this conference, admitted by the guard. owner: the participant whose phone asks."""
+        now = self._server.now()
+        if self._is_over or len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
+            subscription.reject(480 if self._is_over else 503, now)
+            return
+        subscription.data = self
+        subscription.accept(now)
+        subscription.notify(self._roster.full(owner), CONTENT_TYPE, now)
+        if subscription.is_active and subscription.expires_s:
+            self._subscriptions[subscription] = owner
+
+    def refresh_subscription(self, subscription: Subscription) -> None:
+        """A subscriber asked for more time: it gets the whole state again (RFC 6665 §4.2.1.2)."""
+        subscription.notify(self._roster.full(self._subscriptions.get(subscription)), CONTENT_TYPE, self._server.now())
+
+    def drop_subscription(self, subscription: Subscription) -> None:
+        """A subscription is over."""
+        self._subscriptions.pop(subscription, None)
+
+    def member_from(self, uri: Uri, host: str) -> ParticipantId | None:
+        """The participant whose phone has this From and this address."""
+        wanted = uri.without_parameters()
+        for member in self.members.values():
+            call = member.leg.call
+            if call.flow.remote[0] == host and call.remote.uri.without_parameters().matches(wanted):
+                return member.id
+        return None
+
+    def _show(self, member: Member) -> None:
+        participant = self.conference.participants.get(member.id)
+        if participant is None:
+            return
+        dialog = member.leg.call.dialog
+        contact = str(dialog.target.without_parameters()) if dialog is not None else participant.identity.entity
+        self._roster.put(participant, Device(contact, member.leg.codec, member.leg.call.id, member.leg.is_held))
+        self._notify_soon()
+
+    def _notify_soon(self) -> None:
+        if self._is_notify_due or self._is_over:
+            return
+        self._is_notify_due = True
+        now = self._server.now()
+        self._server.call_at(max(now, self._notified_at + NOTIFY_INTERVAL_S), self._notify)
+
+    def _notify(self) -> None:
+        self._is_notify_due = False
+        if self._is_over or not self._roster.advance():
+            return
+        now = self._notified_at = self._server.now()
+        common = self._roster.partial()
+        for subscription, owner in list(self._subscriptions.items()):
+            subscription.notify(common if owner is None else self._roster.partial(owner), CONTENT_TYPE, now)
+
+
+def is_conference_event(subscription: Subscription) -> bool:
+    """Whether a subscription asks for the roster."""
+    return subscription.package == PACKAGE
+
+
+def _warning(text: str) -> str:
+    return text.replace("\\", "").replace('"', "'")
+
+
+def _info_key(body: bytes) -> str:
+    """The key in the body of an INFO, in either of the two forms in use (application/dtmf-relay and application/dtmf)."""
+    text = body[:256].decode("ascii", "replace")
+    for line in text.split("\n"):
+        name, equals, value = line.partition("=")
+        if equals and name.strip().lower() == "signal":
+            return value.strip()[:1]
+    return text.strip()[:1] if "=" not in text else ""

@@ -1,0 +1,158 @@
+"""The first look at a stranger's request, without any state for it (RFC 3261 §8.2.7, §22): let in, challenged, or refused.
+
+It is the endpoint's `admit`: what it refuses makes no transaction. Who calls is known by digest alone; a From that claims an
+account of ours is challenged everywhere, also where guests are welcome, so that nobody can sit in a room under another's name.
+An unknown name is challenged like a known one. Wrong passwords lock a name out for its source after ten failures.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from mcu.attempts import Attempts
+from mcu.dialplan import Dialplan, Elsewhere, RoomCalled, Service, UserCalled
+from mcu.storage.base import Account
+from sip.auth import NonceSource, ReplayGuard, make_challenge, parse_digest, verify
+from sip.errors import ParseError
+from sip.flow import Flow
+from sip.message import Request, Response
+
+log = logging.getLogger(__name__)
+
+
+class Knowledge(Protocol):
+    """What the guard asks the server."""
+
+    def account(self, name: str) -> Account | None:
+        """An account by name."""
+
+    def has_pin(self, room: str) -> bool:
+        """Whether a room lets in who brings its PIN."""
+
+    def is_member(self, request: Request, flow: Flow) -> bool:
+        """Whether a SUBSCRIBE comes from a phone that is in the conference which it asks about."""
+
+
+class Guard:
+    """Decides about requests outside of dialogs.
+
+    realm: ours alone; entropy: n random bytes; wallclock: seconds since 1970, since nonces outlive a restart.
+    """
+
+    def __init__(self, dialplan: Dialplan, knowledge: Knowledge, *, realm: str, nonce_key: bytes, is_open: bool,
+                 entropy: Callable[[int], bytes], wallclock: Callable[[], float]) -> None:
+        self._dialplan = dialplan
+        self._knowledge = knowledge
+        self._realm = realm
+        self._is_open = is_open
+        self._entropy = entropy
+        self._wallclock = wallclock
+        self._nonces = NonceSource(nonce_key)
+        self._replays = ReplayGuard()
+        self._failures = Attempts()
+
+    # ---- sip.endpoint.Admission
+
+    def admit(self, request: Request, flow: Flow, now: float) -> Response | None:
+        """None: go on; else the refusal to send."""
+        if request.method in ("OPTIONS", "BYE", "NOTIFY", "UPDATE", "INFO", "CANCEL"):
+            return None
+        if request.method == "SUBSCRIBE" and self._knowledge.is_member(request, flow):
+            return None
+        claimed = self._claimed(request)
+        if not self._needs_account(request, claimed):
+            return None
+        return self._check_credentials(request, flow, claimed, now)
+
+    def account_of(self, request: Request, flow: Flow) -> Account | None:
+        """Whose credentials an admitted request carries, None for a guest's."""
+        credentials = _credentials(request)
+        if credentials is None:
+            return None
+        account = self._knowledge.account(credentials.get("username", "").lower())
+        if account is None or credentials.get("realm") != self._realm:
+            return None
+        nonce = self._nonces.check(credentials.get("nonce", ""), flow.remote[0], self._wallclock())
+        if nonce == "forged" or not _is_good(credentials, request, account):
+            return None
+        return account
+
+    # ---- who needs an account
+
+    def _claimed(self, request: Request) -> str | None:
+        """The account that the sender says they are: To of a REGISTER, From of anything else."""
+        who = request.to if request.method == "REGISTER" else request.from_
+        user = (who.uri.user or "").lower()
+        if not who.uri.is_sip or not self._dialplan.is_ours(who.uri.host):
+            return None
+        return user if request.method == "REGISTER" or self._knowledge.account(user) is not None else None
+
+    def _needs_account(self, request: Request, claimed: str | None) -> bool:
+        if claimed is not None or request.method != "INVITE":
+            return True
+        match self._dialplan.resolve(request.uri):
+            case Elsewhere():
+                return not self._is_open
+            case RoomCalled(name, pin) if pin is not None and self._knowledge.has_pin(name):
+                return False
+            case UserCalled():
+                return True
+            case Service() | _:
+                return not self._is_open
+
+    # ---- credentials
+
+    def _check_credentials(self, request: Request, flow: Flow, claimed: str | None, now: float) -> Response | None:
+        credentials = _credentials(request)
+        host = flow.remote[0]
+        if credentials is None or credentials.get("realm") != self._realm:
+            return self._challenge(request, host, claimed)
+        name = credentials.get("username", "").lower()
+        key = f"{host} {name}"
+        if self._failures.is_locked_out(key, now):
+            return self._refuse(request, 403, "too many wrong passwords; try again in ten minutes")
+        nonce = self._nonces.check(credentials.get("nonce", ""), host, self._wallclock())
+        if nonce == "forged":
+            return self._challenge(request, host, claimed)
+        account = self._knowledge.account(name)
+        if account is None or not _is_good(credentials, request, account):
+            self._failures.fail(key, now)
+            log.info("wrong user name or password", extra={"source": host, "user": name[:64]})
+            return self._challenge(request, host, claimed)
+        if nonce == "stale" or not self._is_fresh(credentials):
+            return self._challenge(request, host, claimed, stale=True)
+        self._failures.succeed(key)
+        if claimed is not None and claimed != name:
+            return self._refuse(request, 403, "that name belongs to another account")
+        return None
+
+    def _is_fresh(self, credentials: dict[str, str]) -> bool:
+        if "qop" not in credentials:
+            return True
+        return self._replays.is_fresh(credentials["nonce"], credentials.get("nc", ""))
+
+    def _challenge(self, request: Request, host: str, claimed: str | None, *, stale: bool = False) -> Response:
+        account = self._knowledge.account(claimed) if claimed else None
+        algorithm = account.algorithm_name if account is not None else "MD5"
+        value = make_challenge(self._realm, self._nonces.make(host, self._wallclock()), algorithm, stale=stale)
+        return request.respond(401, to_tag=self._entropy(8).hex(), headers=[("WWW-Authenticate", value)])
+
+    def _refuse(self, request: Request, status: int, reason: str) -> Response:
+        return request.respond(status, reason, to_tag=self._entropy(8).hex())
+
+
+def _credentials(request: Request) -> dict[str, str] | None:
+    for value in request.headers.get_lines("Authorization") or request.headers.get_lines("Proxy-Authorization"):
+        try:
+            return parse_digest(value)
+        except ParseError:
+            continue
+    return None
+
+
+def _is_good(credentials: dict[str, str], request: Request, account: Account) -> bool:
+    """Right algorithm, right password."""
+    named = credentials.get("algorithm", "MD5").upper()
+    return named == account.algorithm_name and verify(credentials, request.method, account.ha1)

@@ -1,0 +1,123 @@
+"""One call that ends at this server: SIP on one side, a leg of a media room on the other (RFC 3264), and its record.
+
+The roles (focus, services) own legs; what a leg decides by itself is how offers and answers go between the call and its media.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mcu.participant import Identity
+from mcu.storage.base import CallRecord
+from mcu.surroundings import Media, MediaRoom, Surroundings
+from pcap.quality import mos
+from sip import events
+from sip.headers import NameAddr
+from sip.invite import Call
+from sip.media_backend import MediaRefused
+from sip.message import Request
+from sip.uri import Uri
+
+
+class CallLeg:
+    """A call in a room. `record` is what is known of it so far; wallclock times are seconds since 1970."""
+
+    def __init__(self, call: Call, media: Media, identity: Identity, record: CallRecord) -> None:
+        self.call = call
+        self.media = media
+        self.identity = identity
+        self.record = record
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the phone has put us on hold (RFC 3264 §8.4)."""
+        agreed = self.media.negotiated
+        return agreed is not None and agreed.direction in ("recvonly", "inactive")
+
+    @property
+    def is_silent_by_right(self) -> bool:
+        """Whether the phone said that it would send nothing."""
+        agreed = self.media.negotiated
+        return agreed is None or not agreed.may_receive
+
+    @property
+    def codec(self) -> str:
+        """The codec's name as SDP writes it."""
+        agreed = self.media.negotiated
+        return agreed.codec.name if agreed is not None else ""
+
+    def accept(self, offer: bytes | None, contact: NameAddr, wallclock: float, now: float) -> None:
+        """Answer the INVITE: with an answer to its offer, or with an offer of ours. Raises MediaRefused."""
+        body = self.media.answer(offer) if offer is not None else self.media.offer()
+        headers = [("Contact", contact), ("Allow-Events", "conference")]
+        self.call.accept(body, now, contact=contact.uri, headers=headers)
+        self.record = replace(self.record, answered_at=wallclock, codec=self.codec or None)
+
+    def receive_offer(self, offer: bytes | None, now: float) -> bool:
+        """Answer a re-INVITE or UPDATE; False when it was refused and all stays as it was."""
+        try:
+            body = self.media.answer(offer) if offer is not None else self.media.offer()
+        except MediaRefused as error:
+            self.call.reject_offer(error.status, now, error.reason)
+            return False
+        self.call.accept_offer(body, now)
+        return True
+
+    def receive_answer(self, answer: bytes, now: float) -> bool:
+        """Take the answer to an offer of ours; when it can't be used the call ends, and it is False."""
+        try:
+            self.media.apply(answer)
+        except MediaRefused as error:
+            self.call.hang_up(now, error.reason, 488)
+            return False
+        self.record = replace(self.record, codec=self.codec or None)
+        return True
+
+    def end(self, cause: str, status: int, reason: str, wallclock: float) -> CallRecord:
+        """The call is over: media is given back; the finished record."""
+        figures = self.media.statistics
+        codec = self.codec or self.record.codec or ""
+        self.media.release()
+        expected = figures.packets_in + figures.lost
+        loss_percent = 100.0 * (figures.lost + figures.late) / expected if expected else 0.0
+        delay_ms = figures.buffer_ms + 20 + max(0.0, figures.rtt_ms) / 2
+        self.record = replace(
+            self.record, ended_at=wallclock, codec=codec or None, packets_in=figures.packets_in,
+            packets_out=figures.packets_out, lost=figures.lost, late=figures.late, concealed=figures.concealed,
+            jitter_ms=round(figures.jitter_ms, 2),
+            rtt_ms=round(figures.rtt_ms, 2) if figures.rtt_ms >= 0 else None,
+            mos=mos(codec, loss_percent, delay_ms) if figures.packets_in else None, cause=cause, status=status, reason=reason,
+        )
+        return self.record
+
+
+def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identity: Identity, server: Surroundings, name: str,
+                *, is_focus: bool) -> CallLeg:
+    """Answer an INVITE into a media room, as what is called `name`. Raises MediaRefused, with nothing left behind."""
+    call = event.call
+    media = room.create_leg(leg_id, local_host=call.flow.local[0], signalling_host=call.flow.remote[0])
+    leg = CallLeg(call, media, identity, begin_record(event.request, call, identity, name, server.wallclock()))
+    contact = own_contact(call, name, server.public_address, is_focus=is_focus)
+    try:
+        leg.accept(event.offer, contact, server.wallclock(), server.now())
+    except MediaRefused:
+        media.release()
+        raise
+    return leg
+
+
+def begin_record(request: Request, call: Call, identity: Identity, room: str | None, wallclock: float) -> CallRecord:
+    """The record of a call that has just come in."""
+    return CallRecord(
+        call.id, room, identity.account, str(request.from_.uri.without_parameters()), identity.display_name,
+        f"{call.flow.remote[0]}:{call.flow.remote[1]}", call.flow.transport,
+        (request.headers.get("User-Agent") or "")[:128], wallclock,
+    )
+
+
+def own_contact(call: Call, user: str, public_address: str | None, *, is_focus: bool) -> NameAddr:
+    """Where requests inside the call reach us, marked as a focus where it is one (RFC 4579 §4.1)."""
+    host, port = call.flow.local
+    parameters = () if call.flow.transport == "UDP" else (("transport", call.flow.transport.lower()),)
+    uri = Uri("sip", user, public_address or host, port, parameters)
+    return NameAddr(uri, "", (("isfocus", None),) if is_focus else ())

@@ -1,0 +1,127 @@
+"""The running server as its operator sees it (`mcu.administration.Live`): open rooms, people, calls, registrations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+from mcu.conference import CloseConference, KickParticipant, LockConference, MuteParticipant, Refused
+from mcu.errors import CommandError
+from mcu.focus import Focus, Member
+from mcu.leg import CallLeg
+from mcu.switchboard import Switchboard
+
+Facts = dict[str, Any]
+
+
+class LiveView:
+    """Answers for a switchboard. changed: called after a command, so that what it caused goes out at once."""
+
+    def __init__(self, switchboard: Switchboard, changed: Callable[[], None]) -> None:
+        self._switchboard = switchboard
+        self._changed = changed
+
+    def rooms(self) -> list[Facts]:
+        """See Live."""
+        return [
+            {"name": focus.name, "state": focus.conference.state.value, "members": len(focus.members),
+             "is_locked": focus.conference.is_locked, "is_permanent": focus.conference.policy.is_permanent}
+            for focus in self._switchboard.foci.values()
+        ]
+
+    def people(self, room: str) -> list[Facts]:
+        """See Live."""
+        focus = self._focus(room)
+        return [self._person(focus, member) for member in focus.members.values()]
+
+    def _person(self, focus: Focus, member: Member) -> Facts:
+        participant, figures = focus.conference.participants[member.id], member.leg.media.statistics
+        return {
+            "id": str(member.id), "name": participant.identity.display_name, "uri": participant.identity.entity,
+            "role": participant.role.value, "codec": member.leg.codec, "source": member.leg.record.source,
+            "joined_at": member.leg.record.started_at, "is_muted": participant.is_muted, "is_held": member.leg.is_held,
+            "is_speaking": member.id in focus.speaking, "level_dbov": figures.level_dbov, "packets_in": figures.packets_in,
+            "lost": figures.lost,
+        }
+
+    def open_rooms_changed(self, name: str) -> None:
+        """See Live: a room that is open keeps the settings that it was opened with."""
+
+    def close_room(self, room: str, reason: str) -> int:
+        """See Live."""
+        return self._done(self._focus(room).execute(CloseConference(reason)))
+
+    def set_locked(self, room: str, locked: bool) -> None:
+        """See Live."""
+        self._done(self._focus(room).execute(LockConference(locked)))
+
+    def mute(self, room: str, who: str, muted: bool) -> int:
+        """See Live."""
+        focus = self._focus(room)
+        return sum(self._done(focus.execute(MuteParticipant(member.id, muted))) for member in self._members(focus, who))
+
+    def kick(self, room: str, who: str) -> int:
+        """See Live."""
+        focus = self._focus(room)
+        members = self._members(focus, who)
+        return sum(self._done(focus.execute(KickParticipant(member.id, "removed by the administrator"))) for member in members)
+
+    def calls(self) -> list[Facts]:
+        """See Live."""
+        return [asdict(_record(leg)) for leg in self._switchboard.legs()]
+
+    def call(self, call_id: str) -> Facts | None:
+        """See Live."""
+        return next((facts for facts in self.calls() if facts["call_id"] == call_id), None)
+
+    def hang_up(self, call_id: str) -> bool:
+        """See Live."""
+        for leg in self._switchboard.legs():
+            if leg.call.id == call_id:
+                leg.call.hang_up(self._switchboard.server.now(), "ended by the administrator")
+                self._changed()
+                return True
+        return False
+
+    def registrations(self) -> list[Facts]:
+        """See Live."""
+        registrar = self._switchboard.registrar
+        registrar.expire(self._switchboard.server.wallclock())
+        return [asdict(located.binding) for located in registrar.store.all()]
+
+    def account_removed(self, name: str) -> None:
+        """See Live."""
+        self._switchboard.registrar.remove(name)
+        for leg in list(self._switchboard.legs()):
+            if leg.identity.account == name:
+                leg.call.hang_up(self._switchboard.server.now(), "this account is gone")
+        self._changed()
+
+    def _focus(self, room: str) -> Focus:
+        focus = self._switchboard.foci.get(room.lower())
+        if focus is None:
+            raise CommandError(f"room {room!r} is not open; nobody is in it")
+        return focus
+
+    def _members(self, focus: Focus, who: str) -> list[Member]:
+        found = focus.find(who)
+        if not found and who.strip().lower() != "all":
+            raise CommandError(f"nobody called {who!r} is in room {focus.name!r}; confero room people {focus.name} lists them")
+        return found
+
+    def _done(self, verdict: object) -> int:
+        self._changed()
+        if isinstance(verdict, Refused):
+            raise CommandError(verdict.reason)
+        return int(getattr(verdict, "count", 0))
+
+
+def _record(leg: CallLeg) -> Any:
+    """The record of a running call with its figures of just now."""
+    figures = leg.media.statistics
+    return replace(
+        leg.record, packets_in=figures.packets_in, packets_out=figures.packets_out, lost=figures.lost, late=figures.late,
+        concealed=figures.concealed, jitter_ms=round(figures.jitter_ms, 2),
+        rtt_ms=round(figures.rtt_ms, 2) if figures.rtt_ms >= 0 else None,
+    )

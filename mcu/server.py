@@ -1,0 +1,236 @@
+"""`confero serve`: everything put together (the composition root), started in order and ended in the reverse one.
+
+Storage and directory, the media workers, the endpoint with its guard, the sockets, the control socket; then events are handed
+to the switchboard until SIGTERM or SIGINT. A second signal ends the process within two seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
+
+import uvloop
+
+from mcu.administration import Administration
+from mcu.api import control
+from mcu.config import EVERYWHERE, ServerConfig
+from mcu.dialplan import Dialplan
+from mcu.directory import Directory
+from mcu.engine.notices import DtmfPressed, LegSilent, MediaNotice, RoomLost, SpeakersChanged
+from mcu.engine.pool import EngineSettings, WorkerPool
+from mcu.errors import McuError
+from mcu.focus import Focus
+from mcu.guard import Guard
+from mcu.live import LiveView
+from mcu.location import MemoryLocationStore
+from mcu.participant import ParticipantId
+from mcu.registrar import Registrar
+from mcu.storage.base import CallRecord, Storage
+from mcu.storage.folder import DataLock
+from mcu.storage.sqlite import SqliteStorage
+from mcu.surroundings import MediaRoom
+from mcu.switchboard import Limits, Switchboard
+from mcu.welcome import Welcome
+from sip.aio.driver import Driver
+from sip.endpoint import Endpoint, EndpointSettings
+from sip.events import Event
+
+log = logging.getLogger(__name__)
+
+PROBE_EVERY_S = 30.0
+"""How often phones that send no media are asked whether they are there, and bindings that ran out are dropped."""
+GOODBYE_S = 0.5
+"""How long the answers to our BYEs are waited for when the server stops."""
+HURRY_S = 2.0
+DRAIN_STEP_S = 0.2
+
+
+class Server:
+    """A running server; it is the `Surroundings` of all its roles. Made inside an event loop by `run`."""
+
+    def __init__(self, config: ServerConfig, storage: Storage, directory: Directory) -> None:
+        self.config = config
+        self.domain = directory.domain
+        self.public_address = config.public_address
+        self._loop = asyncio.get_running_loop()
+        self._storage = storage
+        self._ids: set[int] = set()
+        self.endpoint = Endpoint(EndpointSettings(), secrets.token_bytes)
+        self.driver = Driver(self.endpoint, self._receive_event)
+        self.pool = WorkerPool(
+            EngineSettings(workers=config.workers, first_port=config.rtp_ports[0], last_port=config.rtp_ports[1],
+                           public_address=config.public_address), self._receive_notice)
+        dialplan = Dialplan(self.domain, lambda name: directory.account(name) is not None)
+        store = MemoryLocationStore(storage.put_binding, storage.delete_binding)
+        store.load(storage.bindings())
+        limits = Limits(config.max_calls, config.max_calls_per_source, config.max_rooms, config.max_call_s,
+                        config.max_members, config.grace_s)
+        self.switchboard = Switchboard(self, dialplan, directory, Registrar(store), limits, is_open=config.open)
+        guard = Guard(dialplan, self.switchboard, realm=self.domain, nonce_key=directory.nonce_key, is_open=config.open,
+                      entropy=secrets.token_bytes, wallclock=self.wallclock)
+        self.switchboard.accounts = guard
+        self.endpoint.admit = guard.admit
+
+    # ---- mcu.surroundings.Surroundings
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self._loop.time()
+
+    def wallclock(self) -> float:
+        """Seconds since 1970."""
+        return time.time()
+
+    def call_at(self, when: float, action: Callable[[], None]) -> None:
+        """Do something at a monotonic time, and send what comes of it."""
+        self._loop.call_at(when, self._act, action)
+
+    def _act(self, action: Callable[[], None]) -> None:
+        action()
+        self.driver.pump()
+
+    def new_id(self) -> ParticipantId:
+        """32 random bits that no participant has."""
+        while True:
+            number = secrets.randbits(32)
+            if number and number not in (int(leg.media.leg_id) for leg in self.switchboard.legs()):
+                return ParticipantId(number)
+
+    def open_media_room(self, kind: str) -> MediaRoom:
+        """A room of the media engine."""
+        return self.pool.open_room(kind)
+
+    def keep_record(self, record: CallRecord) -> None:
+        """Write a call record behind."""
+        self._storage.put_call(record)
+
+    def respond(self, transaction_id: int, status: int, reason: str | None = None,
+                headers: Iterable[tuple[str, object]] = ()) -> None:
+        """Answer a request that is no INVITE or SUBSCRIBE."""
+        self.endpoint.respond(transaction_id, status, reason, now=self.now(), headers=headers)
+
+    # ---- what comes in
+
+    def _receive_event(self, event: Event) -> None:
+        self.switchboard.receive_event(event)
+
+    def _receive_notice(self, notice: MediaNotice) -> None:
+        role = self.switchboard.role_of(notice.room_id)
+        match notice:
+            case DtmfPressed(_, leg_id, key) if isinstance(role, Focus):
+                role.pressed(leg_id, key)
+            case SpeakersChanged(_, leg_ids) if isinstance(role, Focus):
+                role.speaking = leg_ids
+            case LegSilent(room_id, leg_id):
+                self.switchboard.silent(room_id, leg_id)
+            case RoomLost() if role is not None:
+                log.error("a media worker is gone", extra={"room": role.name})
+                role.shut_down("the media process of this room failed; please call again")
+        self.driver.pump()
+
+    async def listen(self) -> list[str]:
+        """Open the SIP sockets; the addresses. Raises McuError in words when one can't be had."""
+        addresses = self.config.addresses
+        for host in addresses:
+            try:
+                await self.driver.listen(host, self.config.sip_port)
+            except OSError as error:
+                if addresses == EVERYWHERE and host == "::" and self.driver.addresses:
+                    log.info("no IPv6 here")
+                    continue
+                raise McuError(_cannot_listen(host, self.config.sip_port, error)) from error
+        return list(addresses)
+
+    async def look_after(self) -> None:
+        """Ask quiet phones and drop old bindings, until cancelled."""
+        while True:
+            await asyncio.sleep(PROBE_EVERY_S)
+            self.switchboard.registrar.expire(self.wallclock())
+            self.switchboard.probe_quiet_legs()
+            self.driver.pump()
+
+    async def say_goodbye(self) -> None:
+        """Hang up on everybody, and give the BYEs a moment to arrive."""
+        self.switchboard.shut_down("the server is shutting down")
+        self.driver.pump()
+        if self.endpoint.next_timer() is not None:
+            await asyncio.sleep(GOODBYE_S)
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> str:
+    if error.errno == 98:
+        return f"port {port} on {host} is in use; stop the program that has it, or choose another one with --sip-port"
+    if error.errno == 99:
+        return f"{host} is no address of this machine; see --listen"
+    if error.errno == 13:
+        return f"port {port} needs root; choose one from 1024 up with --sip-port"
+    return f"can't listen on {host} port {port}: {error.strerror}"
+
+
+async def run(config: ServerConfig) -> int:
+    """Serve until a signal; the exit status. Raises McuError in words when it can't start."""
+    async with AsyncExitStack() as stack:
+        lock = DataLock(config.data)
+        lock.acquire()
+        stack.callback(lock.release)
+        storage = SqliteStorage(config.data)
+        stack.callback(storage.close)
+        directory = Directory(storage, config.domain)
+        directory.begin()
+        server = Server(config, storage, directory)
+        stopping = _stop_on_signals()
+        await stack.enter_async_context(server.driver)
+        await stack.enter_async_context(server.pool)
+        await server.listen()
+        administration = Administration(directory, storage, LiveView(server.switchboard, server.driver.pump),
+                                        max_members=config.max_members)
+        await stack.enter_async_context(control.ControlServer(config.data / control.FILE_NAME, administration.execute, lock))
+        administrator = directory.make_first_administrator()
+        print(Welcome(config, directory, server.driver.addresses, administrator), flush=True)
+        log.info("ready")
+        looking = asyncio.create_task(server.look_after())
+        await stopping.wait()
+        log.info("stopping")
+        looking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await looking
+        if config.drain_s:
+            await _drain(server, config.drain_s)
+        await server.say_goodbye()
+    return 0
+
+
+async def _drain(server: Server, seconds: float) -> None:
+    """Let running calls go on for a while; new ones are refused."""
+    server.endpoint.admit = lambda request, flow, now: request.respond(503, headers=[("Retry-After", 60)])
+    for _ in range(round(seconds / DRAIN_STEP_S)):
+        if not any(True for _ in server.switchboard.legs()):
+            return
+        await asyncio.sleep(DRAIN_STEP_S)
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second one makes the process end soon, whatever is under way."""
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def stop() -> None:
+        if stopping.is_set():
+            loop.call_later(HURRY_S, sys.exit, 1)
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    return stopping
+
+
+def serve(config: ServerConfig) -> int:
+    """Run a server in this process until it is asked to stop; the exit status. Raises McuError in words."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run(config))

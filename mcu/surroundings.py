@@ -1,0 +1,75 @@
+"""What the roles (focus, services) ask of the server that they live in, and of its media engine: Protocols without code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from mcu.participant import ParticipantId
+from mcu.storage.base import CallRecord
+from rtp.kernel import LegStatistics
+from rtp.sdp.negotiation import NegotiatedAudio
+from sip.media_backend import MediaBackend
+
+
+class Media(MediaBackend, Protocol):
+    """The media of a leg as the engine gives it."""
+
+    @property
+    def leg_id(self) -> int:
+        """Its CSRC in the mix."""
+
+    @property
+    def negotiated(self) -> NegotiatedAudio | None:
+        """What is agreed, None before the first answer."""
+
+    @property
+    def statistics(self) -> LegStatistics:
+        """The latest figures."""
+
+    def set_muted(self, muted: bool) -> None:
+        """Take the leg out of the mix, or let it in."""
+
+
+class MediaRoom(Protocol):
+    """A room of the media engine."""
+
+    room_id: int
+
+    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str) -> Media:
+        """A leg whose media the call negotiates."""
+
+    def play(self, name: str) -> None:
+        """Let everybody hear a short sound."""
+
+    def close(self) -> None:
+        """End the room."""
+
+
+class Surroundings(Protocol):
+    """What a role asks of the server that it lives in."""
+
+    domain: str
+    public_address: str | None
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+
+    def wallclock(self) -> float:
+        """Seconds since 1970."""
+
+    def call_at(self, when: float, action: Callable[[], None]) -> None:
+        """Do something at a monotonic time."""
+
+    def new_id(self) -> ParticipantId:
+        """An id that nobody has."""
+
+    def open_media_room(self, kind: str) -> MediaRoom:
+        """A room of the media engine. Raises MediaRefused."""
+
+    def keep_record(self, record: CallRecord) -> None:
+        """Write a call record behind."""
+
+    def respond(self, transaction_id: int, status: int, reason: str | None = None,
+                headers: Iterable[tuple[str, object]] = ()) -> None:
+        """Answer a request that is no INVITE or SUBSCRIBE."""

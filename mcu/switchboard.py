@@ -1,0 +1,324 @@
+"""Who gets which call: events of the endpoint go to the registrar, to a focus, or to a service (RFC 3261 §8.2, RFC 4579).
+
+The switchboard keeps what is alive: conferences by name, services, and which role a media room belongs to. Requests reach it
+only after the guard has let them in.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from mcu.attempts import Attempts
+from mcu.conference import Refused
+from mcu.dialplan import SERVICES, Dialplan, Elsewhere, Factory, Nowhere, RoomCalled, Service, UserCalled, without_pin
+from mcu.focus import Focus, is_conference_event
+from mcu.leg import CallLeg
+from mcu.participant import Identity, clean_name
+from mcu.placement import MemoryPlacement, RoomPlacement
+from mcu.policy import Policy
+from mcu.registrar import Registrar
+from mcu.services import ServiceRole
+from mcu.storage.base import Account, RoomRecord
+from mcu.surroundings import Surroundings
+from sip import events
+from sip.flow import Flow
+from sip.invite import Call
+from sip.media_backend import MediaRefused
+from sip.message import Request
+from sip.subscription import Subscription
+
+log = logging.getLogger(__name__)
+
+ALPHABET = "abcdefghjkmnpqrstuvwxyz"
+"""Letters of the names of new meetings: none that is read as another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of each the server takes on; more is refused. max_call_s: 0 for no limit."""
+
+    max_calls: int = 2000
+    max_calls_per_source: int = 1000
+    max_rooms: int = 500
+    max_call_s: float = 0.0
+    max_members: int = 200
+    grace_s: float = 60.0
+
+
+class Names(Protocol):
+    """Accounts and permanent rooms (mcu.directory.Directory)."""
+
+    def account(self, name: str) -> Account | None:
+        """An account by name."""
+
+    def room(self, name: str) -> RoomRecord | None:
+        """A permanent room by name."""
+
+
+class Accounts(Protocol):
+    """Who has proved to be whom (mcu.guard.Guard)."""
+
+    def account_of(self, request: Request, flow: Flow) -> Account | None:
+        """The account behind an admitted request."""
+
+
+class Switchboard:
+    """All roles of a server. is_open: anyone may call and create rooms."""
+
+    def __init__(self, server: Surroundings, dialplan: Dialplan, names: Names, registrar: Registrar, limits: Limits, *,
+                 is_open: bool, placement: RoomPlacement | None = None) -> None:
+        self.server = server
+        self.foci: dict[str, Focus] = {}
+        self.services: dict[str, ServiceRole] = {
+            name: ServiceRole(name, kind, server) for name, kind in SERVICES.items()
+        }
+        self.registrar = registrar
+        self.accounts: Accounts | None = None
+        self._dialplan = dialplan
+        self._names = names
+        self._limits = limits
+        self._is_open = is_open
+        self._placement = placement if placement is not None else MemoryPlacement()
+        self._pins = Attempts()
+        self._sources: Counter[str] = Counter()
+        self._probes: dict[int, Call] = {}
+
+    # ---- events of the endpoint
+
+    def receive_event(self, event: events.Event) -> None:
+        """Hand an event to whom it belongs."""
+        match event:
+            case events.CallReceived():
+                self._receive_call(event)
+            case events.RequestReceived(transaction_id, request, flow):
+                self._receive_request(transaction_id, request, flow)
+            case events.SubscriptionReceived(subscription, request):
+                self._receive_subscription(subscription, request)
+            case events.SubscriptionRefreshed(subscription):
+                if isinstance(subscription.data, Focus):
+                    subscription.data.refresh_subscription(subscription)
+            case events.SubscriptionTerminated(subscription, _):
+                if isinstance(subscription.data, Focus):
+                    subscription.data.drop_subscription(subscription)
+            case events.ResponseReceived(request_id, response):
+                self._probed(request_id, response.status)
+            case events.RequestFailed(request_id, status):
+                self._probed(request_id, status)
+            case events.CallTerminated(call):
+                self._forget(call)
+                self._to_role(call, event)
+            case events.OfferReceived(call) | events.AnswerReceived(call) | events.DialogRequestReceived(call):
+                self._to_role(call, event)
+
+    def _to_role(self, call: Call, event: events.Event) -> None:
+        if isinstance(call.data, Focus | ServiceRole):
+            call.data.receive_event(event)
+
+    # ---- calls
+
+    def _receive_call(self, event: events.CallReceived) -> None:
+        call, request, now = event.call, event.request, self.server.now()
+        source = call.flow.remote[0]
+        if sum(self._sources.values()) >= self._limits.max_calls or self._sources[source] >= self._limits.max_calls_per_source:
+            call.reject(503, "too many calls just now", [("Retry-After", 10)], now=now)
+            return
+        self._sources[source] += 1
+        identity = self._identify(request, call.flow)
+        log.info("call", extra={"from": identity.entity, "to": without_pin(request.uri), "source": str(call.flow)})
+        match self._dialplan.resolve(request.uri):
+            case Service(name, _):
+                self.services[name].receive_call(event, identity)
+            case Factory():
+                self._new_meeting(event, identity)
+            case RoomCalled(name, pin):
+                self._enter(event, identity, name, pin)
+            case UserCalled(name):
+                call.reject(480, f"{name} can't be called: this server connects rooms only", now=now)
+            case Elsewhere(host):
+                call.reject(404, f"this server does not know {host[:80]}", now=now)
+            case Nowhere():
+                call.reject(404, "nobody and no room has that name", now=now)
+        if self._limits.max_call_s:
+            self.server.call_at(now + self._limits.max_call_s, lambda: call.hang_up(
+                self.server.now(), "the longest time for a call is over"))
+
+    def _forget(self, call: Call) -> None:
+        source = call.flow.remote[0]
+        self._sources[source] -= 1
+        if self._sources[source] <= 0:
+            del self._sources[source]
+
+    def _identify(self, request: Request, flow: Flow) -> Identity:
+        account = self.accounts.account_of(request, flow) if self.accounts is not None else None
+        shown = clean_name(request.from_.display_name)
+        if account is not None:
+            return Identity(f"sip:{account.name}@{self._dialplan.domain}", shown or account.display_name, account.name)
+        entity = f"sip:guest-{secrets.token_hex(4)}@{self._dialplan.domain}"
+        return Identity(entity, shown or clean_name(request.from_.uri.user or "") or "Guest")
+
+    def _new_meeting(self, event: events.CallReceived, identity: Identity) -> None:
+        name = self._free_name()
+        policy = Policy(self._limits.max_members, grace_s=self._limits.grace_s, guests_may_host=self._is_open)
+        focus = self._open_focus(event.call, name, policy)
+        if focus is not None:
+            self._join(focus, event, identity, None, is_creator=True)
+
+    def _enter(self, event: events.CallReceived, identity: Identity, name: str, pin: str | None) -> None:
+        now, source = self.server.now(), f"{event.call.flow.remote[0]} {name}"
+        if pin is not None and self._pins.is_locked_out(source, now):
+            event.call.reject(403, "too many wrong PINs; try again in ten minutes", now=now)
+            return
+        focus = self.foci.get(name)
+        is_creator = focus is None
+        if focus is None:
+            policy = self._policy_for(name)
+            if policy is None:
+                event.call.reject(404, f"there is no room called {name}", now=now)
+                return
+            is_creator = not policy.is_permanent
+            focus = self._open_focus(event.call, name, policy)
+        if focus is None:
+            return
+        refusal = self._join(focus, event, identity, pin, is_creator=is_creator)
+        if pin is not None and refusal is not None and refusal.status == 403 and "PIN" in refusal.reason:
+            self._pins.fail(source, now)
+        elif pin is not None and refusal is None:
+            self._pins.succeed(source)
+
+    def _join(self, focus: Focus, event: events.CallReceived, identity: Identity, pin: str | None, *,
+              is_creator: bool) -> Refused | None:
+        refusal = focus.receive_call(event, identity, pin=pin, is_creator=is_creator)
+        if refusal is not None:
+            focus.put_away_if_unused()
+        return refusal
+
+    def _open_focus(self, call: Call, name: str, policy: Policy) -> Focus | None:
+        if len(self.foci) >= self._limits.max_rooms:
+            call.reject(503, "too many rooms are open just now", [("Retry-After", 60)], now=self.server.now())
+            return None
+        elsewhere = self._placement.claim(name)
+        if elsewhere is not None:
+            call.reject(302, None, [("Contact", f"<sip:{name}@{elsewhere}>")], now=self.server.now())
+            return None
+        try:
+            focus = Focus(name, policy, self.server, self._closed)
+        except MediaRefused as error:
+            self._placement.release(name)
+            call.reject(error.status, error.reason, now=self.server.now())
+            return None
+        self.foci[name] = focus
+        return focus
+
+    def _closed(self, focus: Focus) -> None:
+        if self.foci.get(focus.name) is focus:
+            del self.foci[focus.name]
+            self._placement.release(focus.name)
+
+    def _policy_for(self, name: str) -> Policy | None:
+        record = self._names.room(name)
+        if record is not None:
+            return Policy(record.max_members, record.pin, record.host_pin, record.owner, is_permanent=True,
+                          guests_may_host=self._is_open)
+        if self._is_open:
+            return Policy(self._limits.max_members, grace_s=self._limits.grace_s, guests_may_host=True)
+        return None
+
+    def _free_name(self) -> str:
+        while True:
+            letters = "".join(secrets.choice(ALPHABET) for _ in range(10))
+            name = f"{letters[:3]}-{letters[3:7]}-{letters[7:]}"
+            if name not in self.foci and self._names.room(name) is None:
+                return name
+
+    # ---- other requests
+
+    def _receive_request(self, transaction_id: int, request: Request, flow: Flow) -> None:
+        if request.method == "REGISTER":
+            account = self.accounts.account_of(request, flow) if self.accounts is not None else None
+            if account is None:
+                self.server.respond(transaction_id, 403)
+                return
+            answer = self.registrar.receive(request, account.name, flow, self.server.wallclock())
+            self.server.respond(transaction_id, answer.status, answer.reason, answer.headers)
+        elif request.method == "OPTIONS":
+            self.server.respond(transaction_id, 200, None, (("Accept", "application/sdp"), ("Allow-Events", "conference")))
+        else:
+            self.server.respond(transaction_id, 403, f"{request.method} is taken inside a call only")
+
+    def _receive_subscription(self, subscription: Subscription, request: Request) -> None:
+        now = self.server.now()
+        if not is_conference_event(subscription):
+            subscription.reject(489, now)
+            return
+        focus = self._focus_at(request)
+        if focus is None:
+            subscription.reject(480, now, "nobody is in that room")
+            return
+        owner = focus.member_from(request.from_.uri, subscription.flow.remote[0])
+        focus.receive_subscription(subscription, owner)
+
+    def _focus_at(self, request: Request) -> Focus | None:
+        match self._dialplan.resolve(request.uri):
+            case RoomCalled(name, _):
+                return self.foci.get(name)
+        return None
+
+    # ---- what the guard asks (mcu.guard.Knowledge)
+
+    def account(self, name: str) -> Account | None:
+        """An account by name."""
+        return self._names.account(name)
+
+    def has_pin(self, room: str) -> bool:
+        """Whether a room lets in who brings its PIN."""
+        record = self._names.room(room)
+        return record is not None and record.pin is not None
+
+    def is_member(self, request: Request, flow: Flow) -> bool:
+        """Whether the sender's phone is in the conference that the request is for."""
+        focus = self._focus_at(request)
+        return focus is not None and focus.member_from(request.from_.uri, flow.remote[0]) is not None
+
+    # ---- phones that say nothing
+
+    def legs(self) -> Iterator[CallLeg]:
+        """Every call that is up."""
+        for focus in self.foci.values():
+            yield from (member.leg for member in focus.members.values())
+        for service in self.services.values():
+            yield from service.legs
+
+    def probe_quiet_legs(self) -> None:
+        """Ask the phones that send no media by right whether they are still there (an OPTIONS inside the dialog)."""
+        for leg in list(self.legs()):
+            if leg.is_silent_by_right and leg.call.is_up and leg.call not in self._probes.values():
+                self._probes[leg.call.request("OPTIONS", now=self.server.now())] = leg.call
+
+    def _probed(self, request_id: int, status: int) -> None:
+        call = self._probes.pop(request_id, None)
+        if call is not None and status in (408, 481, 503):
+            call.hang_up(self.server.now(), "the phone does not answer any more", 408)
+
+    def silent(self, room_id: int, leg_id: int) -> None:
+        """A leg whose phone should send has been silent too long: the phone is gone."""
+        for leg in list(self.legs()):
+            if leg.media.leg_id == leg_id:
+                log.info("no media", extra={"call": leg.call.id})
+                leg.call.hang_up(self.server.now(), "no media came for 30 seconds", 408)
+
+    def role_of(self, room_id: int) -> Focus | ServiceRole | None:
+        """Whose media room that is."""
+        return next((role for role in self._roles() if role.room_id == room_id), None)
+
+    def _roles(self) -> list[Focus | ServiceRole]:
+        return [*self.foci.values(), *self.services.values()]
+
+    def shut_down(self, reason: str) -> None:
+        """Hang up on everybody."""
+        for role in self._roles():
+            role.shut_down(reason)

@@ -1,0 +1,272 @@
+"""The server's roles without sockets or media: real endpoint, guard, switchboard and directory, virtual time, recorded media.
+
+    house = House(is_open=True)
+    alice = house.phone("alice")
+    call = alice.call("sip:daily@house.example")
+    house.run(1.0)
+    assert alice.side.has(CallAnswered)
+
+Each phone is an endpoint at an address of its own; the network between them and the house is instant and loses nothing.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mcu.dialplan import Dialplan
+from mcu.directory import Directory
+from mcu.guard import Guard
+from mcu.live import LiveView
+from mcu.location import MemoryLocationStore
+from mcu.participant import ParticipantId
+from mcu.registrar import Registrar
+from mcu.storage.base import CallRecord
+from mcu.storage.memory import MemoryStorage
+from mcu.switchboard import Limits, Switchboard
+from rtp.errors import NegotiationFailed, ParseError
+from rtp.kernel import LegStatistics
+from rtp.sdp import negotiation
+from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio
+from rtp.sdp.parser import parse
+from sip.auth import DigestClient
+from sip.endpoint import Endpoint, EndpointSettings
+from sip.events import DialogRequestReceived, NotifyReceived
+from sip.flow import Address, Flow
+from sip.headers import NameAddr
+from sip.invite import Call
+from sip.media_backend import MediaRefused
+from sip.subscription import Subscription
+from sip.uri import Uri
+from tests.helpers.pair import Side
+
+DOMAIN = "house.example"
+HOUSE: Address = ("192.0.2.100", 5060)
+
+
+def sdp(host: str, port: int = 40000, direction: str = "sendrecv") -> bytes:
+    """An offer of a phone."""
+    return bytes(negotiation.offer(Capabilities(), LocalMedia(host, port, port + 1, direction), session_id=1, version=1))
+
+
+class FakeMedia:
+    """The media of a leg: negotiates for real, sends nothing, remembers what was asked of it."""
+
+    def __init__(self, leg_id: int, port: int) -> None:
+        self.leg_id = leg_id
+        self.negotiated: NegotiatedAudio | None = None
+        self.statistics = LegStatistics(leg_id)
+        self.is_muted = self.is_released = False
+        self._local = LocalMedia(HOUSE[0], port, port + 1)
+        self._offered: Any = None
+
+    def offer(self) -> bytes:
+        """Our offer."""
+        self._offered = negotiation.offer(Capabilities(), self._local, session_id=2, version=1)
+        return bytes(self._offered)
+
+    def answer(self, offer: bytes) -> bytes:
+        """The answer."""
+        try:
+            answer, self.negotiated = negotiation.answer(parse(offer), Capabilities(), self._local, session_id=2, version=1)
+        except (ParseError, NegotiationFailed) as error:
+            raise MediaRefused(str(error)) from None
+        return bytes(answer)
+
+    def apply(self, answer: bytes) -> None:
+        """Their answer."""
+        try:
+            self.negotiated = negotiation.apply_answer(self._offered, parse(answer))
+        except (ParseError, NegotiationFailed) as error:
+            raise MediaRefused(str(error)) from None
+
+    def release(self) -> None:
+        """The end."""
+        self.is_released = True
+
+    def set_muted(self, muted: bool) -> None:
+        """In or out of the mix."""
+        self.is_muted = muted
+
+
+class FakeRoom:
+    """A media room that remembers its legs and what it played."""
+
+    def __init__(self, room_id: int, kind: str) -> None:
+        self.room_id, self.kind = room_id, kind
+        self.legs: dict[int, FakeMedia] = {}
+        self.played: list[str] = []
+        self.is_closed = False
+
+    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str) -> FakeMedia:
+        """A leg."""
+        self.legs[leg_id] = FakeMedia(leg_id, 20000 + 2 * len(self.legs))
+        return self.legs[leg_id]
+
+    def play(self, name: str) -> None:
+        """A chime."""
+        self.played.append(name)
+
+    def close(self) -> None:
+        """The end."""
+        self.is_closed = True
+
+
+class Phone:
+    """A SIP phone at its own address."""
+
+    def __init__(self, house: House, name: str, host: str, password: str | None) -> None:
+        self.house, self.name = house, name
+        self.address: Address = (host, 5062)
+        self.side = Side(self.address, hash(host) & 0xFFFF)
+        self.flow = Flow("UDP", self.address, HOUSE)
+        self.contact = Uri("sip", name, *self.address)
+        self.credentials = None if password is None else DigestClient(name, password)
+        self.aor = NameAddr(Uri("sip", name, DOMAIN), name.capitalize())
+
+    def call(self, target: str, offer: bytes | None = b"", headers: Iterable[tuple[str, object]] = ()) -> Call:
+        """Call somewhere; offer: empty for a usual one, None for none."""
+        call = self.side.endpoint.invite(
+            Uri.parse(target), from_=self.aor, flow=self.flow, contact=self.contact, now=self.house.time,
+            offer=sdp(self.address[0]) if offer == b"" else offer, credentials=self.credentials, headers=headers)
+        self.house.run(0.01)
+        return call
+
+    def subscribe(self, target: str, expires_s: int = 600, package: str = "conference") -> Subscription:
+        """Subscribe to a conference."""
+        subscription = self.side.endpoint.subscribe(
+            Uri.parse(target), package=package, accept="application/conference-info+xml", from_=self.aor, flow=self.flow,
+            contact=self.contact, now=self.house.time, credentials=self.credentials, expires_s=expires_s)
+        self.house.run(0.01)
+        return subscription
+
+    def request(self, method: str, target: str) -> int:
+        """Send a request outside of a dialog."""
+        number = self.side.endpoint.request(method, Uri.parse(target), from_=self.aor, flow=self.flow, now=self.house.time,
+                                            credentials=self.credentials, contact=self.contact)
+        self.house.run(0.01)
+        return number
+
+    def notified(self) -> list[bytes]:
+        """The bodies of the NOTIFYs so far."""
+        return [event.request.body for event in self.side.events if isinstance(event, NotifyReceived)]
+
+
+class House:
+    """The server. It is the `Surroundings` of its roles; `time` is the virtual time, s."""
+
+    def __init__(self, *, is_open: bool = False, limits: Limits | None = None) -> None:
+        self.time = 1000.0
+        self.domain = DOMAIN
+        self.public_address: str | None = None
+        self.rooms: list[FakeRoom] = []
+        self.records: dict[str, CallRecord] = {}
+        self.random = random.Random(7)
+        self.storage = MemoryStorage()
+        self.directory = Directory(self.storage, DOMAIN, self.wallclock)
+        self.endpoint = Endpoint(EndpointSettings(), self.random.randbytes)
+        self.phones: list[Phone] = []
+        self.refuses_media = False
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        dialplan = Dialplan(DOMAIN, lambda name: self.directory.account(name) is not None)
+        self.switchboard = Switchboard(self, dialplan, self.directory, Registrar(MemoryLocationStore()), limits or Limits(),
+                                       is_open=is_open)
+        self.guard = Guard(dialplan, self.switchboard, realm=DOMAIN, nonce_key=b"k" * 32, is_open=is_open,
+                           entropy=self.random.randbytes, wallclock=self.wallclock)
+        self.switchboard.accounts = self.guard
+        self.endpoint.admit = self.guard.admit
+        self.live = LiveView(self.switchboard, lambda: None)
+
+    def phone(self, name: str, password: str | None = None) -> Phone:
+        """A new phone; with a password it has an account here."""
+        phone = Phone(self, name, f"192.0.2.{len(self.phones) + 1}", password)
+        self.phones.append(phone)
+        return phone
+
+    def member(self, name: str) -> Phone:
+        """A phone of somebody with an account, made when it is not there yet."""
+        if self.directory.account(name) is None:
+            self.directory.add_account(name, "secret-of-" + name)
+        return self.phone(name, "secret-of-" + name)
+
+    # ---- mcu.surroundings.Surroundings
+
+    def now(self) -> float:
+        """The virtual time."""
+        return self.time
+
+    def wallclock(self) -> float:
+        """The virtual time on the wall."""
+        return 1_700_000_000.0 + self.time
+
+    def call_at(self, when: float, action: Callable[[], None]) -> None:
+        """Do something later."""
+        heapq.heappush(self._due, (when, next(self._order), action))
+
+    def new_id(self) -> ParticipantId:
+        """An id."""
+        return ParticipantId(self.random.getrandbits(32))
+
+    def open_media_room(self, kind: str) -> FakeRoom:
+        """A room."""
+        if self.refuses_media:
+            raise MediaRefused("no media worker runs", 503)
+        self.rooms.append(FakeRoom(len(self.rooms) + 1, kind))
+        return self.rooms[-1]
+
+    def keep_record(self, record: CallRecord) -> None:
+        """Keep a record."""
+        self.records[record.call_id] = record
+
+    def respond(self, transaction_id: int, status: int, reason: str | None = None,
+                headers: Iterable[tuple[str, object]] = ()) -> None:
+        """Answer a request."""
+        self.endpoint.respond(transaction_id, status, reason, now=self.time, headers=headers)
+
+    # ---- time and network
+
+    def run(self, seconds: float) -> None:
+        """Let time pass, in steps of what is due."""
+        end = self.time + seconds
+        while True:
+            self._exchange()
+            due = [at for at in (self.endpoint.next_timer(), self._due[0][0] if self._due else None,
+                                 *(phone.side.endpoint.next_timer() for phone in self.phones)) if at is not None]
+            if not due or min(due) > end:
+                break
+            self.time = max(self.time, min(due))
+            while self._due and self._due[0][0] <= self.time:
+                heapq.heappop(self._due)[2]()
+            self.endpoint.handle_timer(self.time)
+            for phone in self.phones:
+                phone.side.endpoint.handle_timer(self.time)
+        self.time = end
+
+    def _exchange(self) -> None:
+        by_address = {phone.address: phone for phone in self.phones}
+        moved = True
+        while moved:
+            moved = False
+            while (event := self.endpoint.next_event()) is not None:
+                self.switchboard.receive_event(event)
+                moved = True
+            for data, flow in self.endpoint.datagrams_to_send():
+                phone = by_address.get(flow.remote)
+                moved = True
+                if phone is not None:
+                    phone.side.endpoint.receive_datagram(data, phone.flow, self.time)
+            for phone in self.phones:
+                side = phone.side
+                while (event := side.endpoint.next_event()) is not None:
+                    side.events.append(event)
+                    moved = True
+                    if isinstance(event, DialogRequestReceived):
+                        side.endpoint.respond(event.transaction_id, 200, now=self.time)
+                for data, flow in side.endpoint.datagrams_to_send():
+                    side.sent.append((self.time, data, flow))
+                    moved = True
+                    self.endpoint.receive_datagram(data, Flow("UDP", HOUSE, phone.address), self.time)
