@@ -30,7 +30,8 @@ class Live(Protocol):
         """Each open room: name, state, members, is_locked, is_permanent."""
 
     def people(self, room: str) -> list[Facts]:
-        """Each member: id, name, uri, role, codec, source, joined_at, is_muted, is_speaking, level_dbov, packets_in, lost."""
+        """Each member: id, name, uri, role, codec, source, joined_at, is_muted, is_speaking, level_dbov, packets_in, lost,
+        junk, foreign."""
 
     def open_rooms_changed(self, name: str) -> None:
         """A permanent room of that name was made or removed."""
@@ -58,6 +59,9 @@ class Live(Protocol):
 
     def registrations(self) -> list[Facts]:
         """The phones that are registered, with the fields of a Binding."""
+
+    def server(self) -> Facts:
+        """How much the server holds just now, what it counted, and its media workers."""
 
     def account_removed(self, name: str) -> None:
         """An account was removed: its bindings and calls end."""
@@ -123,7 +127,7 @@ class Administration:
             "room.close": self._close_room, "room.lock": self._lock_room, "room.unlock": self._unlock_room,
             "room.people": self._list_people, "room.mute": self._mute, "room.unmute": self._unmute, "room.kick": self._kick,
             "call.list": self._list_calls, "call.show": self._show_call, "call.hangup": self._hang_up,
-            "reg.list": self._list_registrations,
+            "reg.list": self._list_registrations, "server.show": self._show_server,
         }
 
     @property
@@ -283,6 +287,10 @@ class Administration:
             return self._live.registrations()
         now = self._clock()
         return [asdict(binding) for binding in self._storage.bindings() if binding.expires_at > now]
+
+    def _show_server(self, arguments: Arguments) -> Facts:
+        arguments.finish()
+        return self._running().server()
 
     def _running(self) -> Live:
         if self._live is None:

@@ -12,6 +12,8 @@ from mcu.storage.base import CallRecord
 from mcu.surroundings import Media, MediaRoom, Surroundings
 from pcap.quality import mos
 from sip import events
+from sip.flow import Flow
+from sip.grammar import Parameters
 from sip.headers import NameAddr
 from sip.invite import Call
 from sip.media_backend import MediaRefused
@@ -97,7 +99,8 @@ def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identi
     call = event.call
     media = room.create_leg(leg_id, local_host=call.flow.local[0], signalling_host=call.flow.remote[0])
     leg = CallLeg(call, media, identity, begin_record(event.request, call, identity, name, server.wallclock()))
-    contact = own_contact(call, name, server.public_address, is_focus=is_focus)
+    mark: Parameters = (("isfocus", None),) if is_focus else ()                     # RFC 4579 §4.1
+    contact = NameAddr(own_contact(call.flow, name, server.public_address), "", mark)
     try:
         leg.accept(event.offer, contact, server.wallclock(), server.now())
     except MediaRefused:
@@ -115,9 +118,8 @@ def begin_record(request: Request, call: Call, identity: Identity, room: str | N
     )
 
 
-def own_contact(call: Call, user: str, public_address: str | None, *, is_focus: bool) -> NameAddr:
-    """Where requests inside the call reach us, marked as a focus where it is one (RFC 4579 §4.1)."""
-    host, port = call.flow.local
-    parameters = () if call.flow.transport == "UDP" else (("transport", call.flow.transport.lower()),)
-    uri = Uri("sip", user, public_address or host, port, parameters)
-    return NameAddr(uri, "", (("isfocus", None),) if is_focus else ())
+def own_contact(flow: Flow, user: str, public_address: str | None) -> Uri:
+    """Where requests inside a call over this flow reach us."""
+    host, port = flow.local
+    parameters = () if flow.transport == "UDP" else (("transport", flow.transport.lower()),)
+    return Uri("sip", user or None, public_address or host, port, parameters)

@@ -16,11 +16,15 @@ Facts = dict[str, Any]
 
 
 class LiveView:
-    """Answers for a switchboard. changed: called after a command, so that what it caused goes out at once."""
+    """Answers for a switchboard.
 
-    def __init__(self, switchboard: Switchboard, changed: Callable[[], None]) -> None:
+    changed: called after a command, so that what it caused goes out at once; figures: of the endpoint, the sockets, the media.
+    """
+
+    def __init__(self, switchboard: Switchboard, changed: Callable[[], None], figures: Callable[[], Facts] = dict) -> None:
         self._switchboard = switchboard
         self._changed = changed
+        self._figures = figures
 
     def rooms(self) -> list[Facts]:
         """See Live."""
@@ -42,7 +46,7 @@ class LiveView:
             "role": participant.role.value, "codec": member.leg.codec, "source": member.leg.record.source,
             "joined_at": member.leg.record.started_at, "is_muted": participant.is_muted, "is_held": member.leg.is_held,
             "is_speaking": member.id in focus.speaking, "level_dbov": figures.level_dbov, "packets_in": figures.packets_in,
-            "lost": figures.lost,
+            "lost": figures.lost, "junk": figures.junk, "foreign": figures.foreign,
         }
 
     def open_rooms_changed(self, name: str) -> None:
@@ -89,6 +93,11 @@ class LiveView:
         registrar = self._switchboard.registrar
         registrar.expire(self._switchboard.server.wallclock())
         return [asdict(located.binding) for located in registrar.store.all()]
+
+    def server(self) -> Facts:
+        """See Live."""
+        switchboard = self._switchboard
+        return {"rooms": len(switchboard.foci), "calls": sum(1 for _ in switchboard.legs()), **self._figures()}
 
     def account_removed(self, name: str) -> None:
         """See Live."""

@@ -15,11 +15,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
+from dataclasses import asdict
+from typing import Any
 
 import uvloop
 
 from mcu.administration import Administration
 from mcu.api import control
+from mcu.b2bua import UserCall
 from mcu.config import EVERYWHERE, ServerConfig
 from mcu.dialplan import Dialplan
 from mcu.directory import Directory
@@ -28,8 +31,9 @@ from mcu.engine.pool import EngineSettings, WorkerPool
 from mcu.errors import McuError
 from mcu.focus import Focus
 from mcu.guard import Guard
+from mcu.leg import own_contact
 from mcu.live import LiveView
-from mcu.location import MemoryLocationStore
+from mcu.location import Located, MemoryLocationStore
 from mcu.participant import ParticipantId
 from mcu.registrar import Registrar
 from mcu.storage.base import CallRecord, Storage
@@ -41,6 +45,10 @@ from mcu.welcome import Welcome
 from sip.aio.driver import Driver
 from sip.endpoint import Endpoint, EndpointSettings
 from sip.events import Event
+from sip.flow import Flow
+from sip.headers import NameAddr
+from sip.invite import Call
+from sip.uri import Uri
 
 log = logging.getLogger(__name__)
 
@@ -111,10 +119,40 @@ class Server:
         """Write a call record behind."""
         self._storage.put_call(record)
 
+    def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
+             headers: Iterable[tuple[str, object]] = ()) -> Call:
+        """Send an INVITE of ours."""
+        contact = own_contact(flow, from_.uri.user or "", self.public_address)
+        return self.endpoint.invite(target, from_=from_, to=to, flow=flow, contact=contact, now=self.now(), offer=offer,
+                                    headers=headers, data=data)
+
+    def flow_of(self, located: Located) -> Flow | None:
+        """The way to a registered phone: the flow of its REGISTER, or a new one to the same address after a restart."""
+        if located.flow is not None:
+            return located.flow
+        host, _, port = located.binding.source.rpartition(":")
+        if located.binding.transport != "UDP":
+            return None
+        try:
+            return self.driver.flow_to((host.strip("[]"), int(port)))
+        except (OSError, ValueError):
+            return None
+
+    def request(self, call: Call, method: str, answered: Callable[[int, str], None], *, body: bytes = b"",
+                content_type: str | None = None, headers: Iterable[tuple[str, object]] = ()) -> None:
+        """Send a request inside a call."""
+        number = call.request(method, headers=headers, body=body, content_type=content_type, now=self.now())
+        self.switchboard.expect(number, answered)
+
     def respond(self, transaction_id: int, status: int, reason: str | None = None,
                 headers: Iterable[tuple[str, object]] = ()) -> None:
         """Answer a request that is no INVITE or SUBSCRIBE."""
         self.endpoint.respond(transaction_id, status, reason, now=self.now(), headers=headers)
+
+    def figures(self) -> dict[str, Any]:
+        """How much state there is, what was counted, and the media workers."""
+        return {**self.endpoint.figures(), **self.driver.figures(), "counters": dict(self.endpoint.counters),
+                "workers": [asdict(worker) for worker in self.pool.figures()]}
 
     # ---- what comes in
 
@@ -124,14 +162,14 @@ class Server:
     def _receive_notice(self, notice: MediaNotice) -> None:
         role = self.switchboard.role_of(notice.room_id)
         match notice:
-            case DtmfPressed(_, leg_id, key) if isinstance(role, Focus):
+            case DtmfPressed(_, leg_id, key) if isinstance(role, Focus | UserCall):
                 role.pressed(leg_id, key)
             case SpeakersChanged(_, leg_ids) if isinstance(role, Focus):
                 role.speaking = leg_ids
             case LegSilent(room_id, leg_id):
                 self.switchboard.silent(room_id, leg_id)
             case RoomLost() if role is not None:
-                log.error("a media worker is gone", extra={"room": role.name})
+                log.error("a media worker is gone", extra={"room_id": notice.room_id})
                 role.shut_down("the media process of this room failed; please call again")
         self.driver.pump()
 
@@ -189,8 +227,8 @@ async def run(config: ServerConfig) -> int:
         await stack.enter_async_context(server.driver)
         await stack.enter_async_context(server.pool)
         await server.listen()
-        administration = Administration(directory, storage, LiveView(server.switchboard, server.driver.pump),
-                                        max_members=config.max_members)
+        live = LiveView(server.switchboard, server.driver.pump, server.figures)
+        administration = Administration(directory, storage, live, max_members=config.max_members)
         await stack.enter_async_context(control.ControlServer(config.data / control.FILE_NAME, administration.execute, lock))
         administrator = directory.make_first_administrator()
         print(Welcome(config, directory, server.driver.addresses, administrator), flush=True)

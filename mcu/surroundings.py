@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from mcu.location import Located
 from mcu.participant import ParticipantId
 from mcu.storage.base import CallRecord
 from rtp.kernel import LegStatistics
-from rtp.sdp.negotiation import NegotiatedAudio
+from rtp.sdp.negotiation import Capabilities, NegotiatedAudio
+from sip.flow import Flow
+from sip.headers import NameAddr
+from sip.invite import Call
 from sip.media_backend import MediaBackend
+from sip.uri import Uri
 
 
 class Media(MediaBackend, Protocol):
@@ -36,7 +41,8 @@ class MediaRoom(Protocol):
 
     room_id: int
 
-    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str) -> Media:
+    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str,
+                   capabilities: Capabilities | None = None) -> Media:
         """A leg whose media the call negotiates."""
 
     def play(self, name: str) -> None:
@@ -69,6 +75,17 @@ class Surroundings(Protocol):
 
     def keep_record(self, record: CallRecord) -> None:
         """Write a call record behind."""
+
+    def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
+             headers: Iterable[tuple[str, object]] = ()) -> Call:
+        """Send an INVITE of ours."""
+
+    def flow_of(self, located: Located) -> Flow | None:
+        """The way to a registered phone, None when there is none any more."""
+
+    def request(self, call: Call, method: str, answered: Callable[[int, str], None], *, body: bytes = b"",
+                content_type: str | None = None, headers: Iterable[tuple[str, object]] = ()) -> None:
+        """Send a request inside a call; `answered` gets status and reason (408 or 503 when no answer came)."""
 
     def respond(self, transaction_id: int, status: int, reason: str | None = None,
                 headers: Iterable[tuple[str, object]] = ()) -> None:

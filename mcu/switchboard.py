@@ -6,14 +6,16 @@ only after the guard has let them in.
 
 from __future__ import annotations
 
+import functools
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from mcu.attempts import Attempts
+from mcu.b2bua import UserCall
 from mcu.conference import Refused
 from mcu.dialplan import SERVICES, Dialplan, Elsewhere, Factory, Nowhere, RoomCalled, Service, UserCalled, without_pin
 from mcu.focus import Focus, is_conference_event
@@ -34,6 +36,8 @@ from sip.subscription import Subscription
 
 log = logging.getLogger(__name__)
 
+Role = Focus | ServiceRole | UserCall
+"""What a call can belong to."""
 ALPHABET = "abcdefghjkmnpqrstuvwxyz"
 """Letters of the names of new meetings: none that is read as another."""
 
@@ -77,6 +81,7 @@ class Switchboard:
         self.services: dict[str, ServiceRole] = {
             name: ServiceRole(name, kind, server) for name, kind in SERVICES.items()
         }
+        self.user_calls: set[UserCall] = set()
         self.registrar = registrar
         self.accounts: Accounts | None = None
         self._dialplan = dialplan
@@ -86,7 +91,8 @@ class Switchboard:
         self._placement = placement if placement is not None else MemoryPlacement()
         self._pins = Attempts()
         self._sources: Counter[str] = Counter()
-        self._probes: dict[int, Call] = {}
+        self._probed: set[Call] = set()
+        self._expected: dict[int, Callable[[int, str], None]] = {}
 
     # ---- events of the endpoint
 
@@ -106,17 +112,18 @@ class Switchboard:
                 if isinstance(subscription.data, Focus):
                     subscription.data.drop_subscription(subscription)
             case events.ResponseReceived(request_id, response):
-                self._probed(request_id, response.status)
+                self._answered(request_id, response.status, response.reason)
             case events.RequestFailed(request_id, status):
-                self._probed(request_id, status)
+                self._answered(request_id, status, "no answer")
             case events.CallTerminated(call):
                 self._forget(call)
                 self._to_role(call, event)
-            case events.OfferReceived(call) | events.AnswerReceived(call) | events.DialogRequestReceived(call):
+            case (events.OfferReceived(call) | events.AnswerReceived(call) | events.DialogRequestReceived(call)
+                  | events.CallProgressed(call) | events.CallAnswered(call)):
                 self._to_role(call, event)
 
     def _to_role(self, call: Call, event: events.Event) -> None:
-        if isinstance(call.data, Focus | ServiceRole):
+        if isinstance(call.data, Focus | ServiceRole | UserCall):
             call.data.receive_event(event)
 
     # ---- calls
@@ -138,7 +145,7 @@ class Switchboard:
             case RoomCalled(name, pin):
                 self._enter(event, identity, name, pin)
             case UserCalled(name):
-                call.reject(480, f"{name} can't be called: this server connects rooms only", now=now)
+                self._call_user(event, identity, name)
             case Elsewhere(host):
                 call.reject(404, f"this server does not know {host[:80]}", now=now)
             case Nowhere():
@@ -147,7 +154,17 @@ class Switchboard:
             self.server.call_at(now + self._limits.max_call_s, lambda: call.hang_up(
                 self.server.now(), "the longest time for a call is over"))
 
+    def _call_user(self, event: events.CallReceived, identity: Identity, name: str) -> None:
+        callee = self._names.account(name)
+        assert callee is not None
+        self.registrar.expire(self.server.wallclock(), name)
+        user_call = UserCall(event, identity, callee, self.server, self.user_calls.discard)
+        self.user_calls.add(user_call)
+        user_call.start(self.registrar.store.get(name))
+
     def _forget(self, call: Call) -> None:
+        if call.is_outgoing:
+            return
         source = call.flow.remote[0]
         self._sources[source] -= 1
         if self._sources[source] <= 0:
@@ -292,17 +309,29 @@ class Switchboard:
             yield from (member.leg for member in focus.members.values())
         for service in self.services.values():
             yield from service.legs
+        for user_call in self.user_calls:
+            yield from user_call.legs
 
     def probe_quiet_legs(self) -> None:
         """Ask the phones that send no media by right whether they are still there (an OPTIONS inside the dialog)."""
         for leg in list(self.legs()):
-            if leg.is_silent_by_right and leg.call.is_up and leg.call not in self._probes.values():
-                self._probes[leg.call.request("OPTIONS", now=self.server.now())] = leg.call
+            if leg.is_silent_by_right and leg.call.is_up and leg.call not in self._probed:
+                self._probed.add(leg.call)
+                self.server.request(leg.call, "OPTIONS", functools.partial(self._judge_probe, leg.call))
 
-    def _probed(self, request_id: int, status: int) -> None:
-        call = self._probes.pop(request_id, None)
-        if call is not None and status in (408, 481, 503):
+    def _judge_probe(self, call: Call, status: int, reason: str) -> None:
+        self._probed.discard(call)
+        if status in (408, 481, 503):
             call.hang_up(self.server.now(), "the phone does not answer any more", 408)
+
+    def expect(self, request_id: int, answered: Callable[[int, str], None]) -> None:
+        """Hand the answer to a request of ours, its status and reason, to `answered`."""
+        self._expected[request_id] = answered
+
+    def _answered(self, request_id: int, status: int, reason: str) -> None:
+        answered = self._expected.pop(request_id, None)
+        if answered is not None:
+            answered(status, reason)
 
     def silent(self, room_id: int, leg_id: int) -> None:
         """A leg whose phone should send has been silent too long: the phone is gone."""
@@ -311,12 +340,12 @@ class Switchboard:
                 log.info("no media", extra={"call": leg.call.id})
                 leg.call.hang_up(self.server.now(), "no media came for 30 seconds", 408)
 
-    def role_of(self, room_id: int) -> Focus | ServiceRole | None:
+    def role_of(self, room_id: int) -> Role | None:
         """Whose media room that is."""
         return next((role for role in self._roles() if role.room_id == room_id), None)
 
-    def _roles(self) -> list[Focus | ServiceRole]:
-        return [*self.foci.values(), *self.services.values()]
+    def _roles(self) -> list[Role]:
+        return [*self.foci.values(), *self.services.values(), *self.user_calls]
 
     def shut_down(self, reason: str) -> None:
         """Hang up on everybody."""

@@ -20,8 +20,9 @@ from typing import Any
 from mcu.dialplan import Dialplan
 from mcu.directory import Directory
 from mcu.guard import Guard
+from mcu.leg import own_contact
 from mcu.live import LiveView
-from mcu.location import MemoryLocationStore
+from mcu.location import Located, MemoryLocationStore
 from mcu.participant import ParticipantId
 from mcu.registrar import Registrar
 from mcu.storage.base import CallRecord
@@ -55,8 +56,9 @@ def sdp(host: str, port: int = 40000, direction: str = "sendrecv") -> bytes:
 class FakeMedia:
     """The media of a leg: negotiates for real, sends nothing, remembers what was asked of it."""
 
-    def __init__(self, leg_id: int, port: int) -> None:
+    def __init__(self, leg_id: int, port: int, capabilities: Capabilities) -> None:
         self.leg_id = leg_id
+        self._capabilities = capabilities
         self.negotiated: NegotiatedAudio | None = None
         self.statistics = LegStatistics(leg_id)
         self.is_muted = self.is_released = False
@@ -65,13 +67,14 @@ class FakeMedia:
 
     def offer(self) -> bytes:
         """Our offer."""
-        self._offered = negotiation.offer(Capabilities(), self._local, session_id=2, version=1)
+        self._offered = negotiation.offer(self._capabilities, self._local, session_id=2, version=1)
         return bytes(self._offered)
 
     def answer(self, offer: bytes) -> bytes:
         """The answer."""
         try:
-            answer, self.negotiated = negotiation.answer(parse(offer), Capabilities(), self._local, session_id=2, version=1)
+            answer, self.negotiated = negotiation.answer(parse(offer), self._capabilities, self._local,
+                                                          session_id=2, version=1)
         except (ParseError, NegotiationFailed) as error:
             raise MediaRefused(str(error)) from None
         return bytes(answer)
@@ -101,9 +104,10 @@ class FakeRoom:
         self.played: list[str] = []
         self.is_closed = False
 
-    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str) -> FakeMedia:
+    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str,
+                   capabilities: Capabilities | None = None) -> FakeMedia:
         """A leg."""
-        self.legs[leg_id] = FakeMedia(leg_id, 20000 + 2 * len(self.legs))
+        self.legs[leg_id] = FakeMedia(leg_id, 20000 + 2 * len(self.legs), capabilities or Capabilities())
         return self.legs[leg_id]
 
     def play(self, name: str) -> None:
@@ -221,6 +225,23 @@ class House:
     def keep_record(self, record: CallRecord) -> None:
         """Keep a record."""
         self.records[record.call_id] = record
+
+    def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
+             headers: Iterable[tuple[str, object]] = ()) -> Call:
+        """Send an INVITE."""
+        contact = own_contact(flow, from_.uri.user or "", None)
+        return self.endpoint.invite(target, from_=from_, to=to, flow=flow, contact=contact, now=self.time, offer=offer,
+                                    headers=headers, data=data)
+
+    def flow_of(self, located: Located) -> Flow | None:
+        """The way to a phone."""
+        return located.flow
+
+    def request(self, call: Call, method: str, answered: Callable[[int, str], None], *, body: bytes = b"",
+                content_type: str | None = None, headers: Iterable[tuple[str, object]] = ()) -> None:
+        """Send a request inside a call."""
+        number = call.request(method, headers=headers, body=body, content_type=content_type, now=self.time)
+        self.switchboard.expect(number, answered)
 
     def respond(self, transaction_id: int, status: int, reason: str | None = None,
                 headers: Iterable[tuple[str, object]] = ()) -> None:

@@ -1,0 +1,273 @@
+"""Calls from one person to another (a back-to-back user agent, RFC 3261 §6): two calls, one media room between them.
+
+The caller's INVITE is sent on to all phones of the callee at once; the first that answers has the call, the others are
+cancelled. Who calls is what the guard found out, never what From says. Each leg negotiates its media with the server, so that
+a hold, a new codec or a new address of one phone is no business of the other's; texts and keys by INFO are handed on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from mcu.leg import CallLeg, begin_record, own_contact
+from mcu.location import Located
+from mcu.participant import Identity
+from mcu.storage.base import Account, CallRecord
+from mcu.surroundings import MediaRoom, Surroundings
+from rtp.errors import ParseError as SdpError
+from rtp.sdp.negotiation import Capabilities, codecs_of
+from rtp.sdp.parser import parse
+from sip import events
+from sip.errors import LocalProtocolError, ParseError
+from sip.headers import NameAddr
+from sip.invite import Call, CallState
+from sip.media_backend import MediaRefused
+from sip.message import Request
+from sip.uri import Uri
+
+log = logging.getLogger(__name__)
+
+RING_S = 60.0
+"""How long the phones of the callee ring."""
+HANDED_ON = ("MESSAGE", "INFO")
+"""Requests inside a call that go to the other side as they are."""
+
+
+def capabilities_for(offer: bytes | None) -> Capabilities:
+    """Our codecs in the order in which the caller offers theirs, so that both legs take the same one where they can."""
+    known = Capabilities()
+    if offer is None:
+        return known
+    try:
+        wanted = [codec.name.lower() for media in parse(offer).media for codec in codecs_of(media)]
+    except SdpError:
+        return known
+    names = [codec.name.lower() for codec in known.codecs]
+    first = [name for name in dict.fromkeys(wanted) if name in names]
+    return known.only(*first, *(name for name in names if name not in first))
+
+
+class UserCall:
+    """One call to a user. ended: called once, when both sides are over."""
+
+    def __init__(self, event: events.CallReceived, caller: Identity, callee: Account, server: Surroundings,
+                 ended: Callable[[UserCall], None]) -> None:
+        self._server = server
+        self._ended = ended
+        self._event = event
+        self._caller = caller
+        self._callee = callee
+        self._room: MediaRoom | None = None
+        self._leg: CallLeg | None = None
+        self._ringing: dict[Call, CallLeg] = {}
+        self._other: CallLeg | None = None
+        self._best_refusal = (480, f"{callee.name} is not there")
+        self._is_over = False
+
+    @property
+    def room_id(self) -> int | None:
+        """The media room's id."""
+        return self._room.room_id if self._room is not None else None
+
+    @property
+    def legs(self) -> list[CallLeg]:
+        """The legs that are up."""
+        return [leg for leg in (self._leg, self._other) if leg is not None]
+
+    # ---- ringing
+
+    def start(self, phones: list[Located]) -> None:
+        """Ring all phones of the callee; when there is none the call is refused at once."""
+        capabilities = capabilities_for(self._event.offer)
+        call, server = self._event.call, self._server
+        call.data = self
+        try:
+            self._room = server.open_media_room("mix")
+        except MediaRefused as error:
+            call.reject(error.status, error.reason, now=server.now())
+            self._finish()
+            return
+        for located in phones:
+            self._ring(located, capabilities)
+        if not self._ringing:
+            status, reason = self._best_refusal
+            call.reject(status, reason, now=server.now())
+            self._finish()
+            return
+        server.call_at(server.now() + RING_S, self._rang_long_enough)
+
+    def _ring(self, located: Located, capabilities: Capabilities) -> None:
+        server, room = self._server, self._room
+        flow = server.flow_of(located)
+        assert room is not None
+        try:
+            target = Uri.parse(located.binding.contact)
+        except ParseError:
+            return
+        if flow is None or flow.remote == flow.local:             # gone, or a binding that leads back to us
+            return
+        media = room.create_leg(server.new_id(), local_host=flow.local[0], signalling_host=flow.remote[0],
+                                capabilities=capabilities)
+        from_ = NameAddr(Uri.parse(self._caller.entity), self._caller.display_name)
+        to = NameAddr(Uri("sip", self._callee.name, server.domain), self._callee.display_name)
+        try:
+            call = server.dial(target, from_=from_, to=to, flow=flow, offer=media.offer(), data=self)
+        except MediaRefused as error:
+            media.release()
+            self._best_refusal = (error.status, error.reason)
+            return
+        identity = Identity(str(to.uri), self._callee.display_name, self._callee.name)
+        record = CallRecord(call.id, None, self._callee.name, str(from_.uri), self._caller.display_name,
+                            f"{flow.remote[0]}:{flow.remote[1]}", flow.transport, located.binding.user_agent,
+                            server.wallclock())
+        self._ringing[call] = CallLeg(call, media, identity, record)
+
+    def _rang_long_enough(self) -> None:
+        if self._other is None and not self._is_over:
+            self._best_refusal = (480, f"{self._callee.name} does not answer")
+            for call in list(self._ringing):
+                call.hang_up(self._server.now(), "nobody answered")
+
+    # ---- events
+
+    def receive_event(self, event: events.Event) -> None:
+        """An event of one of our calls."""
+        match event:
+            case events.CallProgressed(call, response) if response.status in (180, 181, 182, 183) and call in self._ringing:
+                self._event.call.ring(self._server.now())
+            case events.CallAnswered(call, _, answer):
+                self._answered(call, answer)
+            case events.CallTerminated(call, cause, status, reason, _):
+                self._terminated(call, cause, status, reason)
+            case events.OfferReceived(call, offer, _):
+                leg = self._leg_of(call)
+                if leg is not None:
+                    leg.receive_offer(offer, self._server.now())
+            case events.AnswerReceived(call, answer):
+                leg = self._leg_of(call)
+                if leg is not None:
+                    leg.receive_answer(answer, self._server.now())
+            case events.DialogRequestReceived(call, transaction_id, request):
+                self._requested(call, transaction_id, request)
+
+    def _answered(self, call: Call, answer: bytes | None) -> None:
+        leg = self._ringing.pop(call, None)
+        now = self._server.now()
+        if leg is None or self._other is not None or self._is_over:
+            call.hang_up(now, "somebody else answered")
+            return
+        if answer is None or not leg.receive_answer(answer, now):
+            leg.media.release()
+            if answer is None:
+                call.hang_up(now, "no answer in the 200", 488)
+            self._refused(488, "no common way to talk")
+            return
+        self._other = leg
+        for other in list(self._ringing):
+            other.hang_up(now, "call completed elsewhere")
+        self._accept()
+
+    def _accept(self) -> None:
+        call, server, room = self._event.call, self._server, self._room
+        assert room is not None and self._other is not None
+        media = room.create_leg(server.new_id(), local_host=call.flow.local[0], signalling_host=call.flow.remote[0])
+        record = begin_record(self._event.request, call, self._caller, None, server.wallclock())
+        leg = CallLeg(call, media, self._caller, record)
+        contact = NameAddr(own_contact(call.flow, self._callee.name, server.public_address))
+        try:
+            leg.accept(self._event.offer, contact, server.wallclock(), server.now())
+        except (MediaRefused, LocalProtocolError) as error:
+            media.release()
+            status, reason = (error.status, error.reason) if isinstance(error, MediaRefused) else (487, "the caller has gone")
+            call.reject(status, reason, now=server.now())
+            self._other.call.hang_up(server.now(), reason)
+            return
+        self._leg = leg
+        for one in self.legs:
+            server.keep_record(one.record)
+
+    def _terminated(self, call: Call, cause: str, status: int, reason: str) -> None:
+        now, wallclock = self._server.now(), self._server.wallclock()
+        if call is self._event.call:
+            if self._leg is not None:
+                self._server.keep_record(self._leg.end(cause, status, reason, wallclock))
+                self._leg = None
+            for ringing in list(self._ringing):
+                ringing.hang_up(now, reason or "the caller gave up")
+            if self._other is not None:
+                self._other.call.hang_up(now, reason)
+        elif self._other is not None and call is self._other.call:
+            self._server.keep_record(self._other.end(cause, status, reason, wallclock))
+            self._other = None
+            self._event.call.hang_up(now, reason)
+        elif call in self._ringing:
+            self._ringing.pop(call).media.release()
+            if cause == "rejected":
+                self._refused(status, reason)
+            elif self._other is None and not self._ringing:
+                self._give_up()
+        self._finish_if_over()
+
+    def _refused(self, status: int, reason: str) -> None:
+        """A phone refused: a decline ends it for all (RFC 3261 §16.7 step 5), else the best refusal counts."""
+        if status >= 600:
+            for ringing in list(self._ringing):
+                ringing.hang_up(self._server.now(), "declined elsewhere")
+        if self._best_refusal[0] == 480 or status >= 600 or status in (486, 603):
+            self._best_refusal = (status, reason)
+        if self._other is None and not self._ringing:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        status, reason = self._best_refusal
+        self._event.call.reject(status, reason, now=self._server.now())
+
+    def _requested(self, call: Call, transaction_id: int, request: Request) -> None:
+        other = self._partner(call)
+        if request.method == "OPTIONS":
+            self._server.respond(transaction_id, 200)
+        elif request.method not in HANDED_ON:
+            self._server.respond(transaction_id, 405)
+        elif other is None or not other.call.is_up:
+            self._server.respond(transaction_id, 480)
+        else:
+            self._server.request(other.call, request.method,
+                                 lambda status, reason: self._server.respond(transaction_id, status, reason),
+                                 body=request.body, content_type=request.headers.get("Content-Type"))
+
+    def pressed(self, leg_id: int, key: str) -> None:
+        """A key of one side goes to the other by INFO, for phones that take it; the tone itself is in no mix."""
+        for leg in self.legs:
+            partner = self._partner(leg.call)
+            if leg.media.leg_id == leg_id and partner is not None and partner.call.is_up:
+                self._server.request(partner.call, "INFO", lambda status, reason: None,
+                                     body=f"Signal={key}\r\nDuration=160\r\n".encode(), content_type="application/dtmf-relay")
+
+    # ---- the end
+
+    def shut_down(self, reason: str) -> None:
+        """Hang up on both."""
+        now = self._server.now()
+        for call in (self._event.call, *self._ringing, *(leg.call for leg in self.legs)):
+            call.hang_up(now, reason)
+
+    def _finish_if_over(self) -> None:
+        if self._event.call.state is CallState.ENDED and not self._ringing and self._other is None:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        if self._room is not None:
+            self._room.close()
+        self._ended(self)
+
+    def _leg_of(self, call: Call) -> CallLeg | None:
+        return next((leg for leg in self.legs if leg.call is call), None)
+
+    def _partner(self, call: Call) -> CallLeg | None:
+        if self._leg is not None and call is self._leg.call:
+            return self._other
+        return self._leg if self._other is not None and call is self._other.call else None

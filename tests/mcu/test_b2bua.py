@@ -1,0 +1,176 @@
+"""Calls between people: ring all phones, first answer wins, busy, decline, no answer, hang-up, hold, texts."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcu.b2bua import RING_S, capabilities_for
+from sip import events
+from sip.events import CallAnswered, CallProgressed, CallReceived, CallTerminated, DialogRequestReceived, ResponseReceived
+from sip.invite import Call
+from sip.uri import Uri
+from tests.helpers.house import House, Phone, sdp
+
+
+def registered(house: House, name: str) -> Phone:
+    """A phone of an account, registered."""
+    phone = house.member(name)
+    phone.side.endpoint.register(Uri("sip", None, "house.example"), aor=phone.aor, contact=phone.contact, flow=phone.flow,
+                                 now=house.time, credentials=phone.credentials, expires_s=3600)
+    house.run(0.1)
+    return phone
+
+
+def ringing(phone: Phone, house: House, status: int = 180) -> Call:
+    """The call that has come to a phone, ringing there."""
+    call = phone.side.take(CallReceived).call
+    call.ring(house.time, status)
+    house.run(0.01)
+    return call
+
+
+def answered(house: House) -> tuple[Phone, Call, Phone, Call]:
+    """Alice and Bob in a call."""
+    alice, bob = registered(house, "alice"), registered(house, "bob")
+    ours = alice.call("sip:bob@house.example")
+    theirs = ringing(bob, house)
+    theirs.accept(sdp(bob.address[0]), house.time)
+    house.run(0.1)
+    return alice, ours, bob, theirs
+
+
+def test_call_to_a_user_rings_and_is_answered() -> None:
+    house = House()
+    alice, ours, bob, theirs = answered(house)
+    assert alice.side.take(CallProgressed).response.status == 180
+    assert alice.side.has(CallAnswered)
+    assert ours.is_up and theirs.is_up
+    assert len([media for media in house.rooms[0].legs.values() if media.negotiated and not media.is_released]) == 2
+    invite = bob.side.requests("INVITE") or theirs.invite
+    assert invite is not None and theirs.remote.uri == Uri("sip", "alice", "house.example")
+    assert {record.account for record in house.records.values()} == {"alice", "bob"}
+
+
+@pytest.mark.parametrize("who", ["caller", "callee"])
+def test_either_side_hangs_up_on_both(who: str) -> None:
+    house = House()
+    alice, ours, bob, theirs = answered(house)
+    (ours if who == "caller" else theirs).hang_up(house.time, "enough")
+    house.run(0.1)
+    ended = (bob if who == "caller" else alice).side.take(CallTerminated)
+    assert (ended.cause, ended.reason, ended.by_remote) == ("hung_up", "enough", True)
+    assert house.switchboard.user_calls == set()
+    assert house.rooms[0].is_closed
+    assert all(media.is_released for media in house.rooms[0].legs.values())
+    assert all(record.ended_at for record in house.records.values())
+
+
+def test_all_phones_ring_the_first_answer_wins_and_the_others_are_cancelled() -> None:
+    house = House()
+    alice = registered(house, "alice")
+    desk, mobile = registered(house, "bob"), registered(house, "bob")
+    ours = alice.call("sip:bob@house.example")
+    calls = [ringing(phone, house) for phone in (desk, mobile)]
+    calls[1].accept(sdp(mobile.address[0]), house.time)
+    house.run(0.1)
+    assert ours.is_up
+    assert desk.side.take(CallTerminated).cause == "cancelled"
+    assert len([media for media in house.rooms[0].legs.values() if not media.is_released]) == 2
+
+
+def test_caller_gives_up_and_the_phones_stop_ringing() -> None:
+    house = House()
+    alice, bob = registered(house, "alice"), registered(house, "bob")
+    ours = alice.call("sip:bob@house.example")
+    ringing(bob, house)
+    ours.hang_up(house.time)
+    house.run(0.1)
+    assert bob.side.take(CallTerminated).cause == "cancelled"
+    assert house.switchboard.user_calls == set()
+    assert house.rooms[0].is_closed
+
+
+@pytest.mark.parametrize("status", [486, 603, 480])
+def test_refusal_of_the_only_phone_is_handed_on(status: int) -> None:
+    house = House()
+    alice, bob = registered(house, "alice"), registered(house, "bob")
+    alice.call("sip:bob@house.example")
+    ringing(bob, house).reject(status, now=house.time)
+    house.run(0.1)
+    assert alice.side.take(CallTerminated).status == status
+    assert house.switchboard.user_calls == set()
+
+
+def test_busy_on_one_phone_leaves_the_other_ringing_and_a_decline_ends_all() -> None:
+    house = House()
+    alice = registered(house, "alice")
+    desk, mobile = registered(house, "bob"), registered(house, "bob")
+    ours = alice.call("sip:bob@house.example")
+    calls = [ringing(phone, house) for phone in (desk, mobile)]
+    calls[0].reject(486, now=house.time)
+    house.run(0.1)
+    assert not alice.side.has(CallTerminated)
+    calls[1].reject(603, now=house.time)
+    house.run(0.1)
+    assert alice.side.take(CallTerminated).status == 603
+    assert not ours.is_up
+
+
+def test_nobody_answers_and_the_caller_is_told() -> None:
+    house = House()
+    alice, bob = registered(house, "alice"), registered(house, "bob")
+    alice.call("sip:bob@house.example")
+    ringing(bob, house)
+    house.run(RING_S + 1)
+    ended = alice.side.take(CallTerminated)
+    assert (ended.status, ended.reason) == (480, "bob does not answer")
+    assert bob.side.take(CallTerminated).cause == "cancelled"
+
+
+def test_user_without_a_phone_is_480_in_words() -> None:
+    house = House()
+    house.directory.add_account("bob", "secret")
+    alice = registered(house, "alice")
+    alice.call("sip:bob@house.example")
+    ended = alice.side.take(CallTerminated)
+    assert (ended.status, ended.reason) == (480, "bob is not there")
+    assert house.rooms[0].is_closed
+
+
+def test_stranger_can_not_call_a_user() -> None:
+    house = House(is_open=True)
+    registered(house, "bob")
+    stranger = house.phone("stranger")
+    stranger.call("sip:bob@house.example")
+    assert stranger.side.take(CallTerminated).status == 401
+
+
+def test_text_goes_to_the_other_side_and_its_answer_back() -> None:
+    house = House()
+    alice, ours, bob, theirs = answered(house)
+    ours.request("MESSAGE", body=b"hello", content_type="text/plain", now=house.time)
+    house.run(0.1)
+    received = bob.side.take(DialogRequestReceived)
+    assert (received.request.method, received.request.body) == ("MESSAGE", b"hello")
+    assert alice.side.take(ResponseReceived).response.status == 200
+    theirs.request("INFO", body=b"Signal=5\r\n", content_type="application/dtmf-relay", now=house.time)
+    house.run(0.1)
+    assert alice.side.take(DialogRequestReceived).request.body == b"Signal=5\r\n"
+
+
+def test_hold_of_one_side_is_no_business_of_the_other() -> None:
+    house = House()
+    _, ours, bob, _ = answered(house)
+    ours.offer(sdp("192.0.2.1", direction="sendonly"), house.time)
+    house.run(0.1)
+    assert not bob.side.has(events.OfferReceived)
+    (held, other) = [leg for user_call in house.switchboard.user_calls for leg in user_call.legs]
+    assert (held.is_held, other.is_held) == (True, False)
+
+
+def test_callee_is_offered_the_callers_codec_first() -> None:
+    offer = b"v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\nc=IN IP4 1.2.3.4\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8 0\r\n"
+    names = [codec.name for codec in capabilities_for(offer).codecs]
+    assert names[:2] == ["PCMA", "PCMU"]
+    assert len(names) == 4
+    assert capabilities_for(b"junk") == capabilities_for(None)
