@@ -39,6 +39,9 @@ class Live(Protocol):
     def close_room(self, room: str, reason: str) -> int:
         """End a room for all; how many people were in it."""
 
+    def dial(self, room: str, target: str) -> int:
+        """Call a user's phones, or a SIP URI, into a room; how many phones ring."""
+
     def set_locked(self, room: str, locked: bool) -> None:
         """Let nobody in any more, or let them in again."""
 
@@ -126,6 +129,7 @@ class Administration:
             "room.create": self._create_room, "room.list": self._list_rooms, "room.show": self._show_room,
             "room.close": self._close_room, "room.lock": self._lock_room, "room.unlock": self._unlock_room,
             "room.people": self._list_people, "room.mute": self._mute, "room.unmute": self._unmute, "room.kick": self._kick,
+            "room.dial": self._dial,
             "call.list": self._list_calls, "call.show": self._show_call, "call.hangup": self._hang_up,
             "reg.list": self._list_registrations, "server.show": self._show_server,
         }
@@ -248,6 +252,11 @@ class Administration:
         name, who = self._room_name(arguments), arguments.text("who")
         arguments.finish()
         return {"name": name, "who": who, "count": self._running().kick(name, who)}
+
+    def _dial(self, arguments: Arguments) -> Facts:
+        name, target = self._room_name(arguments), arguments.text("target")
+        arguments.finish()
+        return {"name": name, "target": target, "count": self._running().dial(name, target)}
 
     def _list_calls(self, arguments: Arguments) -> list[Facts]:
         shows_all, limit = arguments.flag("all"), arguments.number("limit", 50)

@@ -187,20 +187,27 @@ class Conference:
 
     def check(self, identity: Identity, pin: str | None) -> Refused | None:
         """Why this caller may not come in just now, or None."""
-        if self.state in (State.CLOSING, State.CLOSED):
-            return Refused(480, "the meeting is over")
+        refusal = self.check_invited()
+        if refusal is not None and refusal.status == 480:
+            return refusal
         if not self._knows_pin(identity, pin):
             return Refused(403, "wrong PIN" if pin else f"this room wants its PIN: call {self.name}.PIN")
         if self.is_locked and not self._is_owner(identity):
             return Refused(403, "the room is locked")
+        return refusal
+
+    def check_invited(self) -> Refused | None:
+        """Why somebody whom we call ourselves may not come in, or None: they need no PIN and pass the lock."""
+        if self.state in (State.CLOSING, State.CLOSED):
+            return Refused(480, "the meeting is over")
         if len(self.participants) >= self.policy.max_members:
             return Refused(486, f"the room is full ({self.policy.max_members} people)")
         return None
 
     def join(self, participant_id: ParticipantId, identity: Identity, now: float, *, pin: str | None = None,
-             is_creator: bool = False) -> Admitted | Refused:
+             is_creator: bool = False, is_invited: bool = False) -> Admitted | Refused:
         """Somebody wants in. pin: the digits they brought; is_creator: they made this conference by calling it."""
-        refusal = self.check(identity, pin)
+        refusal = self.check_invited() if is_invited else self.check(identity, pin)
         if refusal is not None:
             return refusal
         if participant_id in self.participants:

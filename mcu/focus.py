@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcu import conference as rules
 from mcu.conference import Admitted, Conference, Done, Refused
@@ -18,9 +18,12 @@ from mcu.leg import CallLeg, answer_call
 from mcu.participant import Identity, ParticipantId
 from mcu.policy import Policy
 from mcu.roster import Device, Roster
+from mcu.storage.base import CallRecord
 from mcu.surroundings import Surroundings
 from sip import events
 from sip.conference_info import CONTENT_TYPE, PACKAGE
+from sip.flow import Flow
+from sip.headers import NameAddr
 from sip.invite import Call
 from sip.media_backend import MediaRefused
 from sip.subscription import Subscription
@@ -50,6 +53,7 @@ class Focus:
         self.conference = Conference(name, policy, server.now())
         self.members: dict[ParticipantId, Member] = {}
         self.speaking: tuple[int, ...] = ()
+        self._dialled: dict[Call, Member] = {}
         self._server = server
         self._closed = closed
         self._room = server.open_media_room("mix")
@@ -93,10 +97,49 @@ class Focus:
         self._carry_out()
         return None
 
+    def dial(self, target: Uri, to: NameAddr, flow: Flow, identity: Identity) -> Call:
+        """Call somebody into the conference (RFC 4579 §5.5); whoever answers is a participant. Raises MediaRefused."""
+        server = self._server
+        refusal = self.conference.check_invited()
+        if refusal is not None:
+            raise MediaRefused(refusal.reason, refusal.status)
+        participant_id = server.new_id()
+        media = self._room.create_leg(participant_id, local_host=flow.local[0], signalling_host=flow.remote[0])
+        try:
+            call = server.dial(target, from_=NameAddr(Uri.parse(self.entity), self.name), to=to, flow=flow, offer=media.offer(),
+                               data=self)
+        except MediaRefused:
+            media.release()
+            raise
+        record = CallRecord(call.id, self.name, identity.account, str(to.uri), identity.display_name,
+                            f"{flow.remote[0]}:{flow.remote[1]}", flow.transport, "", server.wallclock())
+        self._dialled[call] = Member(participant_id, CallLeg(call, media, identity, record), Keypad())
+        self._was_used = True
+        return call
+
+    def _dialled_answered(self, call: Call, answer: bytes | None) -> None:
+        member = self._dialled.pop(call, None)
+        now = self._server.now()
+        if member is None:
+            return
+        leg = member.leg
+        verdict = self.conference.join(member.id, leg.identity, now, is_invited=True)
+        if isinstance(verdict, Refused) or answer is None:
+            leg.media.release()
+            call.hang_up(now, verdict.reason if isinstance(verdict, Refused) else "no answer in the 200")
+            return
+        self.members[member.id] = member
+        leg.record = replace(leg.record, answered_at=self._server.wallclock())
+        leg.receive_answer(answer, now)
+        self._server.keep_record(leg.record)
+        self._carry_out()
+
     def receive_event(self, event: events.Event) -> None:
         """An event of one of our calls."""
         now = self._server.now()
         match event:
+            case events.CallAnswered(call, _, answer):
+                self._dialled_answered(call, answer)
             case events.CallTerminated(call, cause, status, reason, _):
                 self._ended(call, cause, status, reason)
             case events.OfferReceived(call, offer, _):
@@ -128,6 +171,11 @@ class Focus:
             self._server.respond(transaction_id, 415 if method == "INFO" else 405)
 
     def _ended(self, call: Call, cause: str, status: int, reason: str) -> None:
+        dialled = self._dialled.pop(call, None)
+        if dialled is not None:
+            self._server.keep_record(dialled.leg.end(cause, status, reason, self._server.wallclock()))
+            self.put_away_if_unused()
+            return
         member = self._member_of(call)
         if member is None:
             return
@@ -243,6 +291,10 @@ class Focus:
             member.leg.call.hang_up(now, reason)
             self._server.keep_record(member.leg.end("closed", 200, reason, self._server.wallclock()))
         self.members.clear()
+        for call, dialled in list(self._dialled.items()):
+            call.hang_up(now, reason)
+            dialled.leg.media.release()
+        self._dialled.clear()
         for subscription in list(self._subscriptions):
             subscription.terminate("noresource", now, self._roster.deleted(), CONTENT_TYPE)
         self._subscriptions.clear()
@@ -260,7 +312,7 @@ class Focus:
         due = self.conference.next_timer()
         if due is not None:
             self._server.call_at(due, self._timer_fired)
-        elif not self.members and self.conference.state is rules.State.CREATED and self.conference.policy.is_permanent:
+        elif self.conference.state is rules.State.CREATED and self.conference.policy.is_permanent:
             self._server.call_at(self._server.now(), self.put_away_if_unused)
 
     def _timer_fired(self) -> None:
@@ -270,7 +322,7 @@ class Focus:
 
     def put_away_if_unused(self) -> None:
         """End a conference that nobody has ever got into, or a permanent one that is empty: nothing is lost with it."""
-        if not self.members and (self.conference.policy.is_permanent or not self._was_used):
+        if not self.members and not self._dialled and (self.conference.policy.is_permanent or not self._was_used):
             self._finish("the room is empty")
 
     # ---- roster

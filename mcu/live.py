@@ -11,6 +11,7 @@ from mcu.errors import CommandError
 from mcu.focus import Focus, Member
 from mcu.leg import CallLeg
 from mcu.switchboard import Switchboard
+from sip.media_backend import MediaRefused
 
 Facts = dict[str, Any]
 
@@ -55,6 +56,16 @@ class LiveView:
     def close_room(self, room: str, reason: str) -> int:
         """See Live."""
         return self._done(self._focus(room).execute(CloseConference(reason)))
+
+    def dial(self, room: str, target: str) -> int:
+        """See Live."""
+        try:
+            calls = self._switchboard.dial(room.lower(), target)
+        except (LookupError, ValueError, MediaRefused) as error:
+            raise CommandError(error.args[0] if error.args else str(error)) from None
+        finally:
+            self._changed()
+        return len(calls)
 
     def set_locked(self, room: str, locked: bool) -> None:
         """See Live."""

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import asdict
+from ipaddress import ip_address
 from typing import Any
 
 import uvloop
@@ -125,6 +126,20 @@ class Server:
         contact = own_contact(flow, from_.uri.user or "", self.public_address)
         return self.endpoint.invite(target, from_=from_, to=to, flow=flow, contact=contact, now=self.now(), offer=offer,
                                     headers=headers, data=data)
+
+    def flow_to(self, uri: Uri) -> Flow:
+        """The way to an address. Raises ValueError, in words, when the URI names no address that can be reached."""
+        transport = (uri.parameter("transport") or "udp").upper()
+        try:
+            host = str(ip_address(uri.host))
+        except ValueError:
+            raise ValueError(f"{uri.host} is no address; this version looks up no names") from None
+        if transport not in ("UDP", "TCP"):
+            raise ValueError(f"no {transport} in this version")
+        try:
+            return self.driver.flow_to((host, uri.port or 5060), transport)
+        except OSError as error:
+            raise ValueError(f"{uri.host} can't be reached: {error.strerror or error}") from None
 
     def flow_of(self, located: Located) -> Flow | None:
         """The way to a registered phone: the flow of its REGISTER, or a new one to the same address after a restart."""

@@ -80,6 +80,9 @@ class Surroundings(Protocol):
              headers: Iterable[tuple[str, object]] = ()) -> Call:
         """Send an INVITE of ours."""
 
+    def flow_to(self, uri: Uri) -> Flow:
+        """The way to an address. Raises ValueError, in words, when the URI names no address that can be reached."""
+
     def flow_of(self, located: Located) -> Flow | None:
         """The way to a registered phone, None when there is none any more."""
 

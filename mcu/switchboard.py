@@ -28,11 +28,14 @@ from mcu.services import ServiceRole
 from mcu.storage.base import Account, RoomRecord
 from mcu.surroundings import Surroundings
 from sip import events
+from sip.errors import ParseError
 from sip.flow import Flow
+from sip.headers import NameAddr
 from sip.invite import Call
 from sip.media_backend import MediaRefused
 from sip.message import Request
 from sip.subscription import Subscription
+from sip.uri import Uri
 
 log = logging.getLogger(__name__)
 
@@ -251,6 +254,45 @@ class Switchboard:
             name = f"{letters[:3]}-{letters[3:7]}-{letters[7:]}"
             if name not in self.foci and self._names.room(name) is None:
                 return name
+
+    def dial(self, room: str, target: str) -> list[Call]:
+        """Call a user's phones, or a SIP URI, into a room. Raises LookupError, ValueError or MediaRefused, in words."""
+        focus = self.foci.get(room)
+        if focus is None:
+            policy = self._policy_for(room)
+            if policy is None:
+                raise LookupError(f"there is no room {room!r}")
+            focus = self.foci[room] = Focus(room, policy, self.server, self._closed)
+        try:
+            calls = [focus.dial(*found) for found in self._phones_at(target)]
+        finally:
+            focus.put_away_if_unused()
+        return calls
+
+    def _phones_at(self, target: str) -> Iterator[tuple[Uri, NameAddr, Flow, Identity]]:
+        if ":" in target or "@" in target:
+            try:
+                uri = Uri.parse(target if ":" in target.partition("@")[0] else f"sip:{target}")
+            except ParseError as error:
+                raise ValueError(str(error)) from None
+            what = self._dialplan.resolve(uri)
+            if not isinstance(what, UserCalled):
+                name = clean_name(uri.user or "") or uri.host
+                yield uri, NameAddr(uri.without_parameters()), self.server.flow_to(uri), Identity(str(uri), name)
+                return
+            target = what.name
+        account = self._names.account(target)
+        if account is None:
+            raise LookupError(f"there is no user {target!r}")
+        self.registrar.expire(self.server.wallclock(), account.name)
+        aor = NameAddr(Uri("sip", account.name, self._dialplan.domain), account.display_name)
+        identity = Identity(str(aor.uri), account.display_name, account.name)
+        ways = [(located, self.server.flow_of(located)) for located in self.registrar.store.get(account.name)]
+        if not any(flow for _, flow in ways):
+            raise LookupError(f"{account.name} has no phone registered")
+        for located, flow in ways:
+            if flow is not None:
+                yield Uri.parse(located.binding.contact), aor, flow, identity
 
     # ---- other requests
 

@@ -84,7 +84,7 @@ class Welcome:
         return "\n".join([
             "Settings for other phones:",
             f"  server, domain     {shown}:{self._config.sip_port}   transport UDP or TCP",
-            f"  user, password     {count} accounts here; make one: confero user add NAME",
+            f"  user, password     {count} account{'' if count == 1 else 's'} here; make one: confero user add NAME",
             "  codecs             Opus, G.722, PCMU, PCMA; keys by RFC 4733; no encryption",
         ])
 

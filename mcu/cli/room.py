@@ -98,6 +98,21 @@ def kick(room: RoomArgument, who: WhoArgument, data: DataOption = None, as_json:
     show(execute(data, "room.kick", {"name": room, "who": who}), as_json, _counted("removed"))
 
 
+@app.command()
+def dial(
+    room: RoomArgument,
+    target: Annotated[str, typer.Argument(metavar="URI", help="a user of this server, or sip:NAME@ADDRESS")],
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Call somebody into a room. Example: confero room dial daily alice"""
+    show(execute(data, "room.dial", {"name": room, "target": target}), as_json, _dialled)
+
+
+def _dialled(done: Facts) -> str:
+    return f"{done['count']} {'phone rings' if done['count'] == 1 else 'phones ring'} for room {done['name']}"
+
+
 def _created(room: Facts) -> str:
     pins = [f"{words} {room[key]}" for key, words in (("pin", "PIN"), ("host_pin", "host PIN")) if room[key] is not None]
     return ", ".join([f"room {room['name']}", *pins])

@@ -233,6 +233,10 @@ class House:
         return self.endpoint.invite(target, from_=from_, to=to, flow=flow, contact=contact, now=self.time, offer=offer,
                                     headers=headers, data=data)
 
+    def flow_to(self, uri: Uri) -> Flow:
+        """The way to an address."""
+        return Flow("UDP", HOUSE, (uri.host, uri.port or 5060))
+
     def flow_of(self, located: Located) -> Flow | None:
         """The way to a phone."""
         return located.flow

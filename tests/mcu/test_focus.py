@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from mcu.errors import CommandError
 from mcu.participant import Role
 from mcu.switchboard import Limits
 from sip.conference_info import parse
 from sip.events import (
     AnswerReceived,
     CallAnswered,
+    CallReceived,
     CallTerminated,
     ResponseReceived,
     SubscriptionTerminated,
@@ -258,3 +260,46 @@ def test_host_leaves_and_the_next_account_is_host() -> None:
     house.run(0.1)
     (participant,) = focus.conference.participants.values()
     assert (participant.identity.account, participant.role) == ("bob", Role.HOST)
+
+
+def test_operator_calls_somebody_into_the_room_past_its_lock() -> None:
+    house = House(is_open=True)
+    house.directory.add_room("daily", pin="123456")
+    alice, bob = house.phone("alice"), house.phone("bob")
+    alice.call("sip:daily.123456@house.example")
+    house.live.set_locked("daily", True)
+    assert house.live.dial("daily", f"sip:bob@{bob.address[0]}:{bob.address[1]}") == 1
+    house.run(0.1)
+    theirs = bob.side.take(CallReceived)
+    assert theirs.request.from_.uri == Uri("sip", "daily", "house.example")
+    theirs.call.accept(sdp(bob.address[0]), house.time)
+    house.run(0.1)
+    assert [person["name"] for person in house.live.people("daily")] == ["Alice", "bob"]
+    theirs.call.hang_up(house.time)
+    house.run(0.1)
+    assert len(house.live.people("daily")) == 1
+
+
+def test_somebody_who_was_called_and_declines_leaves_nothing_behind() -> None:
+    house = House(is_open=True)
+    house.directory.add_room("daily", pin="123456")
+    bob = house.phone("bob")
+    house.live.dial("daily", f"sip:bob@{bob.address[0]}:{bob.address[1]}")
+    house.run(0.1)
+    bob.side.take(CallReceived).call.reject(603, now=house.time)
+    house.run(1.0)
+    assert house.switchboard.foci == {}
+    assert all(room.is_closed for room in house.rooms)
+    assert all(media.is_released for room in house.rooms for media in room.legs.values())
+
+
+@pytest.mark.parametrize(("target", "words"), [
+    ("nobody", "there is no user 'nobody'"), ("carol", "carol has no phone registered"), ("sip:", "a URI was expected")])
+def test_calling_where_nobody_is_says_so(target: str, words: str) -> None:
+    house = House(is_open=True)
+    house.directory.add_account("carol", "secret")
+    house.directory.add_room("daily")
+    with pytest.raises(CommandError, match=words):
+        house.live.dial("daily", target)
+    house.run(1.0)
+    assert house.switchboard.foci == {}

@@ -1,0 +1,258 @@
+"""What the focus holds of the media: a room and its legs, each a `sip.media_backend.MediaBackend` (RFC 3264 for its answers).
+
+All calls return at once. SSRC, ports and answers are made here; the worker is told and never asked. A handle whose room is lost
+goes on answering calls and does nothing else.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from mcu.engine.notices import LegSilent, MediaNotice
+from mcu.engine.ports import PortPair, PortRange, own_address, plain_host
+from mcu.engine.settings import EngineSettings
+from mcu.messages import AddLeg, CloseRoom, Command, LegReport, MuteLeg, OpenRoom, PlaySound, RemoveLeg, UpdateLeg
+from rtp.errors import NegotiationFailed, ParseError
+from rtp.kernel import LegSpec, LegStatistics
+from rtp.packet import AUDIO_LEVEL, MIXER_LEVEL
+from rtp.sdp import negotiation
+from rtp.sdp.model import SessionDescription
+from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio
+from rtp.sdp.parser import parse as parse_sdp
+from sip.media_backend import MediaRefused
+
+_ENCODER_WISHES = ("cbr", "maxaveragebitrate", "maxplaybackrate", "useinbandfec")
+"""Format parameters of Opus that change what we encode (RFC 7587 §6.1)."""
+
+
+class Line(Protocol):
+    """The way to a room's worker."""
+
+    def send(self, command: Command, descriptors: Sequence[int] = ()) -> None:
+        """Send a command, never waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What the handles of all rooms share."""
+
+    settings: EngineSettings
+    ports: PortRange
+    on_notice: Callable[[MediaNotice], None]
+    cname: str
+
+
+class RoomMedia:
+    """A room on a worker. kind: mix, echo, tone or music."""
+
+    def __init__(self, room_id: int, kind: str, engine: Engine, line: Line, on_close: Callable[[RoomMedia], None]) -> None:
+        self.room_id = room_id
+        self.kind = kind
+        self.legs: dict[int, LegMedia] = {}
+        self._engine = engine
+        self._line: Line | None = line
+        self._on_close = on_close
+        line.send(OpenRoom(room_id, kind, engine.settings.max_speakers))
+
+    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str,
+                   capabilities: Capabilities | None = None) -> LegMedia:
+        """A leg for a call.
+
+        leg_id: 32 bits, its CSRC; local_host: where we receive; signalling_host: where its SIP comes from.
+        """
+        leg = LegMedia(self, self._engine, leg_id, local_host, signalling_host, capabilities or Capabilities())
+        self.legs[leg_id] = leg
+        return leg
+
+    def play(self, name: str) -> None:
+        """Let everybody hear one of `mcu.messages.SOUNDS`. Raises ProtocolError for another name."""
+        self.send(PlaySound(self.room_id, name))
+
+    def close(self) -> None:
+        """End the room and release its legs; a second call does nothing."""
+        if self._line is not None:
+            self.send(CloseRoom(self.room_id))
+            self._line = None
+            self._on_close(self)
+        for leg in list(self.legs.values()):
+            leg.release()
+
+    def lose(self) -> None:
+        """The worker is gone: from now on nothing is sent."""
+        self._line = None
+
+    def send(self, command: Command, descriptors: Sequence[int] = ()) -> None:
+        """Send a command to the worker, if there still is one."""
+        if self._line is not None:
+            self._line.send(command, descriptors)
+
+    def receive_figures(self, report: LegReport) -> None:
+        """Take the figures of a leg."""
+        leg = self.legs.get(report.statistics.leg_id)
+        if leg is not None:
+            leg.receive_figures(report.statistics, time.monotonic())
+
+
+class LegMedia:
+    """The media of one call leg in a room.
+
+    negotiated: what is in force, None before the first answer; statistics: the latest figures; local_port: the RTP port, 0
+    before the first offer or answer.
+    """
+
+    def __init__(self, room: RoomMedia, engine: Engine, leg_id: int, local_host: str, signalling_host: str,
+                 capabilities: Capabilities) -> None:
+        self.leg_id = leg_id
+        self.negotiated: NegotiatedAudio | None = None
+        self.statistics = LegStatistics(leg_id)
+        self._room = room
+        self._engine = engine
+        self._host = own_address(local_host, signalling_host)
+        self._signalling_host = plain_host(signalling_host)
+        self._capabilities = capabilities
+        self._pair: PortPair | None = None
+        self._session_id = secrets.randbits(62)
+        self._local: SessionDescription | None = None
+        self._offered: SessionDescription | None = None
+        self._ssrc, self._sequence, self._timestamp = secrets.randbits(32), secrets.randbits(15), secrets.randbits(32)
+        self._is_held = self._is_muted = self._is_released = self._was_silent = False
+        self._receiving_since = time.monotonic()
+
+    @property
+    def local_port(self) -> int:
+        """The port that RTP is received at, 0 before there is one."""
+        return 0 if self._pair is None else self._pair.port
+
+    # ---- offer and answer
+
+    def offer(self) -> bytes:
+        """An offer of all we can do, or of what is agreed once more. Raises MediaRefused (503 when no port is free)."""
+        local = self._local_media()
+        self._offered = self._next(lambda version: negotiation.offer(
+            self._capabilities, local, session_id=self._session_id, version=version, previous=self._local))
+        return bytes(self._offered)
+
+    def answer(self, offer: bytes) -> bytes:
+        """The answer to their offer, in force from now on. Raises MediaRefused; all stays as it was then."""
+        local = self._local_media()
+        try:
+            theirs = parse_sdp(offer)
+            agreed = negotiation.answer(theirs, self._capabilities, local, session_id=self._session_id, version=0)[1]
+            ours = self._next(lambda version: negotiation.answer(
+                theirs, self._capabilities, local, session_id=self._session_id, version=version)[0])
+        except ParseError as error:
+            raise MediaRefused(f"the SDP was not understood: {error}", 400) from error
+        except NegotiationFailed as error:
+            raise MediaRefused(str(error)) from error
+        self._offered, self._local = None, ours
+        self._enforce(agreed)
+        return bytes(ours)
+
+    def apply(self, answer: bytes) -> None:
+        """Their answer to our last offer. Raises MediaRefused."""
+        if self._offered is None:
+            raise MediaRefused("an answer came, but no offer of ours is open")
+        offered, self._offered = self._offered, None
+        try:
+            agreed = negotiation.apply_answer(offered, parse_sdp(answer))
+        except ParseError as error:
+            raise MediaRefused(f"the SDP was not understood: {error}", 400) from error
+        except NegotiationFailed as error:
+            raise MediaRefused(str(error)) from error
+        self._local = offered
+        self._enforce(agreed)
+
+    def release(self) -> None:
+        """End the leg and give its ports back; a second call does nothing."""
+        if self._is_released:
+            return
+        self._is_released = True
+        self._room.send(RemoveLeg(self._room.room_id, self.leg_id))
+        if self._room.legs.get(self.leg_id) is self:
+            del self._room.legs[self.leg_id]
+        if self._pair is not None:
+            self._pair.close()
+            self._pair = None
+
+    def set_muted(self, muted: bool) -> None:
+        """Keep the leg out of the mix, or let it in."""
+        self._is_muted = muted
+        self._room.send(MuteLeg(self._room.room_id, self.leg_id, muted))
+
+    def _next(self, build: Callable[[int], SessionDescription]) -> SessionDescription:
+        """The description with the version that it needs: one more when anything changed (RFC 3264 §8)."""
+        last = self._local
+        if last is None:
+            return build(1)
+        same = build(last.version)
+        return same if same == last else replace(same, version=last.version + 1)
+
+    def _local_media(self) -> LocalMedia:
+        if self._is_released:
+            raise MediaRefused("the media of this call is released", 500)
+        if self._pair is None:
+            try:
+                self._pair = self._engine.ports.open(self._host)
+            except OSError as error:
+                raise MediaRefused(f"no media port is free: {error.strerror or error}", 503) from error
+        public = self._engine.settings.public_address
+        host = public if public is not None and (":" in public) == (":" in self._host) else self._host
+        return LocalMedia(host, self._pair.port, self._pair.port + 1)
+
+    # ---- in force
+
+    def _enforce(self, agreed: NegotiatedAudio) -> None:
+        before, self.negotiated = self.negotiated, agreed
+        self._is_held = _is_hold(agreed, before, self._is_held)
+        if agreed.may_receive and (before is None or not before.may_receive):
+            self._receiving_since = time.monotonic()
+        spec = self._spec(agreed)
+        room = self._room
+        if before is None:
+            assert self._pair is not None
+            room.send(AddLeg(room.room_id, spec), (self._pair.rtp.fileno(), self._pair.rtcp.fileno()))
+        else:
+            is_new = (agreed.remote, agreed.remote_rtcp) != (before.remote, before.remote_rtcp)
+            room.send(UpdateLeg(room.room_id, spec, is_new))
+
+    def _spec(self, agreed: NegotiatedAudio) -> LegSpec:
+        dtmf = agreed.dtmf_receive if agreed.dtmf_receive is not None else -1
+        return LegSpec(
+            self.leg_id, -1, -1, agreed.codec.name.lower(), agreed.send_payload_type, agreed.receive_payload_type, dtmf,
+            agreed.ptime_ms, agreed.remote, agreed.remote_rtcp, agreed.rtcp_mux, self._signalling_host, self._ssrc,
+            self._sequence, self._timestamp, self._engine.cname, not self._is_held, agreed.may_send, self._is_muted,
+            agreed.extensions.get(AUDIO_LEVEL, 0), agreed.extensions.get(MIXER_LEVEL, 0), _wishes(agreed),
+        )
+
+    def receive_figures(self, statistics: LegStatistics, now: float) -> None:
+        """Take the latest figures and see whether the leg is still there. now: monotonic seconds."""
+        self.statistics = statistics
+        agreed = self.negotiated
+        if agreed is None or not agreed.may_receive:
+            return
+        quiet_s = min(statistics.silent_ms / 1000, now - self._receiving_since)
+        is_silent = quiet_s >= self._engine.settings.silence_s
+        if is_silent and not self._was_silent:
+            self._engine.on_notice(LegSilent(self._room.room_id, self.leg_id))
+        self._was_silent = is_silent
+
+
+def _is_hold(agreed: NegotiatedAudio, before: NegotiatedAudio | None, was_held: bool) -> bool:
+    """Whether they have put us on hold: what they send then, music as a rule, is nothing for the room.
+
+    A call that begins with sendonly has something to say; a later change to it is hold (RFC 3264 §8.4), as is 0.0.0.0.
+    """
+    if agreed.remote is None or agreed.direction == "inactive":
+        return True
+    return agreed.direction == "recvonly" and before is not None and (was_held or before.direction != "recvonly")
+
+
+def _wishes(agreed: NegotiatedAudio) -> str:
+    if agreed.codec.name.lower() != "opus":
+        return ""
+    wishes = {name: value for name, value in agreed.codec.fmtp if name in _ENCODER_WISHES and len(value) < 8}
+    return ";".join(f"{name}={wishes[name]}" for name in sorted(wishes)) or "useinbandfec=0"

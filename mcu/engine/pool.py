@@ -1,0 +1,94 @@
+"""The media engine as control sees it: some workers, and rooms that are placed on the least loaded one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import secrets
+from collections.abc import Callable
+from types import TracebackType
+
+from mcu.engine.handles import Engine, RoomMedia
+from mcu.engine.notices import MediaNotice
+from mcu.engine.ports import PortRange
+from mcu.engine.settings import EngineSettings
+from mcu.engine.supervisor import START_S, Supervisor, WorkerFigures
+from mcu.errors import McuError
+from mcu.messages import ROOM_KINDS
+
+__all__ = ["EngineSettings", "WorkerFigures", "WorkerPool"]
+
+logger = logging.getLogger(__name__)
+
+
+class WorkerPool:
+    """The workers, as an async context: inside of it they run, at its end all media is over.
+
+    on_notice: called in the loop's thread. Raises ValueError for a port range without a pair.
+    """
+
+    def __init__(self, settings: EngineSettings, on_notice: Callable[[MediaNotice], None]) -> None:
+        ports = PortRange(settings.first_port, settings.last_port)
+        self._engine = Engine(settings, ports, on_notice, secrets.token_urlsafe(12))
+        self._workers: list[Supervisor] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._last_room = 0
+
+    async def __aenter__(self) -> WorkerPool:
+        """Start the workers. Raises McuError when one does not come up."""
+        _raise_file_limit()
+        for _ in range(max(1, self._engine.settings.workers)):
+            worker = Supervisor(self._engine.on_notice)
+            self._workers.append(worker)
+            self._tasks.append(asyncio.create_task(worker.run()))
+        try:
+            async with asyncio.timeout(START_S):
+                await asyncio.gather(*(worker.has_started.wait() for worker in self._workers))
+        except TimeoutError:
+            await self._stop()
+            raise McuError("the media workers did not start; the log says why") from None
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                        traceback: TracebackType | None) -> None:
+        """End all rooms and workers."""
+        await self._stop()
+
+    async def _stop(self) -> None:
+        for room in [room for worker in self._workers for room in worker.rooms.values()]:
+            room.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def open_room(self, kind: str = "mix") -> RoomMedia:
+        """A room on the least loaded worker. kind: one of `mcu.messages.ROOM_KINDS`. Raises ValueError for another."""
+        if kind not in ROOM_KINDS:
+            raise ValueError(f"there is no room of the kind {kind!r}; kinds are {', '.join(ROOM_KINDS)}")
+        worker = min(self._workers, key=lambda one: (not one.is_up, one.load))
+        self._last_room = self._last_room % 0xFFFFFFFF + 1
+        room = RoomMedia(self._last_room, kind, self._engine, worker, lambda closed: _forget(worker, closed))
+        worker.rooms[room.room_id] = room
+        return room
+
+    def figures(self) -> list[WorkerFigures]:
+        """What is known of each worker."""
+        return [worker.figures() for worker in self._workers]
+
+
+def _forget(worker: Supervisor, room: RoomMedia) -> None:
+    worker.rooms.pop(room.room_id, None)
+
+
+def _raise_file_limit() -> None:
+    """As many descriptors as the system allows: a leg has two here and two at its worker."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError) as error:
+            logger.warning("the limit of open files stays at %d: %s", soft, error)

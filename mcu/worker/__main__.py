@@ -1,0 +1,31 @@
+"""`python -m mcu.worker FD`: a media worker on the socket that control has left open at descriptor FD."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import signal
+import socket
+import sys
+
+from mcu.worker.loop import Worker
+from mcu.worker.sounds import music
+
+
+def main() -> int:
+    """Run until control's end of the socket closes."""
+    if len(sys.argv) != 2 or not sys.argv[1].isdecimal():
+        print("usage: python -m mcu.worker FD (control starts workers, nobody else)", file=sys.stderr)
+        return 2
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    for number in (signal.SIGINT, signal.SIGTERM):     # these reach the whole group: control hangs up first, then closes
+        signal.signal(number, signal.SIG_IGN)
+    music()
+    gc.freeze()                                        # what is loaded by now stays: collections during a tick skip it
+    with socket.socket(fileno=int(sys.argv[1])) as control:
+        Worker(control).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

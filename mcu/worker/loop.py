@@ -1,0 +1,96 @@
+"""The loop of a media worker: a tick of 20 ms for each of its rooms on an absolute clock, control's messages in between.
+
+A tick is told when it was due, not when it ran, so the mix is regular though the machine is not. After a stall a few ticks are
+caught up with, the rest is dropped in and out. What a room raises costs a tick of that room; a room that raises for a second
+is given up. Ends when control closes its socket.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+import select
+import socket
+import time
+
+from mcu.messages import MAX_MESSAGE, Heartbeat
+from mcu.worker.reports import Reporter
+from mcu.worker.rooms import Rooms
+from rtp.kernel.spec import TICK_NS
+
+MAX_CATCH_UP = 3
+"""Ticks made one after the other when they are due together; a peer's jitter buffer takes as much."""
+MAX_COMMANDS = 64
+"""Control's messages taken between two ticks; the rest waits in the socket."""
+TICKS_A_SECOND = 50
+
+logger = logging.getLogger(__name__)
+
+
+class Worker:
+    """Rooms, their clock and the line to control."""
+
+    def __init__(self, control: socket.socket) -> None:
+        control.setblocking(False)
+        self._control = control
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
+        self._reporter = Reporter(control)
+        self.rooms = Rooms(self._reporter.send)
+        self.late_ticks = 0
+        self._ticks = 0
+        self._is_open = True
+
+    def run(self) -> None:
+        """Work until control is gone."""
+        due = time.monotonic_ns() + TICK_NS
+        self._heartbeat()
+        while self._is_open:
+            self._wait(due)
+            if self._is_open:
+                due = self._tick(due, time.monotonic_ns())
+        self.rooms.close()
+
+    def _wait(self, due: int) -> None:
+        """Take commands until the tick is due."""
+        while self._is_open and (left := due - time.monotonic_ns()) > 0:
+            if self._poll.poll(left // 1_000_000):
+                self._take_commands()
+            elif left < 1_000_000:
+                time.sleep(left / 1e9)
+        if self._is_open and self._poll.poll(0):
+            self._take_commands()
+
+    def _take_commands(self) -> None:
+        for _ in range(MAX_COMMANDS):
+            try:
+                data, descriptors, _, _ = socket.recv_fds(self._control, MAX_MESSAGE + 1, 2)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                data, descriptors = b"", []
+            if not data:
+                self._is_open = False
+                return
+            self.rooms.take(data, descriptors)
+
+    def _tick(self, due: int, now: int) -> int:
+        """Make the tick that was due, and tell when the next one is."""
+        behind = (now - due) // TICK_NS
+        self.late_ticks += behind > 0
+        for _ in range(max(0, behind - MAX_CATCH_UP)):
+            self.rooms.skip(due)
+            due += TICK_NS
+        self.rooms.tick(due)
+        self._ticks += 1
+        self.rooms.report(self._ticks, due)
+        if self._ticks % (TICKS_A_SECOND // 2) == 0:
+            self._heartbeat()
+        self._reporter.flush()
+        return due + TICK_NS
+
+    def _heartbeat(self) -> None:
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        cpu_us = round((usage.ru_utime + usage.ru_stime) * 1e6)
+        rooms = self.rooms
+        self._reporter.send(Heartbeat(len(rooms), rooms.legs, cpu_us, self.late_ticks, rooms.failures, self._reporter.dropped))

@@ -1,0 +1,191 @@
+"""The rooms of a worker: control's messages in, reports out. One bad message or room costs itself, never the worker."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+
+from mcu.engine import notices
+from mcu.errors import ProtocolError
+from mcu.messages import (
+    AddLeg,
+    CloseRoom,
+    LegReport,
+    Message,
+    MuteLeg,
+    OpenRoom,
+    PlaySound,
+    RemoveLeg,
+    Report,
+    UpdateLeg,
+    parse,
+)
+from mcu.worker.sounds import source
+from rtp.kernel import AddressLearnt, DtmfPressed, LegSpec, Notice, Room, SpeakersChanged
+from rtp.kernel.spec import TICK_NS
+
+MAX_FAILED_TICKS = 50
+"""A room that fails for so many ticks on end is given up."""
+REPORT_EVERY = 50
+"""Ticks between two figures of a leg; rooms take turns."""
+SERVICES = ("tone", "music")
+"""Kinds of room that play one sound to all and mix nobody."""
+_NEGOTIATED = ("codec", "send_type", "receive_type", "dtmf_type", "ptime_ms", "fmtp", "rtcp_mux", "is_heard", "hears",
+               "level_extension", "mixer_extension")
+_ADDRESSES = ("remote", "remote_rtcp", "signalling_host")
+
+logger = logging.getLogger(__name__)
+
+
+class Rooms:
+    """All rooms of a worker by id. `failures`: what was survived."""
+
+    def __init__(self, report: Callable[[Report], None]) -> None:
+        self._report = report
+        self._rooms: dict[int, Room] = {}
+        self._kinds: dict[int, str] = {}
+        self._failed_ticks: dict[int, int] = {}
+        self._sounds = 0
+        self._failures = 0
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    @property
+    def legs(self) -> int:
+        """Legs in all rooms."""
+        return sum(len(room.legs) for room in self._rooms.values())
+
+    @property
+    def failures(self) -> int:
+        """Messages, packets and ticks that went wrong."""
+        return self._failures + sum(room.failures for room in self._rooms.values())
+
+    # ---- control's messages
+
+    def take(self, data: bytes, descriptors: Sequence[int]) -> None:
+        """Carry out a message. Descriptors that it has no use for are closed."""
+        try:
+            message = parse(data)
+            if isinstance(message, AddLeg) and len(descriptors) == 2 and message.room_id in self._rooms:
+                sockets, descriptors = descriptors, ()
+                self._add_leg(message, sockets)
+            else:
+                self._carry_out(message)
+        except ProtocolError as error:
+            self._failures += 1
+            logger.warning("control sent no message: %s", error)
+        except Exception:
+            self._failures += 1
+            logger.exception("a message could not be carried out")
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+    def _add_leg(self, message: AddLeg, descriptors: Sequence[int]) -> None:
+        spec = message.spec
+        spec.rtp_fd, spec.rtcp_fd = descriptors
+        spec.is_heard = spec.is_heard and self._kinds[message.room_id] not in SERVICES
+        self._rooms[message.room_id].add_leg(spec)
+
+    def _carry_out(self, message: Message) -> None:
+        if isinstance(message, OpenRoom):
+            self._open(message)
+            return
+        room = self._rooms.get(getattr(message, "room_id", 0))
+        if room is None:
+            return
+        match message:
+            case CloseRoom():
+                self._close(message.room_id)
+            case UpdateLeg():
+                room.update_leg(message.spec.leg_id, **self._changes(message))
+            case RemoveLeg():
+                room.remove_leg(message.leg_id)
+            case MuteLeg():
+                room.update_leg(message.leg_id, is_muted=message.is_muted)
+            case PlaySound():
+                self._sounds += 1
+                room.add_source(self._sounds, source(message.name))
+            case AddLeg():
+                raise ProtocolError("a leg without its two sockets")
+            case _:
+                raise ProtocolError(f"{type(message).__name__} is no command")
+
+    def _open(self, message: OpenRoom) -> None:
+        self._close(message.room_id)
+        room = Room(message.room_id, kind="echo" if message.kind == "echo" else "mix", max_speakers=message.max_speakers)
+        self._rooms[message.room_id], self._kinds[message.room_id] = room, message.kind
+        if message.kind in SERVICES:
+            room.add_source(0, source(message.kind))
+
+    def _changes(self, message: UpdateLeg) -> dict[str, object]:
+        spec: LegSpec = message.spec
+        spec.is_heard = spec.is_heard and self._kinds[message.room_id] not in SERVICES
+        names = _NEGOTIATED + _ADDRESSES if message.is_remote_new else _NEGOTIATED
+        return {name: getattr(spec, name) for name in names}
+
+    def _close(self, room_id: int) -> None:
+        room = self._rooms.pop(room_id, None)
+        self._kinds.pop(room_id, None)
+        self._failed_ticks.pop(room_id, None)
+        if room is not None:
+            self._failures += room.failures
+            room.close()
+
+    def close(self) -> None:
+        """End all rooms."""
+        for room_id in list(self._rooms):
+            self._close(room_id)
+
+    # ---- the clock
+
+    def tick(self, due: int) -> None:
+        """One step of 20 ms of every room, and what happened in it."""
+        for room_id, room in list(self._rooms.items()):
+            try:
+                room.tick(due)
+            except Exception:
+                self._failed(room_id)
+            else:
+                self._failed_ticks.pop(room_id, None)
+            for notice in room.notices():
+                self._report(_told(room_id, notice))
+
+    def skip(self, due: int) -> None:
+        """One step that comes too late."""
+        for room_id, room in list(self._rooms.items()):
+            try:
+                room.skip(due)
+            except Exception:
+                self._failed(room_id)
+
+    def _failed(self, room_id: int) -> None:
+        self._failures += 1
+        count = self._failed_ticks[room_id] = self._failed_ticks.get(room_id, 0) + 1
+        if count == 1:
+            logger.exception("a room failed", extra={"room": room_id})
+        if count >= MAX_FAILED_TICKS:
+            logger.error("a room is given up", extra={"room": room_id})
+            self._close(room_id)
+            self._report(notices.RoomLost(room_id))
+
+    def report(self, ticks: int, due: int) -> None:
+        """The figures of the rooms whose turn it is."""
+        for room_id, room in list(self._rooms.items()):
+            if (ticks + room_id) % REPORT_EVERY == 0:
+                try:
+                    for figures in room.statistics(due + TICK_NS):
+                        self._report(LegReport(room_id, figures))
+                except Exception:
+                    self._failed(room_id)
+
+
+def _told(room_id: int, notice: Notice) -> Report:
+    match notice:
+        case DtmfPressed(leg_id, key):
+            return notices.DtmfPressed(room_id, leg_id, key)
+        case SpeakersChanged(leg_ids):
+            return notices.SpeakersChanged(room_id, leg_ids)
+        case AddressLearnt(leg_id, remote):
+            return notices.AddressLearnt(room_id, leg_id, remote)
