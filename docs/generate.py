@@ -1,0 +1,229 @@
+"""Writes the pages of docs/reference/ that are made from the code: commands, configuration, settings, errors.
+
+    python -m docs.generate             writes them
+    python -m docs.generate --check     exits 1 when one of them is out of date
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from mcu import config
+from mcu.__main__ import app as server_app
+from pcap.__main__ import app as pcap_app
+from sip.message import REASONS
+from softphone import options
+from softphone.config import DEFAULT_SETTINGS, default_path
+from softphone.words import call_failed, registration_failed
+
+REFERENCE = Path(__file__).resolve().parent / "reference"
+NOTICE = "<!-- Made from the code by `python -m docs.generate`; do not edit. -->"
+DEFAULTS = {"data": "the platform's data folder", "listen": "all addresses; loopback with `open`", "workers": "one a core",
+            "domain": "the machine's name", "public_address": "none"}
+"""Defaults that are found out at run time, in words."""
+MEANINGS = {
+    "data": "The folder of the database, the control socket and the lock. In a file, a relative path starts there.",
+    "listen": "The addresses on which SIP is taken, UDP and TCP.",
+    "sip_port": "The port of SIP, for UDP and TCP.",
+    "domain": "The server's name and the realm of all passwords. It is fixed at the first start, or with the first account.",
+    "rtp_ports": "The UDP ports of media. Each call takes two: an even one for RTP, the next one for RTCP.",
+    "public_address": "Behind NAT: the address that is written into SDP and Contact in place of our own.",
+    "open": "Anyone who reaches the server may call rooms, make rooms and be host.",
+    "workers": "How many media processes are started.",
+    "srtp": "Protection of media. This version has none, so any other value is refused.",
+    "drain_s": "How long a server that is asked to stop lets running calls go on. New calls are refused meanwhile.",
+    "grace_s": "How long a room that was made on the spot waits for somebody after its last member has left.",
+    "max_members": "Members of a room, where the room says nothing else.",
+    "max_calls": "Calls at once. More are refused with 503.",
+    "max_calls_per_source": "Calls at once from one IP address. More are refused with 503.",
+    "max_rooms": "Rooms that are open at once. More are refused with 503.",
+    "max_call_s": "A call is ended after that time; 0 means never.",
+    "log_level": "How much is logged to standard error.",
+}
+SETTINGS = {
+    "theme": "`system`, `light` or `dark`", "language": "`system`, `en` or `zh`",
+    "echo_cancelling": "take the loudspeaker's sound out of the microphone's", "noise_suppression": "take steady noise out",
+    "gain": "bring a quiet or loud voice to the usual level", "ring": "make a sound when somebody calls",
+    "codec": "use this codec alone: `opus`, `g722`, `pcmu` or `pcma`; empty: all of them, in that order",
+    "dtx": "send nothing while you are silent (Opus)", "join_muted": "enter meetings with the microphone off",
+}
+
+
+def pages() -> dict[str, str]:
+    """The generated pages by file name."""
+    return {"commands.md": commands(), "configuration.md": configuration(), "settings.md": settings(), "errors.md": errors()}
+
+
+# ---- commands
+
+
+def commands() -> str:
+    """All commands with their arguments and options."""
+    parts = [NOTICE, "# Commands",
+             "Every listing takes `--json`. Wrong input exits 2 with one line, a failed operation exits 1. Commands about "
+             "users, rooms and calls speak to the server that runs on the data folder, and to its database where none runs; "
+             "what needs a running server says so.",
+             "`./run` sets up what is needed and then runs the same commands: `./run serve`, `./run phone`, `./run confero …`."]
+    for name, program in (("confero", server_app), ("confero-pcap", pcap_app)):
+        command = typer.main.get_command(program)
+        parts += [f"## {name}", _sentence(command.help)]
+        for path, leaf in leaves(command, name):
+            parts.append(_command(path, leaf))
+    return "\n\n".join([*parts, *_phone()]) + "\n"
+
+
+def leaves(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Each command that can be run, with its words."""
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield path, command
+        return
+    for name, child in children.items():
+        yield from leaves(child, f"{path} {name}")
+
+
+def _command(path: str, command: Any) -> str:
+    about, _, example = (command.help or "").partition("Example: ")
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    usage = " ".join([path, *(_argument(p) for p in arguments), "[OPTIONS]"])
+    rows = [(_argument(p), p.help or "") for p in arguments] + [
+        (f"{p.opts[0]} {p.metavar}" if p.metavar else p.opts[0], p.help or "")
+        for p in command.params if p.param_type_name == "option" and p.opts[0] != "--help"
+    ]
+    lines = [f"### {path}", _sentence(about), f"    {usage}"]
+    lines += [_table(("", ""), [(f"`{name}`", text) for name, text in rows])] if rows else []
+    lines += [f"Example: `{' '.join(example.split())}`"] if example else []
+    return "\n\n".join(lines)
+
+
+def _argument(parameter: Any) -> str:
+    name = parameter.metavar or parameter.name.upper()
+    return name if parameter.required or name.startswith("[") else f"[{name}]"
+
+
+def _phone() -> list[str]:
+    parser = options._parser()                      # the parser itself: its text would depend on Python's version
+    parts = ["## confero-phone", _sentence(parser.description), "    confero-phone [URI] [OPTIONS]"]
+    for group in parser._action_groups:
+        rows = [(_phone_option(action), _at_home(action.help or "")) for action in group._group_actions
+                if action.dest != "help"]
+        if rows:
+            title = {"positional arguments": "Whom to call", "options": "In general"}.get(group.title or "", group.title or "")
+            parts += [f"### confero-phone: {title}", _table(("", ""), [(f"`{name}`", text) for name, text in rows])]
+    return [*parts, "Examples:", "\n".join(map(_example, (parser.epilog or "").split("\n")[1:]))]
+
+
+def _example(line: str) -> str:
+    """An example of the phone's help: the command, and what is said about it as a comment."""
+    command, _, about = (part.strip() for part in line.strip().partition("  "))
+    return f"    {command}" + (f"    # {about}" if about else "")
+
+
+def _phone_option(action: argparse.Action) -> str:
+    if not action.option_strings:
+        return str(action.metavar or action.dest)
+    value = "|".join(map(str, action.choices)) if action.choices else action.metavar if action.nargs != 0 else ""
+    return f"{action.option_strings[0]} {value}".strip()
+
+
+def _at_home(text: str) -> str:
+    return text.replace(str(default_path()), "~/.config/confero/phone.toml")
+
+
+# ---- configuration, settings, errors
+
+
+def configuration() -> str:
+    """Every key of the server's file, with its flag and default."""
+    serve = dict(leaves(typer.main.get_command(server_app), "confero"))["confero serve"]
+    flags = {name for parameter in serve.params for name in parameter.opts}
+    rows = []
+    for key, field in config.ServerConfig.model_fields.items():
+        flag = f"--{key.replace('_', '-')}"
+        shown = DEFAULTS.get(key) or f"`{_toml(field.default)}`"
+        takes = config.EXPECTED.get(key, "only `off` in this version").rstrip(",")
+        rows.append((f"`{key}`", f"`{flag}`" if flag in flags else "", takes, shown, MEANINGS[key]))
+    return "\n\n".join([
+        NOTICE, "# Configuration of the server",
+        "One TOML file, named with `confero serve --config confero.toml`. Flags go before the file, the file before the "
+        "defaults. All keys stand at the top level. `confero config check confero.toml` says what is wrong with a file, by "
+        "line and key; `confero config show confero.toml` prints every setting with its value.",
+        _table(("key", "flag", "takes", "default", "meaning"), rows),
+        "Times are in seconds. An example:",
+        '```toml\ndomain = "meet.example.org"\nlisten = ["192.0.2.10", "2001:db8::10"]\nsip_port = 5060\n'
+        'rtp_ports = "20000-29999"\ndata = "/var/lib/confero"\nmax_members = 50\n```',
+    ]) + "\n"
+
+
+def settings() -> str:
+    """What the phone remembers."""
+    rows = [(f"`{name}`", f"`{_toml(default)}`", SETTINGS[name]) for name, default in DEFAULT_SETTINGS.items()]
+    return "\n\n".join([
+        NOTICE, "# Settings of the phone",
+        "The window keeps them in `phone.toml` in the platform's configuration folder (`~/.config/confero/` on Linux), or in "
+        "the file given with `--config`. The file holds the account's password and is readable by its owner alone. A file that "
+        "can't be understood is set aside as `phone.toml.broken`, and the defaults are used.",
+        _table(("key of `[settings]`", "default", "meaning"), rows),
+        "Besides there are `[account]` (user, password, server, transport, display_name), `[devices]` (microphone, speaker) "
+        "and the list `[[recent]]` of places called before. PINs are not kept in it.",
+    ]) + "\n"
+
+
+def errors() -> str:
+    """What a SIP status is called on the phone's screen."""
+    calls = [(str(status), reason, call_failed(status, "", "SERVER", True)) for status, reason in sorted(REASONS.items())
+             if status >= 400 and "failed (" not in call_failed(status, "", "SERVER", True)]
+    registrations = [(str(status), registration_failed(status, "", "SERVER")) for status in (401, 403, 404, 408)]
+    return "\n\n".join([
+        NOTICE, "# Errors in words",
+        "What the phone shows for the final response to a call. Where the server gives a reason of its own, it is put behind "
+        "these words. A status that is not in the list is shown with its number.",
+        _table(("status", "name", "the phone says"), calls),
+        "Without an account, 401 and 407 read: “" + call_failed(401, "", "SERVER", False) + "”.",
+        "What it shows when signing in fails:", _table(("status", "the phone says"), registrations),
+        "What the server says, and what to do: [when it does not work](../how-to/when-it-does-not-work.md).",
+    ]) + "\n"
+
+
+# ---- text
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f'"{value[0]}-{value[1]}"'
+    return f'"{value}"' if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _sentence(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(re.sub(r"\s+", " ", cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or check them."""
+    stale = [name for name, text in pages().items()
+             if not (REFERENCE / name).exists() or (REFERENCE / name).read_text("utf-8") != text]
+    if "--check" in arguments:
+        print("\n".join(f"docs/reference/{name} is out of date; type: python -m docs.generate" for name in stale), end="")
+        return 1 if stale else 0
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    for name in stale:
+        (REFERENCE / name).write_text(pages()[name], "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
