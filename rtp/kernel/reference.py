@@ -1,0 +1,369 @@
+"""The mixing room, readable: one `tick` of 20 ms from the sockets to the sockets (RFC 3550 §7.1: a mixer with its own SSRCs).
+
+Drain, pop, choose, sum, encode, send. What all pure listeners of one format hear is encoded once and sent to each behind its
+own header; who speaks gets the sum without their own voice, from an encoder that began as a copy of the shared one.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import select
+import struct
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from rtp.codecs import g711
+from rtp.codecs.resample import Samples
+from rtp.kernel.leg import G711_BYTES, QUIET_DBOV, SILENT, Leg, level_of
+from rtp.kernel.sockets import receive
+from rtp.kernel.speakers import choose
+from rtp.kernel.spec import TICK_SAMPLES, Address, AddressLearnt, DtmfPressed, LegSpec, LegStatistics, Notice, SpeakersChanged
+from rtp.kernel.stream import Form, MixStream, is_exact
+from rtp.packet import write_extensions
+
+Sum = npt.NDArray[np.int32]
+Source = Callable[[], Samples | None]
+"""Gives 960 samples for each tick, None when it is at its end."""
+Tail = tuple[bytes, int, int, int]
+"""(what follows the fixed header, the header's first byte, payload size, length in timestamp units)."""
+
+MAX_ROUNDS = 8
+"""How often a tick looks for further packets: at most so many of one leg, the rest waits."""
+MAX_EVENTS = 4096
+"""Sockets that one look can find ready: all of a room's."""
+MAX_CSRCS = 15
+OWN_TICKS = 100
+"""How long a listener who spoke keeps a stream of their own while others speak: by then both streams are in the same state."""
+OWN_SILENT_TICKS = 25
+"""The same, when nobody speaks."""
+MAX_OWN_FROM_START = 12
+"""Legs of a room that have a stream of their own from the start when its codec has no exact copy; more would cost too much."""
+SILENCE: Samples = np.zeros(TICK_SAMPLES, np.int16)
+FADE_SAMPLES = 480
+"""10 ms: long enough not to click, short enough not to swallow a consonant."""
+_RISE = (np.sin(np.linspace(0, np.pi / 2, FADE_SAMPLES)) ** 2).astype(np.float32)
+_FADE_IN = np.concatenate((_RISE, np.ones(TICK_SAMPLES - FADE_SAMPLES, np.float32)))
+_FADE_OUT = _FADE_IN[::-1].copy()
+_POWER = {"pcmu": g711.MULAW_POWER, "pcma": g711.ALAW_POWER}
+
+logger = logging.getLogger(__name__)
+
+
+class Room:
+    """A room of legs. kind: "mix", or "echo" where each hears themselves; max_speakers: how many are mixed at once.
+
+    `failures`: packets and legs that raised what they should not have; each cost itself alone.
+    """
+
+    def __init__(self, room_id: int, *, kind: str = "mix", max_speakers: int = 8) -> None:
+        self.room_id = room_id
+        self.kind = kind
+        self.max_speakers = max_speakers
+        self.legs: dict[int, Leg] = {}
+        self.failures = 0
+        self._sources: dict[int, Source] = {}
+        self._poll = select.epoll()
+        self._by_fd: dict[int, tuple[Leg, bool]] = {}
+        self._notices: list[Notice] = []
+        self._speaking: frozenset[int] = frozenset()
+        self._shared: dict[Form, MixStream] = {}
+        self._ticks = self._silent_ticks = 0
+
+    # ---- who is in it
+
+    def add_leg(self, spec: LegSpec) -> None:
+        """Take a leg and its sockets; one with the same id is removed first."""
+        self.remove_leg(spec.leg_id)
+        leg = Leg(spec, random.random, time.monotonic())
+        self.legs[spec.leg_id] = leg
+        self._settle(leg)
+        for sock, is_rtcp in ((leg.rtp, False), (leg.rtcp_socket, True)):
+            if sock is not None:
+                self._by_fd[sock.fileno()] = (leg, is_rtcp)
+                self._poll.register(sock.fileno(), select.EPOLLIN)
+
+    def update_leg(self, leg_id: int, **changes: object) -> None:
+        """Change fields of a leg's spec (codec, addresses, directions); an unknown leg is no error."""
+        leg = self.legs.get(leg_id)
+        if leg is None:
+            return
+        spec = leg.spec
+        before = (spec.codec, spec.ptime_ms, spec.receive_type, spec.fmtp)
+        codec = spec.codec
+        for name, value in changes.items():
+            setattr(spec, name, value)
+        if "remote" in changes and spec.remote is not None:
+            leg.filter = type(leg.filter)(spec.remote, spec.signalling_host)
+        if (spec.codec, spec.ptime_ms, spec.receive_type, spec.fmtp) != before:
+            leg.set_codec()
+            self._settle(leg)
+            leg.marker = leg.marker or spec.codec != codec
+
+    def remove_leg(self, leg_id: int) -> None:
+        """End a leg: RTCP BYE, sockets closed; an unknown leg is no error."""
+        leg = self.legs.pop(leg_id, None)
+        if leg is None:
+            return
+        for fd in [fd for fd, (owner, _) in self._by_fd.items() if owner is leg]:
+            self._poll.unregister(fd)
+            del self._by_fd[fd]
+        leg.close()
+
+    def _settle(self, leg: Leg) -> None:
+        """A stream of its own from the start for a leg that could not change to one later without a step."""
+        alike = sum(1 for other in self.legs.values() if other.own is not None and other.form == leg.form)
+        if not is_exact(leg.spec.codec) and alike < MAX_OWN_FROM_START:
+            leg.own = MixStream(leg.form)
+
+    def add_source(self, source_id: int, source: Source) -> None:
+        """Mix in a source that everybody hears, until it is at its end."""
+        self._sources[source_id] = source
+
+    def remove_source(self, source_id: int) -> None:
+        """Stop a source; an unknown one is no error."""
+        self._sources.pop(source_id, None)
+
+    def close(self) -> None:
+        """End all legs."""
+        for leg_id in list(self.legs):
+            self.remove_leg(leg_id)
+        self._poll.close()
+
+    def notices(self) -> list[Notice]:
+        """What happened since the last call."""
+        out, self._notices = self._notices, []
+        return out
+
+    def statistics(self, now_ns: int) -> list[LegStatistics]:
+        """Figures of all legs."""
+        return [leg.figures(now_ns) for leg in self.legs.values()]
+
+    # ---- the tick
+
+    def tick(self, now_ns: int) -> None:
+        """One step of 20 ms. now_ns: monotonic, the time at which the step was due."""
+        self._drain(now_ns)
+        legs = self.legs.values()
+        for leg in legs:
+            leg.pull(now_ns)
+        if self.kind == "echo":
+            self._echo()
+        else:
+            self._measure()
+            speakers = choose(legs, self.max_speakers)
+            self._tell_speakers(speakers)
+            self._mix(speakers)
+        self._report(now_ns)
+        self._ticks += 1
+
+    def skip(self, now_ns: int) -> None:
+        """One step that came too late to be worth sending: what was due in it is dropped, the timestamps go on."""
+        self._drain(now_ns)
+        for leg in self.legs.values():
+            leg.drop(now_ns)
+
+    def _drain(self, now_ns: int) -> None:
+        offset = time.time_ns() - time.monotonic_ns()
+        by_fd, poll = self._by_fd, self._poll.poll
+        for _ in range(MAX_ROUNDS):
+            ready = poll(0, MAX_EVENTS)
+            for fd, _ in ready:
+                leg, is_rtcp = by_fd[fd]
+                packet = receive(leg.rtcp_socket if is_rtcp else leg.rtp, offset, now_ns)  # type: ignore[arg-type]
+                if packet is not None:
+                    try:
+                        self._take(leg, is_rtcp, packet, now_ns)
+                    except Exception:
+                        self._failed(leg)
+            if not ready:
+                return
+
+    def _failed(self, leg: Leg) -> None:
+        leg.junk += 1
+        self.failures += 1
+        if self.failures.bit_count() == 1:                  # the 1st, 2nd, 4th, 8th … : a flood of them must not fill the log
+            logger.exception("a packet could not be handled", extra={"room": self.room_id, "leg": leg.spec.leg_id})
+
+    def _take(self, leg: Leg, is_rtcp: bool, packet: tuple[bytes, Address, int], now_ns: int) -> None:
+        data, source, arrival_ns = packet
+        accepted = leg.filter.accepted
+        if is_rtcp or (len(data) > 1 and 192 <= data[1] <= 223):
+            if accepted is None or source[0] != accepted[0]:
+                leg.foreign += 1
+            else:
+                since = time.monotonic_ns() - arrival_ns            # it waited for the tick, which is no part of the round trip
+                leg.receive_rtcp(data, arrival_ns / 1e9, time.time() - since / 1e9)
+            return
+        if not leg.filter.accepts(source, data, now_ns):
+            leg.foreign += 1
+            return
+        if leg.filter.accepted != accepted:
+            self._learn(leg, source)
+        key = leg.receive(data, arrival_ns)
+        if key is not None:
+            self._notices.append(DtmfPressed(leg.spec.leg_id, key))
+
+    def _learn(self, leg: Leg, source: Address) -> None:
+        leg.spec.remote = source
+        if leg.spec.rtcp_mux:
+            leg.spec.remote_rtcp = source
+        self._notices.append(AddressLearnt(leg.spec.leg_id, source))
+
+    def _measure(self) -> None:
+        """The levels of the tick's G.711 payloads, by table and all at once."""
+        for codec, power in _POWER.items():
+            legs = [leg for leg in self.legs.values() if leg.payload is not None and leg.spec.codec == codec
+                    and len(leg.payload) == G711_BYTES]
+            if not legs:
+                continue
+            codes = np.frombuffer(b"".join([leg.payload for leg in legs]), np.uint8)  # type: ignore[misc]
+            means = np.maximum(power[codes].reshape(len(legs), G711_BYTES).mean(axis=1), 1e-9)
+            levels = np.rint(10 * np.log10(means)).astype(int).tolist()
+            for leg, level in zip(legs, levels, strict=True):
+                leg.level = level if level > -90 else SILENT
+
+    def _tell_speakers(self, speakers: Sequence[Leg]) -> None:
+        now = frozenset([leg.spec.leg_id for leg in speakers])
+        if now != self._speaking:
+            self._notices.append(SpeakersChanged(tuple(leg.spec.leg_id for leg in speakers)))
+            self._speaking = now
+
+    def _mix(self, speakers: list[Leg]) -> None:
+        own = self._frames(speakers)
+        total: Sum = np.zeros(TICK_SAMPLES, np.int32)
+        for frame in own.values():
+            total += frame
+        is_silent = not self._add_sources(total) and not own
+        self._silent_ticks = self._silent_ticks + 1 if is_silent else 0
+        everybody = SILENCE if is_silent else clip(total)
+        csrcs = [(leg.spec.leg_id, leg.level) for leg in speakers[:MAX_CSRCS]]
+        listeners = []
+        for leg in self.legs.values():
+            if not leg.spec.hears or leg.spec.remote is None:
+                leg.pass_over()
+            elif id(leg) in own:
+                if leg.own is None:
+                    leg.own = self._branch(leg)
+                leg.own_since = self._ticks
+                self._send_own(leg, clip(total - own[id(leg)]), csrcs)
+            elif leg.own is not None and not self._rejoins(leg):
+                self._send_own(leg, everybody, csrcs)
+            else:
+                listeners.append(leg)
+        self._send_shared(listeners, everybody, csrcs)
+
+    def _frames(self, speakers: list[Leg]) -> dict[int, Samples]:
+        """The samples of each leg that is in the mix, by the leg's identity. Who has just left it fades out in one tick."""
+        chosen = set(map(id, speakers))
+        frames: dict[int, Samples] = {}
+        for leg in self.legs.values():
+            is_chosen = id(leg) in chosen
+            if is_chosen or leg.was_speaking:
+                frame = leg.frame()
+                if frame is not None:
+                    frames[id(leg)] = _faded(leg, frame, is_chosen)
+                leg.was_speaking = is_chosen
+            elif leg.payload is not None:
+                leg.skip(leg.payload)
+        return frames
+
+    def _add_sources(self, total: Sum) -> bool:
+        added = False
+        for source_id, source in list(self._sources.items()):
+            samples = source()
+            if samples is None:
+                del self._sources[source_id]
+            else:
+                total += samples
+                added = True
+        return added
+
+    def _branch(self, leg: Leg) -> MixStream:
+        """A stream for one who begins to speak: a copy of what they have been hearing, before it is fed this tick."""
+        shared = self._shared.get(leg.form)
+        return MixStream(leg.form) if shared is None else shared.copy()
+
+    def _rejoins(self, leg: Leg) -> bool:
+        """Whether one who spoke may hear the shared stream again; where there is none, theirs becomes it."""
+        if not is_exact(leg.spec.codec):
+            return False
+        if self._ticks - leg.own_since <= OWN_TICKS and self._silent_ticks <= OWN_SILENT_TICKS:
+            return False
+        assert leg.own is not None
+        self._shared.setdefault(leg.form, leg.own)
+        leg.own = None
+        return True
+
+    def _send_own(self, leg: Leg, mix: Samples, csrcs: list[tuple[int, int]]) -> None:
+        assert leg.own is not None
+        others = [item for item in csrcs if item[0] != leg.spec.leg_id]
+        for payload in leg.own.feed(mix):
+            leg.send(*_tail(payload, others, leg.spec.mixer_extension, leg.own.units))
+
+    def _send_shared(self, listeners: list[Leg], mix: Samples, csrcs: list[tuple[int, int]]) -> None:
+        payloads: dict[Form, tuple[list[bytes], int]] = {}
+        tails: dict[tuple[Form, int], list[Tail]] = {}
+        for leg in listeners:
+            form, extension = leg.form, leg.spec.mixer_extension
+            ready = tails.get((form, extension))
+            if ready is None:
+                if form not in payloads:
+                    shared = self._shared.get(form)
+                    if shared is None:
+                        shared = self._shared[form] = MixStream(form)
+                    payloads[form] = (shared.feed(mix), shared.units)
+                made, units = payloads[form]
+                ready = tails[form, extension] = [_tail(payload, csrcs, extension, units) for payload in made]
+            for tail in ready:
+                leg.send(*tail)
+        for form in [form for form in self._shared if form not in payloads]:
+            del self._shared[form]
+
+    def _echo(self) -> None:
+        for leg in self.legs.values():
+            frame = leg.frame()
+            if not leg.spec.hears or leg.spec.remote is None:
+                leg.pass_over()
+                continue
+            if leg.own is None:
+                leg.own = MixStream(leg.form)
+            mix = SILENCE if frame is None or leg.spec.is_muted else np.ascontiguousarray(frame)
+            self._send_own(leg, mix, [])
+
+    def _report(self, now_ns: int) -> None:
+        now = now_ns / 1e9
+        for leg in self.legs.values():
+            if leg.rtcp.due_at <= now:
+                leg.send_rtcp(leg.rtcp.report(now, time.time(), leg.timestamp, leg.statistics))
+
+
+def clip(total: Sum) -> Samples:
+    """A sum as int16, saturated: int32, shape (960,) in; C-contiguous int16 out."""
+    clipped: Samples = np.clip(total, -32768, 32767).astype(np.int16)
+    return clipped
+
+
+def _faded(leg: Leg, frame: Samples, is_chosen: bool) -> Samples:
+    """The leg's frame, faded where it joins the mix in mid-speech or leaves it."""
+    if is_chosen and leg.was_speaking:
+        return frame
+    if is_chosen and (leg.was_quiet or level_of(frame[:48]) <= QUIET_DBOV):
+        return frame                                     # it begins out of silence: the onset stays whole
+    ramp = _FADE_IN if is_chosen else _FADE_OUT
+    faded: Samples = (frame * ramp).astype(np.int16)
+    return faded
+
+
+def _tail(payload: bytes, csrcs: list[tuple[int, int]], mixer_extension: int, units: int) -> Tail:
+    """What all receivers of a payload get behind their own header: CSRCs, levels (RFC 6465) where wanted, the payload."""
+    count = len(csrcs)
+    head = struct.pack(f"!{count}I", *(item[0] for item in csrcs))
+    first = 0x80 | count
+    if mixer_extension and count:
+        head += write_extensions({mixer_extension: bytes(min(127, -level) for _, level in csrcs)})
+        first |= 0x10
+    return head + payload, first, len(payload), units
