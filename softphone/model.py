@@ -328,10 +328,13 @@ class ClosePrejoin:
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """Call a room or a person: a name ("daily"), a name with PIN ("daily.123456") or a whole SIP URI."""
+    """Call a room or a person: a name ("daily"), a name with PIN ("daily.123456") or a whole SIP URI.
+
+    display_name: under what name, in this call and later ones; empty: the name that is set."""
 
     target: str
     muted: bool = False
+    display_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,6 +422,8 @@ def reduce(state: State, event: Event) -> State:
             return replace(state, microphones=microphones, speakers=speakers, microphone=microphone, speaker=speaker)
         case LevelsChanged(microphone_dbov, speaker_dbov):
             return replace(state, microphone_level_dbov=microphone_dbov, speaker_level_dbov=speaker_dbov)
+        case PrejoinOpened() | PrejoinClosed() | CallStarted() if state.meeting is not None:
+            return state
         case PrejoinOpened(target):
             return replace(state, screen=Screen.PREJOIN, target=target, banner=None)
         case PrejoinClosed():
@@ -431,7 +436,7 @@ def reduce(state: State, event: Event) -> State:
         case CallEnded(text, is_error):
             banner = Banner(text, "error" if is_error else "info") if text else None
             return replace(state, screen=Screen.HOME, meeting=None, calling_text="", banner=banner)
-        case IncomingRang(incoming):
+        case IncomingRang(incoming) if all(i.call_id != incoming.call_id for i in state.incoming):
             return replace(state, incoming=(*state.incoming, incoming))
         case IncomingGone(call_id):
             return replace(state, incoming=tuple(i for i in state.incoming if i.call_id != call_id))
@@ -451,6 +456,11 @@ def reduce(state: State, event: Event) -> State:
 def _reduce_meeting(meeting: Meeting, event: Event) -> Meeting:
     match event:
         case RosterChanged(members, title, is_host):
+            heard = {m.member_id: m for m in meeting.members if m.is_speaking}
+            members = tuple(
+                replace(m, is_speaking=True, level_dbov=heard[m.member_id].level_dbov) if m.member_id in heard else m
+                for m in members
+            )
             return replace(meeting, members=members, title=title or meeting.title, is_host=is_host)
         case SpeakersChanged(levels):
             members = tuple(

@@ -1,0 +1,79 @@
+"""The page of a meeting: header, gallery, panel, toolbar."""
+
+from __future__ import annotations
+
+from softphone.model import Meeting, State
+from softphone.ui.header import Header
+from softphone.ui.page import Host, Page
+from softphone.ui.panel import Panel
+from softphone.ui.tiles import Gallery, faces_of
+from softphone.ui.toolbar import Toolbar
+from softphone.ui.voices import Voices, with_people
+
+SILENT_DBOV = -127
+ROOMY = 820
+"""From this width on the panel is open from the start."""
+
+
+class MeetingPage(Page):
+    """What one sees in a call or conference. `panel_tab` is people, stats, or empty while the panel is away."""
+
+    def __init__(self, host: Host, panel_tab: str | None = None, is_speaker_view: bool = False) -> None:
+        super().__init__(host)
+        look = self.look
+        self.voices = Voices()
+        self.has_keypad = False
+        self._drawn: tuple[Meeting | None, frozenset[str]] = (None, frozenset())
+        self.header = Header(self, look)
+        self.gallery = Gallery(self, look)
+        self.panel = Panel(self, host)
+        self.toolbar = Toolbar(self, host)
+        self.gallery.is_speaker_view = is_speaker_view
+        self.columnconfigure(0, weight=1)
+        self.rowconfigure(1, weight=1)
+        edge = look.px(16)
+        self.header.grid(row=0, column=0, columnspan=2, sticky="ew", padx=edge, pady=(look.px(2), 0))
+        self.gallery.grid(row=1, column=0, sticky="nsew", padx=(edge, edge))
+        self.toolbar.grid(row=2, column=0, columnspan=2, sticky="ew", padx=look.px(8), pady=look.px(12))
+        is_roomy = look.root.winfo_toplevel().winfo_width() >= look.px(ROOMY)
+        self.panel_tab = ("people" if is_roomy else "") if panel_tab is None else panel_tab
+        self._place_panel()
+
+    def toggle_panel(self, tab: str) -> None:
+        """Show the panel with a tab, or put it away when that tab is what it shows."""
+        self.panel_tab = "" if self.panel_tab == tab else tab
+        self._place_panel()
+
+    def toggle_view(self) -> None:
+        """Change between gallery and speaker view."""
+        self.gallery.set_speaker_view(not self.gallery.is_speaker_view)
+
+    def _place_panel(self) -> None:
+        px = self.look.px
+        if self.panel_tab:
+            self.panel.choose(self.panel_tab)
+            self.panel.grid(row=1, column=1, sticky="ns", padx=(0, px(16)))
+            self.gallery.grid_configure(padx=(px(16), px(12)))
+        else:
+            self.panel.grid_remove()
+            self.gallery.grid_configure(padx=(px(16), px(16)))
+
+    def draw(self, state: State, now: float) -> None:
+        """Show the meeting as it is."""
+        meeting = with_people(state)
+        if meeting is None:
+            return
+        talking = self.voices.update(meeting, state.microphone_level_dbov, now)
+        self.header.show(meeting, now)
+        if meeting is not self._drawn[0] or talking != self._drawn[1]:
+            self._drawn = (meeting, talking)
+            self.gallery.show(faces_of(meeting, talking, self.look.tr), self.voices.latest)
+            self.panel.draw(meeting, talking)
+        if self.panel_tab:
+            self.panel_tab = self.panel.tab
+            self.panel.meter.show(SILENT_DBOV if meeting.is_muted else state.microphone_level_dbov)
+        self.toolbar.draw(meeting, self.panel_tab, self.gallery.is_speaker_view, self.has_keypad)
+
+    def focus_first(self) -> None:
+        """On the page itself, so that the keys work."""
+        self.focus_set()

@@ -1,0 +1,180 @@
+"""What stands at the right of a meeting: the people, or the statistics; below them the own level and the invitation."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections import deque
+
+from softphone.model import Meeting, Quality
+from softphone.ui import widgets
+from softphone.ui.button import Button
+from softphone.ui.page import Host
+from softphone.ui.rows import Row, RowList
+from softphone.ui.theme import Look
+from softphone.ui.voices import key_of
+from softphone.ui.widgets import Meter
+from softphone.ui.words import figures, member_line, member_name, plain
+
+WIDTH = 300
+HISTORY = 60
+SEARCH_FROM = 8
+"""From so many people on there is a field to find one."""
+
+
+class Panel(tk.Frame):
+    """People and statistics. `tab` is the one that is shown: people or stats."""
+
+    def __init__(self, master: tk.Misc, host: Host) -> None:
+        self.host, self.look = host, host.look
+        look, tr = host.look, host.look.tr
+        super().__init__(master, bg=look.palette.window, width=look.px(WIDTH))
+        self.pack_propagate(False)
+        card = widgets.panel(self, look)
+        card.pack(fill="both", expand=True)
+        tabs = widgets.box(card)
+        tabs.pack(fill="x", padx=look.px(12), pady=(look.px(12), look.px(8)))
+        self.people_tab = Button(tabs, look, tr("People"), lambda: self.choose("people"), height=34, size=13.5, kind="quiet")
+        self.stats_tab = Button(tabs, look, tr("Stats"), lambda: self.choose("stats"), height=34, size=13.5, kind="quiet")
+        for tab in (self.people_tab, self.stats_tab):
+            tab.pack(side="left", fill="x", expand=True, padx=look.px(2))
+        self._foot(card)
+        self._middle = widgets.box(card)
+        self._middle.pack(fill="both", expand=True, padx=look.px(10))
+        self.search = widgets.entry(self._middle, look, tr("Find a person"))
+        self.search.bind("<KeyRelease>", lambda _event: self._filter())
+        self.roster = RowList(self._middle, look)
+        self.stats = Stats(self._middle, look)
+        self.tab = ""
+        self._rows: tuple[Row, ...] = ()
+        self.choose("people")
+
+    def _foot(self, card: tk.Misc) -> None:
+        look, tr = self.look, self.look.tr
+        foot = widgets.box(card)
+        foot.pack(side="bottom", fill="x", padx=look.px(14), pady=look.px(14))
+        self.invite = Button(foot, look, tr("Copy invitation"), lambda: self.host.do("invite"), icon="copy", height=40)
+        self._own = widgets.label(foot, look, tr("Mic"), 13)
+        self._own.pack(side="left", padx=(look.px(2), look.px(10)))
+        self.meter = Meter(foot, look, 11)
+        self.meter.pack(side="left", fill="x", expand=True)
+
+    def choose(self, tab: str) -> None:
+        """Show people or stats."""
+        if tab == self.tab:
+            return
+        self.tab = tab
+        self.people_tab.change(kind="plain" if tab == "people" else "quiet")
+        self.stats_tab.change(kind="plain" if tab == "stats" else "quiet")
+        for widget in (self.search, self.roster, self.stats):
+            widget.pack_forget()
+        if tab == "people":
+            self._place_search()
+            self.roster.pack(fill="both", expand=True)
+        else:
+            self.stats.pack(fill="both", expand=True)
+
+    def _place_search(self) -> None:
+        wanted = self.tab == "people" and len(self._rows) >= SEARCH_FROM
+        if wanted and not self.search.winfo_manager():
+            self.search.pack(
+                fill="x",
+                padx=self.look.px(2),
+                pady=(0, self.look.px(8)),
+                before=self.roster if self.roster.winfo_manager() else None,
+            )
+        elif not wanted and self.search.winfo_manager():
+            self.search.pack_forget()
+
+    def _place_invite(self, wanted: bool) -> None:
+        if wanted and not self.invite.winfo_manager():
+            self.invite.pack(side="bottom", fill="x", pady=(self.look.px(14), 0), before=self._own)
+        elif not wanted and self.invite.winfo_manager():
+            self.invite.pack_forget()
+
+    def _filter(self) -> None:
+        wanted = self.search.get().strip().casefold() if self.search.winfo_manager() else ""
+        self.roster.show(
+            tuple(row for row in self._rows if wanted in row.title.casefold() or wanted in row.subtitle.casefold())
+        )
+
+    def draw(self, meeting: Meeting, talking: frozenset[str]) -> None:
+        """Show people and figures of a meeting. talking: the keys of who talks now."""
+        tr = self.look.tr
+        self._place_invite(meeting.is_conference)
+        rows = tuple(self._row(meeting, index, talking) for index in range(len(meeting.members)))
+        if rows != self._rows:
+            self._rows = rows
+            self.people_tab.change(text=f"{tr('People')} {len(rows)}")
+            self._place_search()
+            self._filter()
+        self.stats.draw(meeting.quality)
+
+    def _row(self, meeting: Meeting, index: int, talking: frozenset[str]) -> Row:
+        member, tr = meeting.members[index], self.look.tr
+        is_talking = key_of(member) in talking
+        is_muted = meeting.is_muted if member.is_self else member.is_muted
+        return Row(
+            key_of(member),
+            plain(member.name or member.uri),
+            member_name(member, tr),
+            member_line(member, is_talking, tr),
+            "mic_off" if is_muted else "mic",
+            "danger" if is_muted else "plain",
+            is_talking,
+        )
+
+
+class Stats(tk.Canvas):
+    """The figures of the call, and how its quality went over the last minute."""
+
+    def __init__(self, master: tk.Misc, look: Look) -> None:
+        super().__init__(master, bg=widgets.background_of(master), bd=0, highlightthickness=0, width=1, height=1)
+        self.look = look
+        self._quality: Quality | None = None
+        self._history: deque[float] = deque(maxlen=HISTORY)
+        for sequence in ("<Configure>", "<Map>"):
+            self.bind(sequence, lambda _event: self._redraw())
+
+    def draw(self, quality: Quality) -> None:
+        """Show the newest figures."""
+        if quality is not self._quality:
+            self._quality = quality
+            if quality.mos is not None:
+                self._history.append(quality.mos)
+            self._redraw()
+
+    def _redraw(self) -> None:
+        self.delete("all")
+        if self._quality is None or not self.winfo_ismapped():
+            return
+        look, px, palette = self.look, self.look.px, self.look.palette
+        rows = figures(self._quality, look.tr)
+        width, top = self.winfo_width(), px(14)
+        step = max(px(18), min(px(28), (self.winfo_height() - px(8)) // len(rows)))
+        for name, figure in rows:
+            self.create_text(px(8), top, anchor="w", text=name, font=look.font(13), fill=palette.muted)
+            text = look.elide(figure, look.font(13, True), width // 2)
+            self.create_text(
+                width - px(8), top, anchor="e", text=text, font=look.font(13, True), fill=palette.text, tags="figure"
+            )
+            top += step
+        self._draw_history(top + px(12), width)
+
+    def _draw_history(self, top: int, width: int) -> None:
+        look, px, palette = self.look, self.look.px, self.look.palette
+        height = min(px(90), self.winfo_height() - top - px(30))
+        if height < px(30) or len(self._history) < 2:
+            return
+        self.create_text(px(8), top, anchor="w", text=look.tr("MOS in the last minute"), font=look.font(12), fill=palette.muted)
+        top += px(14)
+        left, right = px(8), width - px(8)
+        for score in (1, 3, 5):
+            y = top + height - round((score - 1) / 4 * height)
+            self.create_line(left, y, right - px(14), y, fill=palette.outline)
+            self.create_text(right, y, anchor="e", text=str(score), font=look.font(10.5), fill=palette.muted)
+        step = (right - px(14) - left) / (HISTORY - 1)
+        points = [
+            (left + i * step, top + height - (min(5.0, max(1.0, mos)) - 1) / 4 * height) for i, mos in enumerate(self._history)
+        ]
+        colour = palette.ring if palette.is_dark else palette.success
+        self.create_line(*[c for point in points for c in point], fill=colour, width=px(2), capstyle="round", joinstyle="round")

@@ -1,0 +1,97 @@
+"""The whole phone: the window on a screen, the agent in its thread, a real server, and another phone in the room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from confero.testing import PhoneFactory, Server
+from softphone.app import AgentThread, account_of
+from softphone.bridge import Bridge
+from softphone.config import load
+from softphone.model import Quit, Screen, State
+from softphone.options import parse_options
+from tests.windows.conftest import Driver, texts_of
+
+pytestmark = pytest.mark.window
+
+SETTINGS: dict[str, str | bool] = {"theme": "dark", "language": "en", "scale": "100"}
+
+
+@pytest.fixture
+def window(open_window: Callable[..., Driver], tmp_path: Path) -> Iterator[Driver]:
+    """A window with an agent behind it that plays a tone of 700 Hz in place of a microphone."""
+    path = tmp_path / "phone.toml"
+    options = parse_options(["--play", "tone:700@-20", "--config", str(path)])
+    config, _ = load(path)
+    for name, value in SETTINGS.items():
+        config = config.with_setting(name, value)
+    bridge = Bridge()
+    thread = AgentThread(bridge, options, config, account_of(options, config))
+    thread.start()
+    yield open_window(State(settings=config.settings), bridge=bridge)
+    bridge.send(Quit())
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def people(server: Server, room: str) -> list[dict[str, Any]]:
+    """Who is in a room, as the server says."""
+    found = server.json("room", "people", room)
+    assert isinstance(found, list)
+    return found
+
+
+def test_join_mute_and_leave_a_room_from_the_window(window: Driver, server: Server, phone: PhoneFactory) -> None:
+    phone("daily", tone=440, seconds=60, options=("--display-name", "Bob Smith"))
+    window.until(lambda: len(server.json("room", "list")) == 1)
+    window.click(window.page.address)
+    window.screen.write(server.uri("daily"))
+    window.key("Return")
+    window.until(lambda: window.window.state.screen is Screen.PREJOIN)
+    window.until(lambda: window.page.meter.lit > 10)
+    window.click(window.page.name)
+    window.screen.write("Alice Chen")
+    window.click(window.page.join)
+    window.until(lambda: window.window.state.screen is Screen.MEETING)
+    window.until(lambda: {"Alice Chen (you)", "Bob Smith (host)"} <= set(texts_of(window.page.gallery)))
+    bob = next(key for key, face in window.page.gallery.faces.items() if face.avatar == "Bob Smith")
+    window.until(lambda: window.page.gallery.find_withtag(f"ring:{bob}"))
+    window.until(lambda: window.page.gallery.find_withtag("ring:self"))
+    assert sorted(person["name"] for person in people(server, "daily")) == ["Alice Chen", "Bob Smith"]
+    window.key("m")
+    window.until(lambda: window.page.gallery.find_withtag("muted:self"))
+    window.until(lambda: [p["name"] for p in people(server, "daily") if p["is_muted"]] == ["Alice Chen"])
+    window.until(lambda: window.window.state.meeting.quality.packets_received > 50)     # type: ignore[union-attr]
+    window.click(window.page.toolbar.leave)
+    window.until(lambda: window.window.state.screen is Screen.HOME)
+    window.until(lambda: [p["name"] for p in people(server, "daily")] == ["Bob Smith"])
+    assert [row.title for row in window.page.recent.rows] == ["daily"]
+
+
+def test_a_room_that_is_called_without_its_pin_says_so_in_the_banner(window: Driver, server: Server) -> None:
+    server.cli("room", "create", "board", "--pin", "123456")
+    window.click(window.page.call)
+    window.screen.write(server.uri("board"))
+    window.key("Return")
+    window.until(lambda: window.window.state.banner is not None)
+    assert window.window.state.screen is Screen.HOME
+    assert "PIN" in window.window._banner.text
+
+
+def test_the_host_ends_a_meeting_for_all_from_the_window(window: Driver, server: Server, phone: PhoneFactory) -> None:
+    window.click(window.page.address)
+    window.screen.write(server.uri("weekly"))
+    window.key("Return")
+    window.until(lambda: window.window.state.screen is Screen.PREJOIN)
+    window.click(window.page.join)
+    window.until(lambda: window.window.state.meeting is not None and window.window.state.meeting.is_host)
+    guest = phone("weekly", tone=440, seconds=60, options=("--display-name", "Bob Smith"))
+    window.until(lambda: "Bob Smith" in texts_of(window.page.gallery))
+    window.click(window.page.toolbar.leave)
+    window.choose("End for all")
+    window.until(lambda: window.window.state.screen is Screen.HOME)
+    assert guest.finish(10)
