@@ -100,7 +100,7 @@ def _resolution_ns(order: str, options: bytes) -> int:
         code, length = struct.unpack(order + "HH", options[position:position + 4])
         if code == 0:
             break
-        if code == 9 and length >= 1:
+        if code == 9 and length >= 1 and position + 4 < len(options):
             value = options[position + 4]
             return int(1 << (value & 0x7F)) if value & 0x80 else int(10**value)
         position += 4 + length + (-length % 4)

@@ -15,6 +15,7 @@ class ReceptionStatistics:
 
     __slots__ = (
         "_suspect",
+        "_timestamp",
         "base",
         "bytes",
         "clock_rate",
@@ -42,10 +43,13 @@ class ReceptionStatistics:
         self.expected_prior = self.received_prior = 0
         self.sr_ntp = 0
         self.sr_at = 0.0
-        self._suspect = -1
+        self._suspect = self._timestamp = -1
 
     def on_packet(self, sequence: int, timestamp: int, arrival_ns: int, size: int = 0) -> bool:
-        """Count a packet; False for one that is far off and not (yet) believed."""
+        """Count a packet; False for one that is far off and not (yet) believed.
+
+        Packets that share a timestamp (those of a telephone event) don't count for the jitter: their times say nothing of it.
+        """
         highest = self.highest
         if highest < 0:
             self.base = self.highest = sequence
@@ -60,13 +64,18 @@ class ReceptionStatistics:
                 self._restart(sequence)
         self.packets += 1
         self.bytes += size
+        if timestamp != self._timestamp:
+            self._timestamp = timestamp
+            self._measure_jitter(timestamp, arrival_ns)
+        return True
+
+    def _measure_jitter(self, timestamp: int, arrival_ns: int) -> None:
         transit = (arrival_ns * self.clock_rate // 1_000_000_000 - timestamp) & 0xFFFFFFFF
         if self.transit is not None:
             difference = abs(((transit - self.transit + 0x80000000) & 0xFFFFFFFF) - 0x80000000)
             if difference < self.clock_rate:
                 self.jitter16 += difference - ((self.jitter16 + 8) >> 4)
         self.transit = transit
-        return True
 
     def _restart(self, sequence: int) -> None:
         self.lost_before += self.lost
@@ -78,6 +87,7 @@ class ReceptionStatistics:
         self.packets = self.expected_prior = self.received_prior = 0
         self.restarts += 1
         self.transit = None
+        self._suspect = -1
 
     @property
     def expected(self) -> int:

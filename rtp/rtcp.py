@@ -70,7 +70,7 @@ class SourceDescription:
     def __bytes__(self) -> bytes:
         chunks = b""
         for ssrc, cname in self.cnames.items():
-            text = cname.encode()[:255]
+            text = _clip(cname)
             chunk = struct.pack("!IBB", ssrc, CNAME, len(text)) + text + b"\0"
             chunks += chunk + bytes(-len(chunk) % 4)
         return _packet(SDES, len(self.cnames), chunks)
@@ -86,7 +86,7 @@ class Goodbye:
     def __bytes__(self) -> bytes:
         body = struct.pack(f"!{len(self.ssrcs)}I", *self.ssrcs)
         if self.reason:
-            text = self.reason.encode()[:255]
+            text = _clip(self.reason)
             body += bytes([len(text)]) + text
         return _packet(BYE, len(self.ssrcs), body + bytes(-len(body) % 4))
 
@@ -106,6 +106,11 @@ class OtherPacket:
 RtcpPacket = SenderReport | ReceiverReport | SourceDescription | Goodbye | OtherPacket
 
 
+def _clip(text: str) -> bytes:
+    """At most 255 bytes of UTF-8, no character cut in two."""
+    return text.encode()[:255].decode("utf-8", "ignore").encode()
+
+
 def _packet(kind: int, count: int, body: bytes) -> bytes:
     return struct.pack("!BBH", 0x80 | count, kind, len(body) // 4) + body
 
@@ -116,7 +121,10 @@ def build_compound(packets: Iterable[RtcpPacket]) -> bytes:
 
 
 def parse_compound(data: bytes) -> list[RtcpPacket]:
-    """The packets of a datagram. Raises ParseError for anything that breaks the rules of RFC 3550 A.2."""
+    """The packets of a datagram. Raises ParseError for lengths, versions and padding that break the rules of RFC 3550 A.2.
+
+    A compound need not begin with a report: feedback comes alone from those who took RFC 5506 for granted.
+    """
     packets: list[RtcpPacket] = []
     position = 0
     while position < len(data):

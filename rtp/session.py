@@ -52,6 +52,7 @@ class RtcpSession:
         self.packets_sent = self.octets_sent = 0
         self._random = random
         self._is_first = True
+        self._sent_before = (0, 0)
         self.due_at = now + self._interval()
 
     def _interval(self) -> float:
@@ -64,12 +65,17 @@ class RtcpSession:
         self.octets_sent += octets
 
     def report(self, now: float, wallclock: float, timestamp: int, source: ReceptionStatistics | None) -> bytes:
-        """The compound that is due now: SR when we have sent, else RR, with SDES. timestamp: RTP time of `wallclock`."""
+        """The compound that is due now, with SDES: SR when we sent since the last report but one, else RR (§6.4).
+
+        timestamp: RTP time of `wallclock`.
+        """
         self._is_first = False
         self.due_at = now + self._interval()
         blocks = (source.report_block(now),) if source is not None and source.highest >= 0 else ()
         head: RtcpPacket
-        if self.packets_sent:
+        is_sender = self.packets_sent != self._sent_before[0]
+        self._sent_before = (self._sent_before[1], self.packets_sent)
+        if is_sender:
             ntp = ntp_timestamp(wallclock)
             head = SenderReport(self.ssrc, ntp, timestamp, self.packets_sent, self.octets_sent, blocks)
         else:
@@ -77,7 +83,9 @@ class RtcpSession:
         return build_compound([head, SourceDescription({self.ssrc: self.cname})])
 
     def goodbye(self) -> bytes:
-        """The compound that ends our stream (§6.3.7)."""
+        """The compound that ends our stream (§6.3.7); empty when we never sent a thing, since then nobody knows us."""
+        if self._is_first and not self.packets_sent:
+            return b""
         return build_compound([ReceiverReport(self.ssrc), SourceDescription({self.ssrc: self.cname}), Goodbye((self.ssrc,))])
 
     def receive(self, data: bytes, now: float, wallclock: float, source: ReceptionStatistics | None) -> bool:

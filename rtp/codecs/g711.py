@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from rtp.codecs.conceal import Concealer
 from rtp.codecs.resample import Downsampler, Samples, Upsampler
 
 Bytes = npt.NDArray[np.uint8]
@@ -64,17 +65,12 @@ class Decoder:
     def __init__(self, is_alaw: bool) -> None:
         self._table = ALAW if is_alaw else MULAW
         self._up = Upsampler(6)
-        self._last: Samples = np.zeros(160, np.int16)
-        self._fade = 1.0
+        self._concealer = Concealer(8000)
 
     def decode(self, payload: bytes) -> Samples:
         """The samples of a payload: int16, shape (6 × bytes,), 48 kHz mono."""
-        self._last = self._table[np.frombuffer(payload, np.uint8)]
-        self._fade = 1.0
-        return self._up.process(self._last)
+        return self._up.process(self._concealer.hear(self._table[np.frombuffer(payload, np.uint8)]))
 
     def conceal(self, count: int) -> Samples:
-        """Something for `count` lost samples at 48 kHz: the last payload again, fading by half each time."""
-        self._fade *= 0.5
-        repeated = np.resize(self._last, count // 6).astype(np.float32) * self._fade
-        return self._up.process(repeated.astype(np.int16))
+        """Something for `count` lost samples at 48 kHz: the voice goes on and fades."""
+        return self._up.process(self._concealer.make(count // 6))

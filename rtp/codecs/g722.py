@@ -7,8 +7,12 @@ from typing import Any
 import av
 import numpy as np
 
+from rtp.codecs.conceal import Concealer
 from rtp.codecs.resample import Downsampler, Samples, Upsampler
 from rtp.errors import CodecError
+
+FRAME = 160
+"""Samples that FFmpeg codes at once: 10 ms, so that packets of any whole number of these are complete."""
 
 
 class Encoder:
@@ -17,11 +21,12 @@ class Encoder:
     def __init__(self) -> None:
         self._context: Any = av.CodecContext.create("g722", "w")
         self._context.sample_rate, self._context.format, self._context.layout = 16000, "s16", "mono"
+        self._context.options = {"frame_size": str(FRAME)}
         self._context.open()
         self._down = Downsampler(3)
 
     def encode(self, samples: Samples) -> bytes:
-        """samples: int16, shape (n,), 48 kHz mono, n a multiple of 6."""
+        """samples: int16, shape (n,), 48 kHz mono, n a multiple of 480."""
         frame: Any = av.AudioFrame.from_ndarray(self._down.process(samples).reshape(1, -1), format="s16", layout="mono")
         frame.sample_rate = 16000
         return b"".join(bytes(packet) for packet in self._context.encode(frame))
@@ -34,8 +39,7 @@ class Decoder:
         self._context: Any = av.CodecContext.create("g722", "r")
         self._context.sample_rate, self._context.layout = 16000, "mono"
         self._up = Upsampler(3)
-        self._last: Samples = np.zeros(320, np.int16)
-        self._fade = 1.0
+        self._concealer = Concealer(16000)
 
     def decode(self, payload: bytes) -> Samples:
         """The samples of a payload: int16, shape (6 × bytes,), 48 kHz mono. Raises CodecError."""
@@ -45,12 +49,9 @@ class Decoder:
             raise CodecError(f"G.722: {error}") from error
         if not frames:
             raise CodecError("G.722: an empty payload")
-        self._last = np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames]).astype(np.int16, copy=False)
-        self._fade = 1.0
-        return self._up.process(self._last)
+        decoded = np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames]).astype(np.int16, copy=False)
+        return self._up.process(self._concealer.hear(decoded))
 
     def conceal(self, count: int) -> Samples:
-        """Something for `count` lost samples at 48 kHz: the last payload again, fading by half each time."""
-        self._fade *= 0.5
-        repeated = np.resize(self._last, count // 3).astype(np.float32) * self._fade
-        return self._up.process(repeated.astype(np.int16))
+        """Something for `count` lost samples at 48 kHz: the voice goes on and fades."""
+        return self._up.process(self._concealer.make(count // 3))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,19 @@ from rtp.codecs.resample import RATE, Samples
 from rtp.errors import CodecError
 
 _VOIP = 2048
-_SET_BITRATE, _SET_COMPLEXITY, _SET_FEC, _SET_LOSS, _SET_DTX = 4002, 4010, 4012, 4014, 4016
+_SET_BITRATE, _SET_BANDWIDTH, _SET_VBR, _SET_COMPLEXITY = 4002, 4004, 4006, 4010
+_SET_FEC, _SET_LOSS, _SET_DTX = 4012, 4014, 4016
+_BANDWIDTHS = ((8000, 1101), (12000, 1102), (16000, 1103), (24000, 1104), (48000, 1105))
+"""libopus's names for the sampling rates of RFC 6716 §2.1.3."""
 MAX_PAYLOAD = 1275
 MAX_SAMPLES = 5760
 """120 ms: the longest Opus packet."""
 COMPLEXITY = 5
 BITRATE_BPS = 32000
+LOSS_PERCENT = 10
+"""What libopus is told to expect: at 32 kbit/s it adds no copies of the packet before at 5, and does at 8."""
+MIN_BITRATE_BPS, MAX_BITRATE_BPS = 6000, 510000
+"""The range of RFC 7587 §6.1."""
 
 
 def _candidates() -> list[str]:
@@ -69,11 +77,39 @@ def _self_test(lib: Any) -> bool:
     return out.shape == (960,) and 4000 < float(np.abs(out).max()) < 16000
 
 
-class Encoder:
-    """48 kHz mono to Opus. bitrate_bps: 6000 to 128000; with in-band FEC for `loss_percent`, and DTX if wanted."""
+def encoder_for(fmtp: Iterable[tuple[str, str]], *, bitrate_bps: int = BITRATE_BPS, fec: bool = True,
+                dtx: bool = False) -> Encoder:
+    """An encoder as the receiver's format parameters ask (RFC 7587 §6.1).
 
-    def __init__(self, bitrate_bps: int = BITRATE_BPS, *, fec: bool = True, dtx: bool = False, loss_percent: int = 5,
-                 lib: Any = None) -> None:
+    fmtp: name in lower case and value. What is mere preference there (useinbandfec, usedtx) is done when we want it too;
+    maxaveragebitrate, maxplaybackrate and cbr bind us. We encode mono, which any value of `stereo` allows.
+    """
+    asked = dict(fmtp)
+    most = min(MAX_BITRATE_BPS, _number(asked.get("maxaveragebitrate"), MAX_BITRATE_BPS))
+    return Encoder(
+        max(MIN_BITRATE_BPS, min(bitrate_bps, most)), fec=fec and asked.get("useinbandfec") == "1",
+        dtx=dtx and asked.get("usedtx") == "1", is_constant=asked.get("cbr") == "1",
+        max_rate_hz=_number(asked.get("maxplaybackrate"), RATE),
+    )
+
+
+def _number(text: str | None, default: int) -> int:
+    text = (text or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 8 else default
+
+
+def _bandwidth(rate_hz: int) -> int:
+    return next((name for rate, name in reversed(_BANDWIDTHS) if rate <= rate_hz), _BANDWIDTHS[0][1])
+
+
+class Encoder:
+    """48 kHz mono to Opus. bitrate_bps: 6000 to 128000; with in-band FEC for `loss_percent`, and DTX if wanted.
+
+    is_constant: packets of one size; max_rate_hz: the highest rate that is of use to the receiver.
+    """
+
+    def __init__(self, bitrate_bps: int = BITRATE_BPS, *, fec: bool = True, dtx: bool = False, loss_percent: int = LOSS_PERCENT,
+                 is_constant: bool = False, max_rate_hz: int = RATE, lib: Any = None) -> None:
         self._lib = lib if lib is not None else library()
         error = ctypes.c_int()
         self._state = self._lib.opus_encoder_create(RATE, 1, _VOIP, ctypes.byref(error))
@@ -81,7 +117,8 @@ class Encoder:
             raise CodecError(f"libopus made no encoder (error {error.value})")
         self._out = ctypes.create_string_buffer(MAX_PAYLOAD)
         for request, value in ((_SET_BITRATE, bitrate_bps), (_SET_COMPLEXITY, COMPLEXITY), (_SET_FEC, int(fec)),
-                               (_SET_LOSS, loss_percent), (_SET_DTX, int(dtx))):
+                               (_SET_LOSS, loss_percent), (_SET_DTX, int(dtx)), (_SET_VBR, int(not is_constant)),
+                               (_SET_BANDWIDTH, _bandwidth(max_rate_hz))):
             self._control(request, value)
 
     def _control(self, request: int, value: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from rtp.codecs import g711, g722, opus
@@ -29,14 +30,20 @@ class AudioDecoder(Protocol):
         """Something in place of `count` lost samples."""
 
 
-def create_encoder(name: str, *, bitrate_bps: int = opus.BITRATE_BPS, fec: bool = True, dtx: bool = False) -> AudioEncoder:
-    """An encoder by codec name (case does not matter). Raises CodecError for an unknown one."""
+def create_encoder(name: str, *, bitrate_bps: int = opus.BITRATE_BPS, fec: bool = True, dtx: bool = False,
+                   fmtp: Iterable[tuple[str, str]] | None = None) -> AudioEncoder:
+    """An encoder by codec name (case does not matter). Raises CodecError for an unknown one.
+
+    fmtp: the receiver's format parameters, where they are known; the rest is for Opus alone.
+    """
     match name.lower():
         case "pcmu" | "pcma":
             return g711.Encoder(is_alaw=name.lower() == "pcma")
         case "g722":
             return g722.Encoder()
         case "opus":
+            if fmtp is not None:
+                return opus.encoder_for(fmtp, bitrate_bps=bitrate_bps, fec=fec, dtx=dtx)
             return opus.Encoder(bitrate_bps, fec=fec, dtx=dtx)
     raise CodecError(f"no codec is called {name!r}")
 

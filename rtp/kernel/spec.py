@@ -19,7 +19,8 @@ class LegSpec:
     (rtcp_fd −1: none); codec: pcmu, pcma, g722 or opus; dtmf_type: payload type of telephone events, −1 for none; remote:
     where to send, None while on hold; signalling_host: whose other ports may be learnt; level_extension and
     mixer_extension: ids of RFC 6464 and RFC 6465, 0 for none; is_heard: goes into the mix; hears: gets the mix; fmtp: what the
-    receiver asks of our encoder, "name=value;…" sorted, so that equal wishes share an encoder.
+    receiver asks of our encoder, "name=value;…" sorted, so that equal wishes share an encoder; dtmf_send_type: payload type of
+    the telephone events that the peer takes, −1 for none.
     """
 
     leg_id: int
@@ -44,6 +45,7 @@ class LegSpec:
     level_extension: int = 0
     mixer_extension: int = 0
     fmtp: str = ""
+    dtmf_send_type: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ Notice = DtmfPressed | SpeakersChanged | AddressLearnt
 
 @dataclass(frozen=True, slots=True)
 class LegStatistics:
-    """Figures of a leg since its beginning. Times in ms; `silent_ms`: since the last RTP or RTCP; rtt_ms −1: unknown."""
+    """Figures of a leg since its beginning. Times in ms; `silent_ms`: since the last RTP or RTCP; rtt_ms −1: unknown; looped:
+    packets of our own that came back (RFC 3550 §8.2)."""
 
     leg_id: int
     packets_in: int = 0
@@ -95,3 +98,4 @@ class LegStatistics:
     next_sequence: int = 0
     remote_ssrc: int = 0
     said_goodbye: bool = False
+    looped: int = 0

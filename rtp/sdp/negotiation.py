@@ -6,7 +6,9 @@ is answered; what we don't do is refused with port 0. rtcp-mux is RFC 5761, head
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 
 from rtp.errors import NegotiationFailed
 from rtp.packet import AUDIO_LEVEL, MIXER_LEVEL
@@ -15,6 +17,10 @@ from rtp.sdp.model import DIRECTIONS, Attribute, Connection, MediaDescription, S
 STATIC = {0: ("PCMU", 8000, 1), 8: ("PCMA", 8000, 1), 9: ("G722", 8000, 1)}
 """Payload types that need no rtpmap (RFC 3551 §6); G.722's clock is 8000 by its historical error."""
 EVENT = "telephone-event"
+_EVENTS = {8000: 101, 48000: 100}
+"""Our payload types for telephone-event by clock rate, which is the codec's (RFC 4733 §2.1)."""
+_TOKEN = re.compile(r"[A-Za-z0-9.\-+_]{1,32}")
+_OPUS_PTIMES = (10, 20, 40, 60)
 PLAIN = ("RTP/AVP", "RTP/AVPF")
 _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 
@@ -107,22 +113,54 @@ class NegotiatedAudio:
         return self.direction in ("sendrecv", "recvonly")
 
 
-def offer(capabilities: Capabilities, local: LocalMedia, *, session_id: int, version: int) -> SessionDescription:
-    """An offer of one audio stream with all our codecs."""
-    formats = [codec.payload_type for codec in capabilities.codecs]
-    attributes: list[Attribute] = []
-    for codec in capabilities.codecs:
-        attributes += _codec_attributes(codec)
+def offer(capabilities: Capabilities, local: LocalMedia, *, session_id: int, version: int,
+          previous: SessionDescription | None = None) -> SessionDescription:
+    """An offer of one audio stream with all our codecs.
+
+    previous: what we last offered or answered in the session. Its m= lines keep their number and place, and its payload types
+    their meaning (RFC 3264 §8, §8.3.2); lines that are not ours stay refused.
+    """
+    if previous is None:
+        return _session(local, session_id, version, (_offer_line(capabilities, local, None),))
+    kept = next((i for i, media in enumerate(previous.media) if media.kind == "audio" and media.port), None)
+    lines = [_offer_line(capabilities, local, media) if index == kept else media.refused()
+             for index, media in enumerate(previous.media)]
+    if kept is None:
+        lines.append(_offer_line(capabilities, local, None))
+    return _session(local, session_id, version, tuple(lines))
+
+
+def _offer_line(capabilities: Capabilities, local: LocalMedia, previous: MediaDescription | None) -> MediaDescription:
+    wanted = list(capabilities.codecs)
     if capabilities.dtmf:
-        rates = {8000: 101, 48000: 100}
-        for rate in sorted({48000 if codec.name == "opus" else 8000 for codec in capabilities.codecs}):
-            formats.append(rates[rate])
-            attributes += [("rtpmap", f"{rates[rate]} {EVENT}/{rate}"), ("fmtp", f"{rates[rate]} 0-15")]
+        wanted += [_event(rate) for rate in sorted({codec.clock_rate for codec in capabilities.codecs} & _EVENTS.keys())]
+    codecs = _numbered(wanted, [] if previous is None else codecs_of(previous))
+    attributes: list[Attribute] = []
+    for codec in codecs:
+        attributes += _codec_attributes(codec)
     attributes.append(("ptime", str(capabilities.ptime_ms)))
     attributes += [("extmap", f"{number} {uri}") for number, uri in capabilities.extensions]
     attributes += [("rtcp", str(local.rtcp_port)), ("rtcp-mux", None), (local.direction, None)]
-    media = MediaDescription("audio", local.rtp_port, "RTP/AVP", tuple(map(str, formats)), attributes=tuple(attributes))
-    return _session(local, session_id, version, (media,))
+    protocol = "RTP/AVP" if previous is None else previous.protocol
+    formats = tuple(str(codec.payload_type) for codec in codecs)
+    return MediaDescription("audio", local.rtp_port, protocol, formats, attributes=tuple(attributes))
+
+
+def _event(rate: int, payload_type: int | None = None) -> AudioCodec:
+    return AudioCodec(EVENT, rate, 1, _EVENTS[rate] if payload_type is None else payload_type, (("0-15", ""),))
+
+
+def _numbered(wanted: list[AudioCodec], known: list[AudioCodec]) -> list[AudioCodec]:
+    """The codecs with the payload types that they have already in the session, and others where theirs are taken."""
+    taken = {codec.payload_type for codec in known}
+    numbered = []
+    for codec in wanted:
+        number = next((other.payload_type for other in known if other.is_like(codec)), codec.payload_type)
+        if number in taken and not any(other.is_like(codec) for other in known):
+            number = next((free for free in range(96, 128) if free not in taken), number)
+        taken.add(number)
+        numbered.append(replace(codec, payload_type=number))
+    return numbered
 
 
 def answer(their_offer: SessionDescription, capabilities: Capabilities, local: LocalMedia, *, session_id: int,
@@ -164,7 +202,9 @@ def codecs_of(media: MediaDescription) -> list[AudioCodec]:
     for value in media.values("rtpmap"):
         number, _, encoding = value.partition(" ")
         parts = encoding.strip().split("/")
-        if _is_number(number) and len(parts) >= 2 and _is_number(parts[1]) and 0 < int(parts[1]) <= 192000:
+        if not _is_number(number) or len(parts) < 2 or not _TOKEN.fullmatch(parts[0]) or not _is_number(parts[1]):
+            continue
+        if 0 < int(parts[1]) <= 192000:
             channels = int(parts[2]) if len(parts) > 2 and _is_number(parts[2]) else 1
             maps[int(number)] = (parts[0], int(parts[1]), channels)
     parameters: dict[int, tuple[tuple[str, str], ...]] = {}
@@ -192,8 +232,9 @@ def _agree(session: SessionDescription, media: MediaDescription, index: int, cap
     for codec in codecs_of(media):
         ours = next((c for c in capabilities.codecs if c.is_like(codec)), None)
         if ours is not None:
-            return _negotiated(session, media, index, codec, codec.payload_type, media, local_direction,
-                               capabilities.extensions)
+            agreed = _negotiated(session, media, index, codec, codec.payload_type, media, local_direction,
+                                 capabilities.extensions)
+            return agreed if capabilities.dtmf else replace(agreed, dtmf_send=None, dtmf_receive=None)
     return None
 
 
@@ -207,7 +248,7 @@ def _negotiated(session: SessionDescription, theirs: MediaDescription, index: in
     uris = {uri for _, uri in known} if known is not None else None
     return NegotiatedAudio(
         index, codec, codec.payload_type, receive_type, _event_type(theirs, codec), _event_type(ours, codec),
-        _ptime(theirs), remote, remote if mux else _rtcp_address(theirs, remote), mux,
+        _ptime(theirs, codec), remote, remote if mux else _rtcp_address(theirs, remote), mux,
         _combine(session.direction(theirs), local_direction), _extensions(theirs, uris),
     )
 
@@ -219,22 +260,32 @@ def _event_type(media: MediaDescription, codec: AudioCodec) -> int | None:
     return chosen[0].payload_type if chosen else None
 
 
-def _ptime(media: MediaDescription) -> int:
-    for name in ("ptime", "maxptime"):
-        text = (media.value(name) or "").strip()
-        if _is_number(text) and int(text) > 0:
-            wanted = int(text) if name == "ptime" else min(20, int(text))
-            return max(10, min(60, wanted // 10 * 10))
-    return 20
+def _ptime(media: MediaDescription, codec: AudioCodec) -> int:
+    """What they want in a packet (RFC 8866 §6.4), within 10 to 60 ms; Opus has no frames of 30 and 50 ms."""
+    wanted, most = (_positive(media.value(name)) for name in ("ptime", "maxptime"))
+    ptime_ms = max(10, min(60, wanted or 20, most or 60) // 10 * 10)
+    return max(p for p in _OPUS_PTIMES if p <= ptime_ms) if codec.name.lower() == "opus" else ptime_ms
+
+
+def _positive(text: str | None) -> int:
+    text = (text or "").strip()
+    return int(text) if _is_number(text) else 0
 
 
 def _rtcp_address(media: MediaDescription, remote: tuple[str, int] | None) -> tuple[str, int] | None:
     if remote is None:
         return None
     parts = (media.value("rtcp") or "").split()
-    if parts and _is_number(parts[0]) and 0 < int(parts[0]) <= 65535:
-        return (parts[3] if len(parts) == 4 else remote[0], int(parts[0]))
+    if parts and 0 < _positive(parts[0]) <= 65535:
+        return (parts[3] if len(parts) == 4 and _is_address(parts[3]) else remote[0], int(parts[0]))
     return (remote[0], min(65535, remote[1] + 1))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return not ip_address(text).is_unspecified
+    except ValueError:
+        return False
 
 
 def _combine(their_direction: str, ours: str) -> str:
@@ -261,7 +312,7 @@ def _answer_line(media: MediaDescription, agreed: NegotiatedAudio, local: LocalM
     if agreed.dtmf_send is not None:
         formats.append(str(agreed.dtmf_send))
         rate = next(c.clock_rate for c in codecs_of(media) if c.payload_type == agreed.dtmf_send)
-        attributes += [("rtpmap", f"{agreed.dtmf_send} {EVENT}/{rate}"), ("fmtp", f"{agreed.dtmf_send} 0-15")]
+        attributes += _codec_attributes(_event(rate, agreed.dtmf_send))
     attributes.append(("ptime", str(agreed.ptime_ms)))
     attributes += [("extmap", f"{number} {uri}") for uri, number in agreed.extensions.items()]
     if agreed.rtcp_mux:
@@ -281,7 +332,7 @@ def _as_ours(codec: AudioCodec) -> AudioCodec:
 def _codec_attributes(codec: AudioCodec) -> list[Attribute]:
     attributes: list[Attribute] = [("rtpmap", codec.rtpmap)]
     if codec.fmtp:
-        text = ";".join(f"{name}={value}" for name, value in codec.fmtp)
+        text = ";".join(f"{name}={value}" if value else name for name, value in codec.fmtp)
         attributes.append(("fmtp", f"{codec.payload_type} {text}"))
     return attributes
 

@@ -6,6 +6,8 @@ import struct
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pcap.errors import CaptureError
 from pcap.reader import Packet, read_packets
@@ -68,3 +70,46 @@ def test_what_is_no_capture_is_refused(tmp_path: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(CaptureError):
         list(read_packets(file))
+
+
+def test_packet_of_an_interface_that_was_not_described_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "c.pcapng"
+    head = block("<", 0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+    file.write_bytes(head + block("<", 6, struct.pack("<IIIII", 3, 0, 0, 0, 0)))
+    with pytest.raises(CaptureError, match="interface 3"):
+        list(read_packets(file))
+
+
+def test_further_sections_simple_packets_and_unknown_blocks_are_read_or_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "c.pcapng"
+    simple = block("<", 3, struct.pack("<I", 4) + b"abcd")
+    first, second = pcapng(">", [(1, b"one")], False), pcapng("<", [(2, b"two")], False)
+    file.write_bytes(first + block(">", 0xBAD, b"1234") + second + simple)
+    assert [packet.data for packet in read_packets(file)] == [b"one", b"two", b"abcd"]
+
+
+@pytest.mark.parametrize("exponent", [0x80 | 10, 6, 9, 3])
+def test_resolution_may_be_a_power_of_two_or_ten(tmp_path: Path, exponent: int) -> None:
+    file = tmp_path / "c.pcapng"
+    options = struct.pack("<HHB3x", 9, 1, exponent)
+    head = block("<", 0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+    head += block("<", 1, struct.pack("<HHI", 1, 0, 0) + options)
+    file.write_bytes(head + block("<", 6, struct.pack("<IIIII", 0, 0, 2000, 0, 0)))
+    per_second = 1 << 10 if exponent & 0x80 else 10 ** exponent
+    assert next(read_packets(file)).time_ns == 2000 * 10**9 // per_second
+
+
+heads = st.sampled_from([
+    b"", classic("<", 0xA1B2C3D4, [(1, 0, b"x")]), pcapng("<", [(1, b"x")], True), pcapng(">", [(1, b"x")], False),
+    block("<", 0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)) + block("<", 1, struct.pack("<HHIHH", 1, 0, 0, 9, 1)),
+])
+
+
+@given(heads, st.binary(max_size=120), st.integers(0, 40))
+def test_no_bytes_crash_the_reader(tmp_path_factory: pytest.TempPathFactory, head: bytes, tail: bytes, cut: int) -> None:
+    file = tmp_path_factory.getbasetemp() / "fuzz"
+    file.write_bytes(head[:len(head) - cut] + tail)
+    try:
+        list(read_packets(file))
+    except CaptureError:
+        return
