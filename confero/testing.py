@@ -88,11 +88,12 @@ def start_server(data: Path, *options: str, host: str = "127.0.0.1", port: int =
     command = [*prefix, sys.executable, "-m", "mcu", "serve", "--data", str(data), "--listen", host, "--sip-port",
                str(port), *options]
     with log.open("ab") as out:
+        begins_at = out.tell()                  # a server that ran here before has said that it is up, too
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
     server = Server(host, port, data, process, log, prefix)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and process.poll() is None:
-        if server.cli("room", "list", "--json").returncode == 0 and "ready" in log.read_text(errors="replace"):
+        if b"Confero is up" in log.read_bytes()[begins_at:] and server.cli("room", "list", "--json").returncode == 0:
             return server
         time.sleep(0.1)
     server.stop()

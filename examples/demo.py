@@ -8,6 +8,7 @@ Everything here is done through the product's own commands: `confero user`, `roo
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import secrets
@@ -19,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+import segno
 
 from examples.robots import make_speech
+from sip.aio.udp import local_host_towards
 
 PEOPLE = ("alice", "bob")
 ROOM = "demo"
@@ -59,10 +62,11 @@ class Processes:
     def __init__(self) -> None:
         self.running: list[subprocess.Popen[bytes]] = []
 
-    def start(self, *command: str, log: Path | None = None) -> subprocess.Popen[bytes]:
-        """Start a program of ours; its output goes to `log`, or to the terminal."""
+    def start(self, *command: str, log: Path | None = None, password: str = "") -> subprocess.Popen[bytes]:
+        """Start a program of ours; its output goes to `log`, or to the terminal, its password through the environment."""
         out = log.open("ab") if log else None
-        process = subprocess.Popen([sys.executable, "-m", *command], stdin=subprocess.DEVNULL, stdout=out,
+        environment = {**os.environ, "CONFERO_PASSWORD": password} if password else None
+        process = subprocess.Popen([sys.executable, "-m", *command], stdin=subprocess.DEVNULL, stdout=out, env=environment,
                                    stderr=subprocess.STDOUT if out else None, start_new_session=True)
         if out:
             out.close()
@@ -117,11 +121,11 @@ def main() -> None:
         for robot, speech in make_speech(options.data).items():
             processes.start("softphone", "--headless", room, "--play", str(speech), "--loop", "--display-name",
                             f"Robot {robot.capitalize()}", log=options.data / f"robot-{robot}.log")
-        print(invitation(facts, here, options.sip_port), flush=True)
+        print(invitation(facts, reachable(options.listen), options.sip_port), flush=True)
         if os.environ.get("DISPLAY") and not options.no_phone:
             name = PEOPLE[0]
-            processes.start("softphone", room, "--user", name, "--password", facts["passwords"][name], "--server",
-                            f"{here}:{options.sip_port}", log=options.data / "phone.log")
+            processes.start("softphone", room, "--user", name, "--server", f"{here}:{options.sip_port}",
+                            log=options.data / "phone.log", password=facts["passwords"][name])
         server.wait(options.seconds or None)
     except (KeyboardInterrupt, subprocess.TimeoutExpired):
         pass
@@ -129,17 +133,29 @@ def main() -> None:
         processes.end()
 
 
+def reachable(listen: str) -> str:
+    """The address by which others reach this machine: what it listens on, or what its packets to the world would leave from."""
+    if listen not in ("0.0.0.0", "::"):
+        return listen
+    try:
+        return local_host_towards("192.0.2.1" if listen == "0.0.0.0" else "2001:db8::1")
+    except OSError:
+        return "127.0.0.1"
+
+
 def invitation(facts: dict[str, Any], host: str, port: int) -> str:
     """What a person needs to come in: from this machine, from another one, with an account or without."""
     uri = f"sip:{ROOM}.{facts['pin']}@{host}" + ("" if port == 5060 else f":{port}")
+    code = io.StringIO()
+    segno.make(uri, error="m").terminal(code, compact=True)
     accounts = "\n".join(f"    {name:8} password {facts['passwords'][name]}" for name in PEOPLE)
     return f"""
-Room "{ROOM}" is open, and two robots are talking in it.
+Room "{ROOM}" is open, PIN {facts["pin"]}, and two robots are talking in it.
 
+{code.getvalue()}
   by window         ./run phone {uri}
   without a screen  ./run phone --headless {uri} --play tone:440 --record heard.wav --seconds 10
   any SIP phone     dial {uri}
-                    (from elsewhere with one of the addresses above in place of {host})
   accounts for phones that register here:
 {accounts}
 

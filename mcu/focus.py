@@ -347,14 +347,17 @@ class Focus:
         """A subscription is over."""
         self._subscriptions.pop(subscription, None)
 
-    def member_from(self, uri: Uri, host: str) -> ParticipantId | None:
-        """The participant whose phone has this From and this address."""
+    def member_from(self, uri: Uri, flow: Flow) -> ParticipantId | None:
+        """The participant whose phone has this From and this address; of two on one machine the one with the same port."""
         wanted = uri.without_parameters()
+        found = None
         for member in self.members.values():
             call = member.leg.call
-            if call.flow.remote[0] == host and call.remote.uri.without_parameters().matches(wanted):
-                return member.id
-        return None
+            if call.flow.remote[0] == flow.remote[0] and call.remote.uri.without_parameters().matches(wanted):
+                if call.flow.remote == flow.remote:
+                    return member.id
+                found = found or member.id
+        return found
 
     def _show(self, member: Member) -> None:
         participant = self.conference.participants.get(member.id)

@@ -318,7 +318,7 @@ class Switchboard:
         if focus is None:
             subscription.reject(480, now, "nobody is in that room")
             return
-        owner = focus.member_from(request.from_.uri, subscription.flow.remote[0])
+        owner = focus.member_from(request.from_.uri, subscription.flow)
         focus.receive_subscription(subscription, owner)
 
     def _focus_at(self, request: Request) -> Focus | None:
@@ -341,7 +341,7 @@ class Switchboard:
     def is_member(self, request: Request, flow: Flow) -> bool:
         """Whether the sender's phone is in the conference that the request is for."""
         focus = self._focus_at(request)
-        return focus is not None and focus.member_from(request.from_.uri, flow.remote[0]) is not None
+        return focus is not None and focus.member_from(request.from_.uri, flow) is not None
 
     # ---- phones that say nothing
 

@@ -1,0 +1,142 @@
+"""The phone without a window: one call, a file or tone out, a recording in, figures as JSON at the end.
+
+What it sends is exact (a frame every 20 ms, sequence numbers and timestamps without a gap, levels untouched), what it records
+is continuous; so it serves as a measuring instrument, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from softphone.addresses import AddressError
+from softphone.call import Call
+from softphone.errors import PhoneError
+from softphone.line import CallEnd
+from softphone.media.audio import SoundCard
+from softphone.media.devices import Device, DeviceError, SourceDevice
+from softphone.media.player import SourceError
+from softphone.media.processing import Wanted, create_processor
+from softphone.media.recorder import Recorder
+from softphone.media.sound import Sound
+from softphone.options import MICROPHONE, Options, fail, source_of
+from softphone.phone import Phone
+from softphone.stats import CallReport
+
+T = TypeVar("T")
+
+
+def run_headless(options: Options) -> int:
+    """Make the call (or wait for one); the exit status: 0 it was up and ended well, 1 it did not come about or was lost."""
+    return asyncio.run(_run(options))
+
+
+async def _run(options: Options) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        phone = Phone(options.user, options.password, options.server, transport=options.transport or "udp",
+                      codecs=options.codecs, display_name=options.display_name, listen=options.listen, port=options.port)
+        async with phone:
+            return await _one_call(phone, options, stop)
+    except (PhoneError, AddressError, DeviceError, SourceError) as error:
+        return fail(str(error), 1)
+    except OSError as error:
+        return fail(f"{error.filename or 'the recording'}: {error.strerror or error}", 1)
+
+
+async def _one_call(phone: Phone, options: Options, stop: asyncio.Event) -> int:
+    device = await _open_device(options)
+    try:
+        call = await _until(stop, _answered(phone) if options.answer else phone.call(options.target))
+    except BaseException:
+        device.stop()
+        raise
+    if call is None:
+        device.stop()
+        return fail("given up", 1)
+    phone.use_sound(_sound(device, options))
+    phone.attach(call)
+    print(f"{'answered ' if options.answer else 'in '}{call.uri} ({call.figures.codec})", file=sys.stderr, flush=True)
+    keys = asyncio.create_task(_press(call, options.dtmf))
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(options.seconds):
+                await _until(stop, call.ended())
+    finally:
+        keys.cancel()
+        await asyncio.gather(keys, return_exceptions=True)
+    report = _report(call)
+    call.hang_up()
+    end = await call.ended()
+    report.ended_by, report.reason = ("them", end.text or end.reason) if end.by_remote else ("us", end.text)
+    _tell(report, options)
+    return _status(end)
+
+
+async def _answered(phone: Phone) -> Call:
+    """Wait for a call and answer it."""
+    print("waiting for a call at " + " or ".join(phone.addresses), file=sys.stderr, flush=True)
+    call = await phone.next_call()
+    await call.answer()
+    return call
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """The result of `work`, or None when a signal came first; the work is then cancelled."""
+    task, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((task, stopping), return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        for one in (task, stopping):
+            one.cancel()
+        await asyncio.gather(task, stopping, return_exceptions=True)
+
+
+async def _open_device(options: Options) -> Device:
+    if options.play != MICROPHONE:
+        return SourceDevice(source_of(options))
+    card = SoundCard()
+    await asyncio.to_thread(card.start)
+    return card
+
+
+def _sound(device: Device, options: Options) -> Sound:
+    sound = Sound(device)
+    if options.play == MICROPHONE:
+        sound.processor = create_processor(Wanted(), int(device.delay_ms))
+    if options.record is not None:
+        sound.recorder = Recorder(options.record)
+    return sound
+
+
+async def _press(call: Call, keys: tuple[tuple[float, str], ...]) -> None:
+    begun = asyncio.get_running_loop().time()
+    for at, digits in keys:
+        await asyncio.sleep(max(0.0, begun + at - asyncio.get_running_loop().time()))
+        if not call.press(digits):
+            print("the other side takes no keys", file=sys.stderr, flush=True)
+
+
+def _report(call: Call) -> CallReport:
+    return CallReport(str(call.uri), call.figures, True, call.setup_ms, call.seconds,
+                      [member.name for member in call.roster], call.media.csrcs_seen)
+
+
+def _tell(report: CallReport, options: Options) -> None:
+    text = json.dumps(report.as_dict(), ensure_ascii=False)
+    print(text, flush=True)
+    if options.stats is not None:
+        options.stats.write_text(text + "\n", encoding="utf-8")
+
+
+def _status(end: CallEnd) -> int:
+    return fail(end.text, 1) if end.is_error else 0

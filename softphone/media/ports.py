@@ -1,0 +1,32 @@
+"""A pair of UDP sockets for a call's media: RTP on an even port, RTCP on the next (RFC 3550 §11)."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+from rtp.kernel.sockets import prepare
+
+TRIES = 100
+FIRST_PORT, LAST_PORT = 16384, 32766
+
+
+def open_pair(host: str) -> tuple[socket.socket, socket.socket]:
+    """(RTP, RTCP) bound to `host` and non-blocking. Raises OSError when no pair is free."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    error = OSError("no free pair of UDP ports")
+    for _ in range(TRIES):
+        port = random.randrange(FIRST_PORT, LAST_PORT, 2)
+        rtp = socket.socket(family, socket.SOCK_DGRAM)
+        rtcp = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            rtp.bind((host, port))
+            rtcp.bind((host, port + 1))
+            prepare(rtp)
+            prepare(rtcp)
+            return rtp, rtcp
+        except OSError as caught:
+            error = caught
+            rtp.close()
+            rtcp.close()
+    raise error

@@ -1,0 +1,270 @@
+"""The media of one call of the phone: `sip.media_backend.MediaBackend` over local sockets.
+
+SDP by `rtp.sdp` (RFC 3264), RTP and RTCP on a pair of ports or one (RFC 5761), symmetric: sent from where is received. Packets
+are taken from the negotiated address only. The session keeps no clock of its own: `tick` is called every 20 ms with what the
+microphone heard and gives what is to be heard. Made and used inside one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import socket
+import time
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+
+from rtp.codecs.resample import Samples
+from rtp.errors import CodecError, NegotiationFailed, ParseError
+from rtp.kernel.sockets import receive
+from rtp.packet import is_rtcp
+from rtp.sdp import negotiation
+from rtp.sdp.model import SessionDescription
+from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio
+from rtp.sdp.parser import parse
+from rtp.session import RtcpSession
+from sip.media_backend import MediaRefused
+from softphone.media.inbound import Inbound
+from softphone.media.levels import SILENT, level_dbov
+from softphone.media.outbound import Outbound, Position
+from softphone.media.ports import open_pair
+from softphone.stats import MediaFigures
+
+Address = tuple[str, int]
+BATCH = 64
+"""Datagrams read at one wake-up."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSettings:
+    """host: our address towards the peer; dtx: save packets in silence (Opus)."""
+
+    host: str
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    dtx: bool = False
+
+
+class MediaSession:
+    """One audio stream of one call. `negotiated` says what is agreed."""
+
+    def __init__(self, settings: MediaSettings) -> None:
+        self.settings = settings
+        self.negotiated: NegotiatedAudio | None = None
+        self.is_held = False
+        self.last_received_at: float | None = None
+        self.foreign = 0
+        self.level_dbov = SILENT
+        self._loop = asyncio.get_running_loop()
+        self._rtp: socket.socket | None = None
+        self._rtcp_socket: socket.socket | None = None
+        self._session_id = secrets.randbelow(1 << 62)
+        self._version = 0
+        self._offered: SessionDescription | None = None
+        self._described: SessionDescription | None = None
+        self._inbound: Inbound | None = None
+        self._outbound: Outbound | None = None
+        self._rtcp: RtcpSession | None = None
+        self._position = Position(secrets.randbits(32), secrets.randbelow(0x8000), secrets.randbits(32))
+        self._cname = secrets.token_urlsafe(12)
+        self._clock_offset_ns = time.time_ns() - time.monotonic_ns()
+        self._before = MediaFigures()
+        self._csrcs_before: set[int] = set()
+        self._is_released = False
+
+    # ---- sip.media_backend.MediaBackend
+
+    def offer(self) -> bytes:
+        """See MediaBackend. While held the offer is sendonly (RFC 3264 §8.4)."""
+        self._version += 1
+        self._offered = negotiation.offer(self.settings.capabilities, self._local(), session_id=self._session_id,
+                                          version=self._version, previous=self._described)
+        return bytes(self._offered)
+
+    def answer(self, offer: bytes) -> bytes:
+        """See MediaBackend."""
+        self._version += 1
+        try:
+            theirs = parse(offer)
+            ours, agreed = negotiation.answer(theirs, self.settings.capabilities, self._local(), session_id=self._session_id,
+                                              version=self._version)
+            self._use(agreed)
+        except (ParseError, NegotiationFailed, CodecError) as error:
+            raise MediaRefused(str(error)) from None
+        self._described = ours
+        return bytes(ours)
+
+    def apply(self, answer: bytes) -> None:
+        """See MediaBackend."""
+        if self._offered is None:
+            raise MediaRefused("an answer came to no offer")
+        try:
+            self._use(negotiation.apply_answer(self._offered, parse(answer)))
+        except (ParseError, NegotiationFailed, CodecError) as error:
+            raise MediaRefused(str(error)) from None
+        self._described = self._offered
+
+    def release(self) -> None:
+        """See MediaBackend. Says goodbye by RTCP."""
+        if self._is_released:
+            return
+        self._is_released = True
+        if self._rtcp is not None:
+            self._send_rtcp(self._rtcp.goodbye())
+        self._before = self.figures()
+        for sock in (self._rtp, self._rtcp_socket):
+            if sock is not None:
+                self._loop.remove_reader(sock.fileno())
+                sock.close()
+        self._rtp = self._rtcp_socket = None
+
+    # ---- the call's own business
+
+    def tick(self, now_ns: int, frame: Samples) -> Samples | None:
+        """One step of 20 ms: send `frame` (int16, 960 samples, 48 kHz mono), give what is to be heard (None: nothing)."""
+        agreed, now = self.negotiated, now_ns / 1e9
+        if agreed is None or self._inbound is None or self._outbound is None or self._rtp is None:
+            return None
+        if agreed.may_send:
+            self._outbound.send(frame)
+        else:
+            self._outbound.skip(1)
+        if self._rtcp is not None and now >= self._rtcp.due_at:
+            source = self._inbound.statistics
+            self._send_rtcp(self._rtcp.report(now, time.time(), self._position.timestamp, source))
+        heard = self._inbound.pull(now_ns)
+        self.level_dbov = SILENT if heard is None else level_dbov(heard)
+        return None if self.is_held else heard
+
+    def skip(self, frames: int) -> None:
+        """The clock stood still for so many ticks."""
+        if self._outbound is not None:
+            self._outbound.skip(frames)
+
+    def press(self, digits: str) -> bool:
+        """Send keys (RFC 4733); False when the peer doesn't take them."""
+        if self._outbound is None or self.negotiated is None or self.negotiated.dtmf_send is None:
+            return False
+        self._outbound.press(digits)
+        return True
+
+    @property
+    def csrc_levels(self) -> dict[int, int]:
+        """Who is in the mix just now, with their levels in dBov."""
+        return self._inbound.csrc_levels if self._inbound is not None else {}
+
+    @property
+    def csrcs_seen(self) -> list[int]:
+        """All who were in the mix."""
+        return sorted(self._csrcs_before | (self._inbound.csrcs_seen if self._inbound is not None else set()))
+
+    def figures(self) -> MediaFigures:
+        """The figures so far, over all that was negotiated in turn."""
+        inbound, before = self._inbound, self._before
+        if inbound is None or self._rtp is None or self.negotiated is None:
+            return before
+        rtt_s = self._rtcp.remote.rtt_s if self._rtcp is not None else None
+        delay_ms = inbound.target_ms + self.negotiated.ptime_ms + (500 * rtt_s if rtt_s is not None else 0.0)
+        sent = self._rtcp.packets_sent if self._rtcp is not None else 0
+        return MediaFigures(
+            self.negotiated.codec.name, before.packets_sent + sent, before.packets_received + inbound.packets,
+            before.bytes_received + inbound.bytes, before.lost + inbound.lost, before.late + inbound.late,
+            before.concealed + inbound.concealed, self.foreign, before.junk + inbound.junk, inbound.jitter_ms,
+            None if rtt_s is None else rtt_s * 1000, delay_ms, self.level_dbov,
+        )
+
+    # ---- negotiation
+
+    def _local(self) -> LocalMedia:
+        if self._is_released:
+            raise MediaRefused("the call is over", 500)
+        if self._rtp is None:
+            try:
+                self._rtp, self._rtcp_socket = open_pair(self.settings.host)
+            except OSError as error:
+                raise MediaRefused(f"no free media port on {self.settings.host} ({error.strerror or error})", 500) from None
+            self._loop.add_reader(self._rtp.fileno(), self._on_readable, self._rtp)
+            self._loop.add_reader(self._rtcp_socket.fileno(), self._on_readable, self._rtcp_socket)
+        port = self._rtp.getsockname()[1]
+        return LocalMedia(self.settings.host, port, port + 1, "sendonly" if self.is_held else "sendrecv")
+
+    def _use(self, agreed: NegotiatedAudio) -> None:
+        agreed = replace(agreed, remote=_plain(agreed.remote), remote_rtcp=_plain(agreed.remote_rtcp))
+        old = self.negotiated
+        is_new = old is None or _shape(old) != _shape(agreed)
+        if is_new:
+            before = self.figures()
+            self._csrcs_before.update(self.csrcs_seen)
+            if old is not None and old.codec.clock_rate != agreed.codec.clock_rate:
+                self._position.ssrc = secrets.randbits(32)          # a stream has one clock rate (RFC 7160)
+            if self._rtcp is None or self._rtcp.ssrc != self._position.ssrc:
+                self._rtcp = RtcpSession(self._position.ssrc, self._cname, random.random, time.monotonic())
+            self._inbound = Inbound(agreed)
+            self._outbound = Outbound(agreed, self._position, self._send_rtp, dtx=self.settings.dtx)
+            self._before = replace(before, packets_sent=before.packets_sent - self._rtcp.packets_sent)
+        self.negotiated = agreed
+
+    # ---- packets
+
+    def _send_rtp(self, packet: bytes, octets: int) -> None:
+        agreed = self.negotiated
+        if self._rtp is None or agreed is None or agreed.remote is None or self._rtcp is None:
+            return
+        try:
+            self._rtp.sendto(packet, agreed.remote)
+        except OSError:
+            pass                        # a full buffer or an ICMP error: the packet is lost, as on any network
+        self._rtcp.on_sent(octets)
+
+    def _send_rtcp(self, packet: bytes) -> None:
+        agreed = self.negotiated
+        if not packet or agreed is None or agreed.remote_rtcp is None:
+            return
+        out = self._rtp if agreed.rtcp_mux else self._rtcp_socket
+        if out is not None:
+            try:
+                out.sendto(packet, agreed.remote_rtcp)
+            except OSError:
+                pass
+
+    def _on_readable(self, sock: socket.socket) -> None:
+        now_ns = time.monotonic_ns()
+        for _ in range(BATCH):
+            found = receive(sock, self._clock_offset_ns, now_ns)
+            if found is None:
+                return
+            data, source, arrival_ns = found
+            self._receive(data, source, arrival_ns, sock is self._rtp)
+
+    def _receive(self, data: bytes, source: Address, arrival_ns: int, is_rtp_socket: bool) -> None:
+        agreed, inbound = self.negotiated, self._inbound
+        if agreed is None or inbound is None:
+            return
+        if is_rtcp(data):
+            if source != agreed.remote_rtcp:
+                self.foreign += 1
+            elif self._rtcp is not None and self._rtcp.receive(data, time.monotonic(), time.time(), inbound.statistics):
+                self.last_received_at = arrival_ns / 1e9
+            else:
+                inbound.junk += 1
+        elif not is_rtp_socket or source != agreed.remote:
+            self.foreign += 1
+        else:
+            self.last_received_at = arrival_ns / 1e9
+            inbound.receive(data, arrival_ns)
+
+
+def _shape(agreed: NegotiatedAudio) -> tuple[object, ...]:
+    """What needs new coders when it changes; directions and addresses don't."""
+    return (agreed.codec, agreed.send_payload_type, agreed.receive_payload_type, agreed.dtmf_send, agreed.dtmf_receive,
+            agreed.ptime_ms, agreed.extensions)
+
+
+def _plain(address: Address | None) -> Address | None:
+    """The address as the system writes it, so that it compares with where packets come from. Raises NegotiationFailed."""
+    if address is None:
+        return None
+    try:
+        return str(ip_address(address[0])), address[1]
+    except ValueError:
+        raise NegotiationFailed(f"the media address {address[0]!r} is no IP address") from None

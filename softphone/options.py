@@ -1,0 +1,195 @@
+"""The command line of the phone: what may be given, checked before anything starts, each mistake in one line."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import re
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NoReturn
+
+from rtp.dtmf import KEYS
+from rtp.errors import NegotiationFailed
+from rtp.sdp.negotiation import Capabilities
+from softphone.addresses import AddressError, Server, target_uri
+from softphone.config import default_path
+from softphone.media.player import Source, SourceError, open_source
+
+PROGRAM = "confero-phone"
+PASSWORD_VARIABLE = "CONFERO_PASSWORD"  # noqa: S105
+MICROPHONE = "mic"
+MAX_SECONDS = 7 * 86400
+EXAMPLES = """examples:
+  confero-phone                                        the window
+  confero-phone sip:daily@example.org                  the window, about to join the room
+  confero-phone --headless sip:daily.123456@example.org --play tone:440 --record heard.wav --seconds 10
+  confero-phone --headless daily --user alice --server example.org --play speech.wav --dtmf "2s:*6"
+  confero-phone --headless --answer --play speech.wav  wait for a call, answer it"""
+_PRESS = re.compile(r"(?P<at>[0-9]{1,5}(?:\.[0-9]{1,3})?)s:(?P<keys>[0-9*#A-Da-d]{1,64})")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for. `dtmf`: (seconds after the answer, keys); `seconds` None: until somebody hangs up."""
+
+    target: str = ""
+    headless: bool = False
+    console: bool = False
+    answer: bool = False
+    user: str = ""
+    password: str = ""
+    server: str = ""
+    display_name: str = ""
+    transport: str = ""
+    codecs: tuple[str, ...] = ()
+    play: str = ""
+    loop: bool = False
+    record: Path | None = None
+    seconds: float | None = None
+    dtmf: tuple[tuple[float, str], ...] = ()
+    stats: Path | None = None
+    listen: str = ""
+    port: int = 0
+    config: Path = Path()
+
+
+class OptionError(Exception):
+    """What was given can't be used; the text is one line for the user."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, without the usage."""
+        raise OptionError(message)
+
+
+def parse_options(arguments: list[str]) -> Options:
+    """Read the command line. Raises OptionError for what is wrong (exit status 2), SystemExit for --help."""
+    given = _parser().parse_args(arguments)
+    options = Options(
+        given.target or "", given.headless, given.console, given.answer, given.user, _password(given.password), given.server,
+        given.display_name, given.transport, tuple(filter(None, given.codec.split(","))), given.play, given.loop, given.record,
+        given.seconds, _parse_dtmf(given.dtmf), given.stats, *_parse_listen(given.listen), given.config or default_path(),
+    )
+    return _checked(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog=PROGRAM, description="The Confero softphone: a window, or a phone without one (--headless).",
+                     epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser.add_argument("target", nargs="?", metavar="URI",
+                        help="whom to call: sip:NAME@HOST, sip:ROOM.PIN@HOST, or a name at the server")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--headless", action="store_true", help="call without a window, print figures as JSON at the end")
+    mode.add_argument("--console", action="store_true", help="a phone in the terminal, for a machine without a screen")
+    account = parser.add_argument_group("account")
+    account.add_argument("--user", default="", metavar="U", help="user name; the phone then registers")
+    account.add_argument("--password", default=None, metavar="P",
+                         help=f"better kept out of the process list, in ${PASSWORD_VARIABLE}")
+    account.add_argument("--server", default="", metavar="HOST[:PORT]", help="the server (default: the URI's host)")
+    account.add_argument("--display-name", default="", metavar="NAME", help="how others see you")
+    account.add_argument("--transport", default="", choices=("udp", "tcp"), help="of signalling (default: udp)")
+    media = parser.add_argument_group("sound")
+    media.add_argument("--play", default="", metavar="SOUND", help="a sound file, tone:HZ[@DBFS], mic or none (headless: none)")
+    media.add_argument("--loop", action="store_true", help="play the file again and again")
+    media.add_argument("--record", type=Path, metavar="OUT.wav", help="write what is heard, 48 kHz mono")
+    media.add_argument("--codec", default="", metavar="NAMES", help="opus, g722, pcmu, pcma, or several with commas")
+    headless = parser.add_argument_group("without a window")
+    headless.add_argument("--answer", action="store_true", help="wait for a call and answer it")
+    headless.add_argument("--seconds", type=_seconds, metavar="N", help="hang up so long after the answer")
+    headless.add_argument("--dtmf", default="", metavar='"1s:*6"',
+                          help="keys to press, some time after the answer; commas between")
+    headless.add_argument("--stats", type=Path, metavar="OUT.json", help="write the figures into a file, too")
+    headless.add_argument("--listen", default="", metavar="ADDR[:PORT]", help="our own address (default: found out)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help=f"the window's settings (default: {default_path()})")
+    return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= MAX_SECONDS:
+        raise argparse.ArgumentTypeError(f"a number of seconds was expected, not {text!r}")
+    return value
+
+
+def _password(given: str | None) -> str:
+    return given if given is not None else os.environ.get(PASSWORD_VARIABLE, "")
+
+
+def _parse_dtmf(text: str) -> tuple[tuple[float, str], ...]:
+    found = []
+    for piece in filter(None, (part.strip() for part in text.split(","))):
+        match = _PRESS.fullmatch(piece)
+        if match is None:
+            raise OptionError(f"--dtmf is written \"1s:*6\" (seconds, then keys of {KEYS}), not {piece!r}")
+        found.append((float(match["at"]), match["keys"].upper()))
+    return tuple(sorted(found))
+
+
+def _parse_listen(text: str) -> tuple[str, int]:
+    if not text:
+        return "", 0
+    try:
+        server = Server.parse(text)
+    except AddressError:
+        raise OptionError(f"--listen takes ADDRESS or ADDRESS:PORT, not {text!r}") from None
+    return server.host, server.port or 0
+
+
+def _checked(options: Options) -> Options:
+    if options.user and not options.server and options.target:
+        options = _with_server(options)
+    try:
+        server = Server.parse(options.server) if options.server else None
+        if options.user and server is None:
+            raise OptionError("--user needs --server HOST")
+        if options.target:
+            target_uri(options.target, server)
+        if options.codecs:
+            Capabilities().only(*options.codecs)
+        if options.play not in ("", MICROPHONE):
+            source_of(options).close()
+    except (AddressError, NegotiationFailed, SourceError) as error:
+        raise OptionError(str(error)) from None
+    _check_mode(options)
+    for path in filter(None, (options.record, options.stats)):
+        if path.is_dir() or not path.absolute().parent.is_dir():
+            raise OptionError(f"{path} can't be written: " + ("it is a folder" if path.is_dir() else "there is no such folder"))
+    return options
+
+
+def _check_mode(options: Options) -> None:
+    if options.headless and not options.target and not options.answer:
+        raise OptionError("--headless needs whom to call (sip:NAME@HOST), or --answer")
+    if options.answer and options.target:
+        raise OptionError("either call somebody or --answer, not both")
+    if not options.headless:
+        only = {"--answer": options.answer, "--dtmf": options.dtmf, "--seconds": options.seconds, "--stats": options.stats}
+        if wrong := [name for name, value in only.items() if value]:
+            raise OptionError(f"{wrong[0]} works with --headless alone")
+
+
+def _with_server(options: Options) -> Options:
+    """An account without a server belongs to the host that is called."""
+    try:
+        uri = target_uri(options.target, None)
+    except AddressError:
+        return options
+    return replace(options, server=uri.host_port)
+
+
+def source_of(options: Options) -> Source:
+    """The source of sound that was asked for; silence for none. Raises SourceError."""
+    return open_source(options.play or "none", loop=options.loop)
+
+
+def fail(text: str, status: int) -> int:
+    """Say what went wrong in one line; the exit status."""
+    print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
+    return status

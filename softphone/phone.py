@@ -1,0 +1,519 @@
+"""The phone as a library: an account at a server, calls out and in, their sound. No window, no sound card.
+
+    async with Phone(user="alice", password="…", server="example.org") as phone:
+        call = await phone.call("daily")
+        async for frame in call.audio():
+            call.play(frame)
+
+Signalling is `sip.endpoint` driven by `sip.aio`, media a `MediaSession` for each call; one 20 ms clock moves all sound. What
+happens is told to `notify`. Network loss and a server that restarts are survived: the phone signs in again by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable
+
+from rtp.codecs.resample import Samples
+from rtp.sdp.negotiation import Capabilities
+from sip import events
+from sip.aio.driver import Driver
+from sip.aio.udp import local_host_towards
+from sip.auth import DigestClient
+from sip.endpoint import Endpoint, EndpointSettings
+from sip.flow import Address, Flow
+from sip.headers import NameAddr
+from sip.invite import ALLOW
+from sip.invite import Call as SipCall
+from sip.media_backend import MediaRefused
+from sip.message import Request, Response
+from sip.subscription import Subscription
+from sip.uri import Uri
+from softphone.addresses import FACTORY, AddressError, Server, resolve, target_uri
+from softphone.call import Call
+from softphone.errors import CallFailed, SignInFailed
+from softphone.line import CallArrived, PhoneEvent, RegistrationUpdated, State
+from softphone.media.clock import run_clock
+from softphone.media.session import MediaSession, MediaSettings
+from softphone.media.sound import Sound
+from softphone.signin import SignIn
+from softphone.words import call_failed
+
+TRANSPORTS = ("UDP", "TCP")
+NETWORK_CHECK_S = 5.0
+MAX_CALLS = 100
+MAX_RINGING = 3
+GOODBYE_S = 2.0
+"""How long the end waits for the answers to the last BYE and REGISTER."""
+PORT_TRIES = 5
+
+log = logging.getLogger(__name__)
+
+
+class _PhoneDriver(Driver):
+    """Tells the phone of a connection that broke, too: a registration that came over it is void."""
+
+    def __init__(self, endpoint: Endpoint, handler: Callable[[events.Event], None], on_lost: Callable[[Flow], None]) -> None:
+        super().__init__(endpoint, handler)
+        self._on_lost = on_lost
+
+    def stream_lost(self, flow: Flow) -> None:
+        """See Driver."""
+        super().stream_lost(flow)
+        self._on_lost(flow)
+
+
+class Phone:
+    """A phone. Used as a context it opens its sockets and, with an account, is registered when the block begins.
+
+    user, password, server: the account; a server alone (HOST or HOST:PORT) makes names of rooms callable without signing in.
+    transport: udp or tcp. codecs: names in order of preference, all when empty. listen: our address and port, found out when
+    not given. notify: gets each PhoneEvent, in the loop; it must not block. Raises AddressError for a bad server.
+    """
+
+    def __init__(self, user: str = "", password: str = "", server: str = "", *, transport: str = "udp", display_name: str = "",
+                 codecs: tuple[str, ...] = (), listen: str = "", port: int = 0, dtx: bool = False, auto_register: bool = True,
+                 notify: Callable[[PhoneEvent], None] = lambda event: None) -> None:
+        if transport.upper() not in TRANSPORTS:
+            raise AddressError(f"the transport is udp or tcp, not {transport!r}")
+        self.user, self.display_name = user, display_name
+        self._name = user or f"guest-{secrets.token_hex(3)}"
+        self.server = Server.parse(server) if server else None
+        if user and self.server is None:
+            raise AddressError("an account needs a server; give its name, such as --server example.org")
+        self.transport = transport.upper()
+        self.capabilities = Capabilities().only(*codecs) if codecs else Capabilities()
+        self.dtx = dtx
+        self.sound: Sound | None = None
+        self.sound_call: Call | None = None
+        self.calls: list[Call] = []
+        self._password = password
+        self._listen = (listen, port)
+        self._auto_register = auto_register and bool(user)
+        self._notify = notify
+        self._endpoint: Endpoint | None = None
+        self._driver: _PhoneDriver | None = None
+        self._server_address: Address | None = None
+        self._credentials: DigestClient | None = None
+        self._sign_in: SignIn | None = None
+        self._registered = asyncio.Event()
+        self._outcome: RegistrationUpdated | None = None
+        self._responses: dict[int, asyncio.Future[Response | None]] = {}
+        self._arrived: asyncio.Queue[Call] = asyncio.Queue(MAX_RINGING)
+        self._clock: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._local_host = ""
+        self._network_check_at = 0.0
+
+    # ---- life
+
+    async def __aenter__(self) -> Phone:
+        await self.start()
+        try:
+            if self._auto_register:
+                await self.signed_in()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Open the sockets and begin to sign in. Raises AddressError (unknown server, no network, port taken)."""
+        await self._open()
+        self._watch = asyncio.get_running_loop().create_task(self._keep_watch(), name="phone: watch")
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether the server knows where we are."""
+        return self._sign_in is not None and self._sign_in.is_registered
+
+    async def signed_in(self) -> None:
+        """Wait for what the registrar says first. Raises SignInFailed in words."""
+        await self._registered.wait()
+        assert self._outcome is not None
+        if not self._outcome.is_registered:
+            raise SignInFailed(self._outcome.text, self._outcome.status)
+
+    async def close(self) -> None:
+        """Hang up, sign out, close. Waits two seconds at most for the other sides' answers."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+            self._watch = None
+        for call in list(self.calls):
+            call.hang_up()
+        if self._sign_in is not None:
+            self._sign_in.end()
+        await self._wait_for_answers()
+        self.calls.clear()
+        self._run_or_stop_clock()
+        await self._close_sockets()
+        if self.sound is not None:
+            self.sound.close()
+            self.sound = None
+
+    async def _wait_for_answers(self) -> None:
+        for _ in range(int(GOODBYE_S / 0.01)):
+            if self._endpoint is None or not self._endpoint.has_unanswered:
+                return
+            await asyncio.sleep(0.01)
+
+    # ---- calls
+
+    async def call(self, target: str) -> Call:
+        """Call a room or a person: a name at our server, or a SIP URI. Waits for the answer. Raises CallFailed in words."""
+        call = await self.dial(target)
+        try:
+            await call.established()
+        except asyncio.CancelledError:
+            call.hang_up()
+            raise
+        return call
+
+    async def new_meeting(self) -> Call:
+        """Call the conference factory (RFC 4579 §5.4): a new room, whose address is `call.uri`. Raises CallFailed."""
+        return await self.call(FACTORY)
+
+    async def dial(self, target: str) -> Call:
+        """Send the INVITE; `call.established()` waits for the answer. Raises CallFailed when the address is of no use."""
+        try:
+            uri = target_uri(target, self.server)
+            remote, is_ours = await self._way_to(uri)
+            flow = await self._flow_to(remote, (uri.parameter("transport") or self.transport).upper())
+        except AddressError as error:
+            raise CallFailed(str(error)) from None
+        if len(self.calls) >= MAX_CALLS:
+            raise CallFailed(f"there are {MAX_CALLS} calls already")
+        assert self._endpoint is not None
+        media = self._media(flow)
+        try:
+            offer = media.offer()
+        except MediaRefused as refused:
+            raise CallFailed(refused.reason, refused.status) from None
+        signalling = self._endpoint.invite(
+            uri, from_=self._identity(flow), flow=flow, contact=self._contact(flow), now=self.now(), offer=offer,
+            credentials=self._credentials if is_ours else None,
+        )
+        call = self._adopt(Call(self, signalling, media, NameAddr(uri)))
+        self.pump()
+        return call
+
+    async def next_call(self) -> Call:
+        """Wait for somebody to call; the call rings until it is answered or declined. One given up meanwhile is passed over."""
+        while True:
+            call = await self._arrived.get()
+            if call.state is State.RINGING:
+                return call
+
+    def attach(self, call: Call | None) -> None:
+        """Let this call, and no other, use the phone's `sound`."""
+        self.sound_call = call
+
+    def use_sound(self, sound: Sound | None) -> None:
+        """Take a sound (started) into the clock, or none. The one before is given up, not closed."""
+        self.sound = sound
+        self._run_or_stop_clock()
+
+    @property
+    def addresses(self) -> list[str]:
+        """The URIs by which this phone can be called directly."""
+        listening = self._driver.addresses if self._driver is not None else []
+        return [str(Uri("sip", self._name, address[0], address[1])) for transport, address in listening if transport == "UDP"]
+
+    # ---- what calls ask of their phone (softphone.call.Line)
+
+    def now(self) -> float:
+        """The loop's clock."""
+        return asyncio.get_running_loop().time()
+
+    def pump(self) -> None:
+        """Send what waits, handle what happened."""
+        if self._driver is not None:
+            self._driver.pump()
+
+    def response_to(self, request_id: int) -> asyncio.Future[Response | None]:
+        """See Line."""
+        future: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
+        self._responses[request_id] = future
+        return future
+
+    def respond(self, transaction_id: int, status: int, headers: tuple[tuple[str, object], ...] = ()) -> None:
+        """See Line."""
+        if self._endpoint is not None:
+            self._endpoint.respond(transaction_id, status, now=self.now(), headers=headers)
+
+    def subscribe(self, call: Call, target: Uri, package: str, accept: str) -> Subscription:
+        """See Line."""
+        assert self._endpoint is not None
+        flow = call.signalling.flow
+        return self._endpoint.subscribe(
+            target, package=package, accept=accept, from_=self._identity(flow), flow=flow, contact=self._contact(flow),
+            now=self.now(), credentials=call.signalling.credentials, data=call,
+        )
+
+    def call_failed(self, uri: Uri, status: int, reason: str) -> str:
+        """See Line."""
+        return call_failed(status, reason, str(self.server or uri.host_port), bool(self.user))
+
+    def notify(self, event: PhoneEvent) -> None:
+        """Tell who uses the phone; what goes wrong there is logged."""
+        try:
+            self._notify(event)
+        except Exception:
+            log.exception("an event of the phone could not be handled")
+
+    def forget(self, call: Call) -> None:
+        """A call is over."""
+        if call in self.calls:
+            self.calls.remove(call)
+        if self.sound_call is call:
+            self.sound_call = None
+        self._run_or_stop_clock()
+
+    def _adopt(self, call: Call) -> Call:
+        call.signalling.data = call
+        self.calls.append(call)
+        self._run_or_stop_clock()
+        return call
+
+    # ---- sockets
+
+    async def _open(self) -> None:
+        host, port = self._listen
+        if self.server is not None:
+            self._server_address = await resolve(self.server.host, self.server.port)
+            self._local_host = _local_host(self._server_address, str(self.server))
+            host = host or self._local_host
+        self._endpoint = Endpoint(EndpointSettings("Confero phone"), secrets.token_bytes)
+        self._endpoint.admit = self._admit
+        self._driver = _PhoneDriver(self._endpoint, self._on_event, self._on_connection_lost)
+        try:
+            await self._listen_on(host or "0.0.0.0", port)
+        except AddressError:
+            await self._close_sockets()
+            raise
+        if self._auto_register:
+            self._register()
+
+    async def _listen_on(self, host: str, port: int) -> None:
+        assert self._driver is not None
+        error: OSError | None = None
+        for _ in range(1 if port else PORT_TRIES):          # a free UDP port may be taken for TCP
+            try:
+                await self._driver.listen(host, port)
+                return
+            except OSError as caught:
+                error = caught
+        assert error is not None
+        raise AddressError(f"the phone can't listen on {host}" + (f" port {port}" if port else "")
+                           + f" ({error.strerror or error})") from None
+
+    async def _close_sockets(self) -> None:
+        driver, self._driver, self._endpoint = self._driver, None, None
+        if self._sign_in is not None:
+            self._sign_in.give_up()
+            self._sign_in = None
+        for future in self._responses.values():
+            if not future.done():
+                future.set_result(None)
+        self._responses.clear()
+        if driver is not None:
+            await driver.close()
+
+    async def _way_to(self, uri: Uri) -> tuple[Address, bool]:
+        """(where to send a call, whether that is our own server). What can't be looked up goes to the server, if any."""
+        ours = self._server_address
+        if ours is not None and self.server is not None and uri.host == self.server.host:
+            return ours, True
+        try:
+            remote = await resolve(uri.host, uri.port)
+        except AddressError:
+            if ours is None:
+                raise
+            return ours, True
+        return remote, remote == ours
+
+    async def _flow_to(self, remote: Address, transport: str) -> Flow:
+        if self._driver is None:
+            raise AddressError("the phone has no network just now; wait a moment, or check the cable")
+        if transport not in TRANSPORTS:
+            raise AddressError(f"this phone speaks UDP and TCP, not {transport}")
+        try:
+            return self._driver.flow_to(remote, transport)
+        except OSError:
+            pass
+        try:
+            await self._listen_on("::" if ":" in remote[0] else "0.0.0.0", 0)
+            return self._driver.flow_to(remote, transport)
+        except OSError as error:
+            raise AddressError(f"there is no way to {remote[0]} from here ({error.strerror or error})") from None
+
+    def _media(self, flow: Flow) -> MediaSession:
+        return MediaSession(MediaSettings(flow.local[0], self.capabilities, self.dtx))
+
+    def _identity(self, flow: Flow) -> NameAddr:
+        if self.server is not None and self.user:
+            return NameAddr(self.server.uri(self.user), self.display_name)
+        return NameAddr(Uri("sip", self._name, flow.local[0]), self.display_name)
+
+    def _contact(self, flow: Flow) -> Uri:
+        parameters = () if flow.transport == "UDP" else (("transport", flow.transport.lower()),)
+        return Uri("sip", self._name, flow.local[0], flow.local[1], parameters)
+
+    # ---- registration
+
+    def _register(self) -> None:
+        assert self._endpoint is not None and self._driver is not None and self.server and self._server_address
+        self._credentials = DigestClient(self.user, self._password, entropy=secrets.token_bytes)
+        flow = self._driver.flow_to(self._server_address, self.transport)
+        self._sign_in = SignIn(self._endpoint, self, registrar=self.server.uri(), aor=self._identity(flow),
+                               contact=self._contact(flow), flow=flow, credentials=self._credentials,
+                               tell=self._tell_registration)
+        self.pump()
+
+    def _tell_registration(self, outcome: RegistrationUpdated) -> None:
+        is_news = outcome != self._outcome
+        self._outcome = outcome
+        self._registered.set()
+        if is_news:
+            self.notify(outcome)
+
+    def _on_connection_lost(self, flow: Flow) -> None:
+        if self._sign_in is not None:
+            self._sign_in.on_connection_lost(flow)
+
+    # ---- watch: vanished calls, keep-alives, a changed network
+
+    async def _keep_watch(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            now = self.now()
+            for call in list(self.calls):
+                try:
+                    call.check(now)
+                except Exception:
+                    log.exception("a call could not be checked")
+            if now >= self._network_check_at:
+                self._network_check_at = now + NETWORK_CHECK_S
+                await self._check_network()
+            if self._sign_in is not None:
+                self._sign_in.check(now)
+
+    async def _check_network(self) -> None:
+        """After a change of our address (another network) start afresh, as soon as no call is up."""
+        if self._server_address is None or self.calls or self._listen[0]:
+            return
+        if self._driver is not None:
+            try:
+                if local_host_towards(*self._server_address) == self._local_host:
+                    return
+            except OSError:
+                return
+            log.info("the network has changed")
+            await self._close_sockets()
+        try:
+            await self._open()
+        except AddressError as error:
+            self._tell_registration(RegistrationUpdated(False, str(error), 503, True))
+
+    # ---- the endpoint's events
+
+    def _on_event(self, event: events.Event) -> None:
+        match event:
+            case events.CallReceived(signalling, request, offer):
+                self._on_call(signalling, request, offer)
+            case events.Registered() | events.RegistrationFailed():
+                if self._sign_in is not None:
+                    self._sign_in.on_event(event)
+            case events.ResponseReceived(request_id, response):
+                self._settle(request_id, response)
+            case events.RequestFailed(request_id, _):
+                self._settle(request_id, None)
+            case events.RequestReceived(transaction_id, request, _):
+                status = 200 if request.method == "OPTIONS" else 405
+                self.respond(transaction_id, status, (("Allow", ALLOW), ("Accept", "application/sdp")))
+            case events.SubscriptionReceived(subscription, _):
+                subscription.reject(489, self.now())
+            case events.NotifyReceived(subscription, _) | events.SubscriptionTerminated(subscription, _):
+                if isinstance(subscription.data, Call):
+                    subscription.data.on_event(event)
+            case events.SubscriptionRefreshed():
+                pass
+            case _:
+                if isinstance(event.call.data, Call):
+                    event.call.data.on_event(event)
+
+    def _settle(self, request_id: int, response: Response | None) -> None:
+        future = self._responses.pop(request_id, None)
+        if future is not None and not future.done():
+            future.set_result(response)
+
+    def _admit(self, request: Request, flow: Flow, now: float) -> Response | None:
+        """With an account, calls come through its server alone: all else is somebody who scans the network."""
+        if request.method != "INVITE" or self._server_address is None or flow.remote[0] == self._server_address[0]:
+            return None
+        return request.respond(403, "Calls come through the server", to_tag=secrets.token_hex(8))
+
+    def _on_call(self, signalling: SipCall, request: Request, offer: bytes | None) -> None:
+        ringing = sum(call.state is State.RINGING for call in self.calls)
+        others = len(self.calls) - ringing
+        if ringing >= (1 if others else MAX_RINGING) or len(self.calls) >= MAX_CALLS or self._arrived.full():
+            signalling.reject(486, now=self.now())
+            return
+        media = self._media(signalling.flow)
+        call = Call(self, signalling, media, request.from_)
+        try:
+            call.offered(offer)
+        except MediaRefused as refused:
+            signalling.reject(refused.status, headers=[("Warning", f'399 phone "{_plain(refused.reason)}"')], now=self.now())
+            return
+        self._adopt(call)
+        signalling.ring(self.now())
+        self._arrived.put_nowait(call)
+        self.notify(CallArrived(call))
+
+    # ---- the clock
+
+    def _run_or_stop_clock(self) -> None:
+        is_wanted = bool(self.calls) or self.sound is not None
+        if is_wanted and self._clock is None:
+            self._clock = asyncio.get_running_loop().create_task(run_clock(self._tick, self._skip), name="phone: clock")
+        elif not is_wanted and self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+
+    def _tick(self) -> None:
+        now_ns = time.monotonic_ns()
+        sound, heard_by_us = self.sound, None
+        frame: Samples | None = sound.capture() if sound is not None else None
+        for call in list(self.calls):
+            is_heard = sound is not None and call is self.sound_call
+            heard = call.tick(now_ns, frame if is_heard else None)
+            if is_heard:
+                heard_by_us = heard
+        if sound is not None:
+            sound.play(heard_by_us)
+
+    def _skip(self, frames: int) -> None:
+        for call in self.calls:
+            call.media.skip(frames)
+        if self.sound is not None:
+            self.sound.record_silence(frames)
+
+
+def _local_host(server: Address, name: str) -> str:
+    """Our address towards the server. Raises AddressError when there is no network."""
+    try:
+        return local_host_towards(*server)
+    except OSError as error:
+        raise AddressError(f"{name} can't be reached from here ({error.strerror or error}); is the network there?") from None
+
+
+def _plain(text: str) -> str:
+    return text.replace("\\", "").replace('"', "'")
