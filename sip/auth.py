@@ -13,7 +13,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sip.errors import ParseError
@@ -40,7 +40,7 @@ def parse_digest(value: str) -> dict[str, str]:
     position = 0
     while position < len(rest.rstrip(" \t,")):
         match = _PAIR.match(rest, position)
-        if match is None or len(found) > 32:
+        if match is None or match[1].lower() in found or len(found) > 32:
             raise ParseError("digest parameters that were not understood")
         found[match[1].lower()] = unquote(match[2])
         position = match.end()
@@ -49,18 +49,18 @@ def parse_digest(value: str) -> dict[str, str]:
 
 def make_ha1(user: str, realm: str, password: str, algorithm: str = "MD5") -> str:
     """The stored form of a password: hash of user, realm and password (RFC 7616 §3.4.2). Raises KeyError."""
-    return ALGORITHMS[algorithm](f"{user}:{realm}:{password}".encode())
+    return ALGORITHMS[algorithm](f"{user}:{realm}:{password}".encode("utf-8", "surrogateescape"))
 
 
 def make_response(ha1: str, method: str, parameters: dict[str, str]) -> str:
     """The digest response for these parameters (uri, nonce, and qop, nc, cnonce where qop is used; RFC 7616 §3.4.1)."""
     digest = ALGORITHMS[parameters.get("algorithm", "MD5").upper()]
-    ha2 = digest(f"{method}:{parameters['uri']}".encode())
+    ha2 = digest(f"{method}:{parameters['uri']}".encode("utf-8", "surrogateescape"))
     if parameters.get("qop"):
         middle = f"{parameters['nonce']}:{parameters['nc']}:{parameters['cnonce']}:{parameters['qop']}"
     else:
         middle = parameters["nonce"]
-    return digest(f"{ha1}:{middle}:{ha2}".encode())
+    return digest(f"{ha1}:{middle}:{ha2}".encode("utf-8", "surrogateescape"))
 
 
 class NonceSource:
@@ -75,7 +75,7 @@ class NonceSource:
 
     def make(self, client_host: str, now: float) -> str:
         """A nonce for a client's address."""
-        stamp = int(now * 1000).to_bytes(8)
+        stamp = int(now * 1_000_000).to_bytes(8)      # two in one microsecond would share their nonce counts
         return urlsafe_b64encode(stamp + self._seal(stamp, client_host)).decode()
 
     def check(self, nonce: str, client_host: str, now: float) -> Literal["valid", "stale", "forged"]:
@@ -86,7 +86,7 @@ class NonceSource:
             return "forged"
         if len(raw) != 24 or not hmac.compare_digest(raw[8:], self._seal(raw[:8], client_host)):
             return "forged"
-        age = now - int.from_bytes(raw[:8]) / 1000
+        age = now - int.from_bytes(raw[:8]) / 1_000_000
         return "valid" if -1 <= age <= self._lifetime_s else "stale"
 
     def _seal(self, stamp: bytes, client_host: str) -> bytes:
@@ -105,7 +105,7 @@ def verify(credentials: dict[str, str], method: str, ha1: str) -> bool:
         expected = make_response(ha1, method, credentials)
     except KeyError:
         return False
-    return hmac.compare_digest(expected.encode(), credentials.get("response", "").lower().encode())
+    return hmac.compare_digest(expected.encode(), credentials.get("response", "").lower().encode("utf-8", "surrogateescape"))
 
 
 class ReplayGuard:
@@ -138,7 +138,7 @@ class DigestClient:
     """
 
     user: str
-    password: str
+    password: str = field(repr=False)
     realm: str | None = None
     entropy: Callable[[int], bytes] | None = None
     _nonce: str = ""

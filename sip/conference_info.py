@@ -7,10 +7,11 @@ limits on size and depth. Of the schema we use what phones show; other elements 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 from xml.etree.ElementTree import Element
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax import saxutils
 
 import defusedxml
 from defusedxml.ElementTree import DefusedXMLParser
@@ -25,6 +26,8 @@ MAX_BYTES = 512 * 1024
 """A document of a conference of 2000; only what we subscribed to is read at all."""
 MAX_DEPTH = 32
 _NS = f"{{{NAMESPACE}}}"
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 has no place for (§2.2): controls, and bytes that were no UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,9 @@ class User:
 
     def __str__(self) -> str:
         if self.state == "deleted":
-            return f'<user entity={quoteattr(self.entity)} state="deleted"/>'
-        roles = "".join(f"<entry>{escape(role)}</entry>" for role in self.roles)
-        return (f'<user entity={quoteattr(self.entity)} state="full"><display-text>{escape(self.display_text)}</display-text>'
+            return f'<user entity={_quote(self.entity)} state="deleted"/>'
+        roles = "".join(f"<entry>{_escape(role)}</entry>" for role in self.roles)
+        return (f'<user entity={_quote(self.entity)} state="full"><display-text>{_escape(self.display_text)}</display-text>'
                 + (f"<roles>{roles}</roles>" if roles else "") + "".join(map(_endpoint_text, self.endpoints)) + "</user>")
 
 
@@ -89,14 +92,27 @@ def document(info: ConferenceInfo, users: list[str]) -> bytes:
     """The document of `info` with user elements that are rendered already (`str(user)`) in place of its own."""
     most = f"<maximum-user-count>{info.maximum_user_count}</maximum-user-count>" if info.maximum_user_count else ""
     text = (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<conference-info xmlns="{NAMESPACE}" entity={quoteattr(info.entity)} '
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<conference-info xmlns="{NAMESPACE}" entity={_quote(info.entity)} '
         f'state="{info.state}" version="{info.version}">'
-        f"<conference-description><display-text>{escape(info.display_text)}</display-text>{most}</conference-description>"
+        f"<conference-description><display-text>{_escape(info.display_text)}</display-text>{most}</conference-description>"
         f"<conference-state><user-count>{info.user_count}</user-count><active>{_flag(info.is_active)}</active>"
         f"<locked>{_flag(info.is_locked)}</locked></conference-state>"
         f'<users state="{"full" if info.state == "full" else "partial"}">{"".join(users)}</users></conference-info>'
     )
     return text.encode()
+
+
+def _fit(text: str) -> str:
+    """Text that a document can hold: one peer's odd name or address must not cost the others their roster."""
+    return text if text.isprintable() else _NO_XML.sub("\ufffd", text)
+
+
+def _escape(text: str) -> str:
+    return saxutils.escape(_fit(text))
+
+
+def _quote(text: str) -> str:
+    return saxutils.quoteattr(_fit(text))
 
 
 def _flag(value: bool) -> str:
@@ -105,12 +121,12 @@ def _flag(value: bool) -> str:
 
 def _endpoint_text(endpoint: Endpoint) -> str:
     media = "".join(
-        f"<media id={quoteattr(item.id)}><display-text>{escape(item.display_text)}</display-text>"
-        f"<type>{escape(item.kind)}</type><src-id>{item.src_id}</src-id><status>{item.status}</status></media>"
+        f"<media id={_quote(item.id)}><display-text>{_escape(item.display_text)}</display-text>"
+        f"<type>{_escape(item.kind)}</type><src-id>{item.src_id}</src-id><status>{item.status}</status></media>"
         for item in endpoint.media
     )
-    call = f"<call-info><sip><call-id>{escape(endpoint.call_id)}</call-id></sip></call-info>" if endpoint.call_id else ""
-    return (f"<endpoint entity={quoteattr(endpoint.entity)}><status>{endpoint.status}</status>"
+    call = f"<call-info><sip><call-id>{_escape(endpoint.call_id)}</call-id></sip></call-info>" if endpoint.call_id else ""
+    return (f"<endpoint entity={_quote(endpoint.entity)}><status>{endpoint.status}</status>"
             f"<joining-method>{endpoint.joining_method}</joining-method>{media}{call}</endpoint>")
 
 

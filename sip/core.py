@@ -50,5 +50,8 @@ class Core(Protocol):
     def add_dialog(self, dialog: Dialog, owner: object) -> None:
         """Let requests of this dialog go to its owner."""
 
-    def remove_dialog(self, dialog: Dialog) -> None:
-        """Forget a dialog."""
+    def remove_dialog(self, dialog: Dialog, owner: object) -> None:
+        """The owner has no more use for a dialog."""
+
+    def abandon(self, transaction: Transaction) -> None:
+        """Forget a transaction of which nothing is expected any more."""

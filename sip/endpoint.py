@@ -6,16 +6,19 @@ drain events and datagrams, then the next mutation. What a peer sends can't rais
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from sip import events
 from sip.auth import DigestClient
 from sip.dialog import Dialog, DialogId
-from sip.errors import ParseError
+from sip.errors import ParseError, RemoteProtocolError
 from sip.events import Event
 from sip.flow import Flow
+from sip.grammar import split_first
 from sip.headers import Headers, NameAddr
 from sip.invite import ALLOW, Call, Outgoing, check_invite
 from sip.message import Request, Response
@@ -30,6 +33,11 @@ from sip.uri import Uri
 Admission = Callable[[Request, Flow, float], Response | None]
 MAX_TRANSACTIONS = 20000
 MAX_DIALOGS = 10000
+MAX_USAGES = 8
+"""Subscriptions inside the dialog of one call: a phone has one or two."""
+_ONLY_IN_DIALOGS = frozenset(("BYE", "NOTIFY", "UPDATE", "INFO"))
+_TARGETS = frozenset(("INVITE", "SUBSCRIBE", "NOTIFY", "UPDATE", "REGISTER"))
+"""Methods whose Contact we use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +64,18 @@ class Endpoint:
         self._out: list[tuple[bytes, Flow]] = []
         self._transactions = Transactions(self.transmit, self.timers)
         self._dialogs: dict[DialogId, Call | Subscription] = {}
+        self._usages: dict[DialogId, list[Subscription]] = {}        # in a dialog of another owner, RFC 5057
         self._unconfirmed: dict[tuple[str, str], Subscription] = {}
+        self._registrations: WeakSet[Registration] = WeakSet()
         self._framers: dict[int, StreamFramer] = {}
+        self._tag_key = entropy(16)
         self._allowed = frozenset(method.strip() for method in settings.allow.split(",")) | {"REGISTER", "ACK"}
 
     # ---- the five calls
 
     def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
         """A UDP datagram came. Never raises for what is in it."""
-        if len(data) < 20 or not (65 <= data[0] <= 90 or 97 <= data[0] <= 122):      # STUN, keep-alives, junk
+        if len(data) < 20 or not 33 <= data[0] <= 126:      # STUN, keep-alives, junk
             self.counters["junk"] += 1
             return
         self._receive(data, flow, now)
@@ -76,9 +87,9 @@ class Endpoint:
             framer.receive_data(data)
             while (message := framer.next_message()) is not None:
                 self._receive(message, flow, now)
-        except ParseError:
+        except ParseError as error:
             self.counters["stream errors"] += 1
-            self.transmit(b"SIP/2.0 400 Bad Request\r\nContent-Length: 0\r\n\r\n", flow)
+            self._refuse_unparsable(framer.waiting, flow, error)
             return False
         for _ in range(min(framer.pongs_due, 4)):
             self.transmit(b"\r\n", flow)
@@ -94,8 +105,9 @@ class Endpoint:
         """A connection was closed, or could not be opened."""
         self._framers.pop(flow.connection, None)
         self._transactions.flow_lost(flow, now)
-        for owner in set(self._dialogs.values()):
-            if owner.flow.connection == flow.connection and owner.flow == flow:
+        usages = [usage for shared in self._usages.values() for usage in shared]
+        for owner in [*self._dialogs.values(), *usages, *self._registrations]:
+            if owner.flow.went_by(flow):
                 owner.flow_lost(now)
 
     def next_timer(self) -> float | None:
@@ -118,6 +130,16 @@ class Endpoint:
         """What is to be sent, in order, once."""
         out, self._out = self._out, []
         return out
+
+    @property
+    def has_unanswered(self) -> bool:
+        """Whether a request of ours still waits for its final response: who leaves waits for the answer to the BYE."""
+        return self._transactions.has_unanswered
+
+    def figures(self) -> dict[str, int]:
+        """How much state there is just now."""
+        return {"transactions": len(self._transactions), "dialogs": len(self._dialogs), "timers": len(self.timers),
+                "framers": len(self._framers)}
 
     # ---- commands: client
 
@@ -152,6 +174,7 @@ class Endpoint:
                  credentials: DigestClient | None = None, expires_s: int = 3600) -> Registration:
         """Register a contact; it is refreshed until `unregister`."""
         registration = Registration(self, registrar, aor, contact, flow, credentials, expires_s)
+        self._registrations.add(registration)
         registration.refresh(now)
         return registration
 
@@ -231,7 +254,7 @@ class Endpoint:
         request = Request(old.method, old.uri, Headers(list(old.headers.items_)), old.body)
         if not credentials.authorize(request, response, transaction.attempt):
             return None
-        dialog = getattr(transaction.owner, "dialog", None)
+        dialog: Dialog | None = getattr(transaction.owner, "dialog", None)
         number = old.cseq.number + 1
         if dialog is not None:
             dialog.local_cseq = number = max(number, dialog.local_cseq + 1)
@@ -244,14 +267,22 @@ class Endpoint:
         return request
 
     def add_dialog(self, dialog: Dialog, owner: object) -> None:
-        """Route requests of a dialog to its owner."""
+        """Route requests of a dialog to its owner, or those of a subscription in a call's dialog to the subscription."""
         assert isinstance(owner, Call | Subscription)
         self._unconfirmed.pop((dialog.call_id, dialog.local.tag), None)
-        self._dialogs[dialog.id] = owner
+        if self._dialogs.setdefault(dialog.id, owner) is not owner and isinstance(owner, Subscription):
+            self._usages.setdefault(dialog.id, []).append(owner)
 
-    def remove_dialog(self, dialog: Dialog) -> None:
-        """Forget a dialog."""
-        self._dialogs.pop(dialog.id, None)
+    def remove_dialog(self, dialog: Dialog, owner: object) -> None:
+        """The owner has no more use for a dialog; other usages stay (RFC 5057 §4)."""
+        if self._dialogs.get(dialog.id) is owner:
+            del self._dialogs[dialog.id]
+        elif kept := [usage for usage in self._usages.pop(dialog.id, ()) if usage is not owner]:
+            self._usages[dialog.id] = kept
+
+    def abandon(self, transaction: Transaction) -> None:
+        """Forget a transaction of which nothing is expected any more."""
+        self._transactions.abandon(transaction)
 
     # ---- incoming
 
@@ -272,15 +303,19 @@ class Endpoint:
         if request is None:
             return
         self._note_source(request, flow)
-        response = request.respond(error.status, to_tag=self.token())
-        self.transmit(bytes(response), _response_flow(request, flow))
+        self.transmit(bytes(self._refusal(request, error.status)), _response_flow(request, flow))
 
     def _receive_response(self, response: Response, now: float) -> None:
+        if len(response.headers.get_all("Via")) > 1:                # meant for somebody behind us, §8.1.3.3
+            self.counters["stray responses"] += 1
+            return
+        if 200 <= response.status < 300 and response.cseq.method in ("INVITE", "SUBSCRIBE", "UPDATE"):
+            _ = response.contacts, response.record_routes, response.expires
         if self._transactions.receive_response(response, now):
             return
         owner = self._dialogs.get((response.call_id, response.from_.tag, response.to.tag))
         if isinstance(owner, Call) and response.cseq.method == "INVITE" and 200 <= response.status < 300:
-            owner._repeat_ack()
+            owner.repeat_ack(response.cseq.number)
             return
         self.counters["stray responses"] += 1
 
@@ -295,6 +330,7 @@ class Endpoint:
         if request.method == "ACK":
             self._receive_ack(request, now)
             return
+        _read_ahead(request)
         back = _response_flow(request, flow)
         refusal = self._check(request, flow, now)
         if refusal is not None:
@@ -305,23 +341,28 @@ class Endpoint:
         if request.method == "CANCEL":
             self._receive_cancel(transaction, now)
         elif request.to.tag:
-            self._receive_in_dialog(transaction, now)
+            self._receive_in_dialog(transaction, flow, now)
         else:
             self._receive_initial(transaction, flow, now)
 
     def _check(self, request: Request, flow: Flow, now: float) -> Response | None:
-        """A refusal that needs no state (RFC 3261 §8.2), or None."""
+        """A refusal that needs no state (RFC 3261 §8.2, §8.2.7), or None.
+
+        Max-Forwards 0 is refused although §8.2 lets a UAS take it: behind us stands a B2BUA, where calls could go in circles.
+        """
         if request.method not in self._allowed:
             return self._refusal(request, 405, headers=[("Allow", self.settings.allow)])
+        if request.method == "CANCEL":
+            return None if self._transactions.find_invite(request) is not None else self._refusal(request, 481)
         if not request.uri.is_sip:
             return self._refusal(request, 416)
-        if request.max_forwards == 0 and request.method != "CANCEL":
+        if request.max_forwards == 0 and request.method != "OPTIONS":
             return self._refusal(request, 483)
         unknown = sorted(request.require - self.settings.supported)
-        if unknown and request.method != "CANCEL":
+        if unknown:
             return self._refusal(request, 420, headers=[("Unsupported", ", ".join(unknown))])
-        if request.to.tag or request.method == "CANCEL":
-            return None
+        if request.to.tag or request.method in _ONLY_IN_DIALOGS:
+            return self._check_in_dialog(request)
         if self._transactions.is_merged(request):
             return self._refusal(request, 482)
         if self.admit is not None and (refusal := self.admit(request, flow, now)) is not None:
@@ -331,18 +372,29 @@ class Endpoint:
             return self._refusal(request, 503, headers=[("Retry-After", 5)])
         return self._check_body(request)
 
+    def _check_in_dialog(self, request: Request) -> Response | None:
+        if self._find_owner(request) is None:
+            return self._refusal(request, 481)
+        if len(self._transactions) >= 2 * self.settings.max_transactions and request.method != "BYE":
+            self.counters["overload"] += 1
+            return self._refusal(request, 503, headers=[("Retry-After", 5)])
+        return self._check_body(request)
+
     def _check_body(self, request: Request) -> Response | None:
-        if request.method != "INVITE":
+        if request.method not in ("INVITE", "UPDATE"):
             return None
         try:
             check_invite(request)
         except ParseError as error:
-            headers = [("Accept", "application/sdp")] if error.status == 415 else []
+            headers = [("Accept", "application/sdp"), ("Accept-Encoding", "identity")] if error.status == 415 else []
             return self._refusal(request, error.status, headers=headers)
         return None
 
     def _refusal(self, request: Request, status: int, headers: Iterable[tuple[str, object]] = ()) -> Response:
-        return request.respond(status, to_tag=self.token(), headers=headers)
+        """A refusal with the same To tag each time that the same request comes (§8.2.7)."""
+        what = f"{request.call_id} {request.from_.tag} {request.cseq}".encode("utf-8", "surrogateescape")
+        tag = hashlib.blake2s(what, key=self._tag_key, digest_size=8).hexdigest()
+        return request.respond(status, to_tag=tag, headers=headers)
 
     def _receive_ack(self, request: Request, now: float) -> None:
         owner = self._dialogs.get((request.call_id, request.to.tag, request.from_.tag))
@@ -351,24 +403,41 @@ class Endpoint:
 
     def _receive_cancel(self, transaction: Transaction, now: float) -> None:
         invite = self._transactions.find_invite(transaction.request)
-        if invite is None:
-            self.send_response(transaction, self._refusal(transaction.request, 481), now)
-            return
-        self.send_response(transaction, transaction.request.respond(200, to_tag=self.token()), now)
-        if isinstance(invite.owner, Call):
-            invite.owner.receive_cancel(now)
+        call = invite.owner if invite is not None else None
+        tag = call.dialog.local.tag if isinstance(call, Call) and call.dialog is not None else self.token()
+        self.send_response(transaction, transaction.request.respond(200, to_tag=tag), now)
+        if isinstance(call, Call) and invite is not None:
+            call.receive_cancel(invite, now)
 
-    def _receive_in_dialog(self, transaction: Transaction, now: float) -> None:
+    def _find_owner(self, request: Request) -> Call | Subscription | None:
+        key = (request.call_id, request.to.tag, request.from_.tag)
+        if request.method in ("SUBSCRIBE", "NOTIFY"):
+            for usage in self._usages.get(key, ()):
+                if usage.matches(request):
+                    return usage
+        owner = self._dialogs.get(key)
+        if owner is None and request.method == "NOTIFY":                  # it may come before the 200, RFC 6665 §4.1.2.4
+            owner = self._unconfirmed.get((request.call_id, request.to.tag))
+        return owner
+
+    def _receive_in_dialog(self, transaction: Transaction, flow: Flow, now: float) -> None:
         request = transaction.request
-        owner: Call | Subscription | None = self._dialogs.get((request.call_id, request.to.tag, request.from_.tag))
-        if owner is None and request.method == "NOTIFY":
-            owner = self._unconfirmed.pop((request.call_id, request.to.tag), None)
-            if owner is not None and owner.dialog is not None:
-                owner = None
-        if owner is None:
-            self.send_response(transaction, self._refusal(request, 481), now)
-        elif isinstance(owner, Call) and request.method == "SUBSCRIBE":
-            self._receive_subscribe(transaction, transaction.flow, now)      # a dialog usage of its own
+        owner = self._find_owner(request)
+        assert owner is not None
+        dialog = owner.dialog
+        if dialog is not None:
+            try:
+                dialog.check_request(request)
+            except RemoteProtocolError as error:
+                self.send_response(transaction, self._refusal(request, error.status), now)
+                return
+            owner.follow(flow)
+        is_refresh = isinstance(owner, Subscription) and owner.matches(request)
+        if request.method == "SUBSCRIBE" and dialog is not None and not is_refresh:
+            if len(self._usages.get(dialog.id, ())) >= MAX_USAGES:
+                self.send_response(transaction, self._refusal(request, 503, headers=[("Retry-After", 60)]), now)
+                return
+            self._receive_subscribe(transaction, flow, now, dialog)
         else:
             owner.receive_request(transaction, now)
 
@@ -379,18 +448,17 @@ class Endpoint:
             call.receive_invite(transaction, now)
         elif request.method == "SUBSCRIBE":
             self._receive_subscribe(transaction, flow, now)
-        elif request.method in ("BYE", "NOTIFY", "UPDATE", "INFO"):
-            self.send_response(transaction, self._refusal(request, 481), now)
         else:
             self.emit(events.RequestReceived(transaction.id, request, flow))
 
-    def _receive_subscribe(self, transaction: Transaction, flow: Flow, now: float) -> None:
+    def _receive_subscribe(self, transaction: Transaction, flow: Flow, now: float, dialog: Dialog | None = None) -> None:
         request = transaction.request
-        if not request.contacts:
+        if not request.contacts or request.contacts[0].is_wildcard:
             self.send_response(transaction, self._refusal(request, 400), now)
             return
-        contact = self._own_contact(request, flow)
-        Subscription(self, request.event[0], flow, contact, is_notifier=True).receive_subscribe(transaction, now)
+        contact = self._own_contact(request, flow) if dialog is None else dialog.contact
+        subscription = Subscription(self, request.event[0], flow, contact, is_notifier=True, shared=dialog)
+        subscription.receive_subscribe(transaction, now)
 
     def _own_contact(self, request: Request, flow: Flow) -> Uri:
         parameters = () if flow.transport == "UDP" else (("transport", flow.transport.lower()),)
@@ -398,9 +466,8 @@ class Endpoint:
 
     def _note_source(self, request: Request, flow: Flow) -> None:
         """Write where the request really came from into its Via (RFC 3261 §18.2.1, RFC 3581 §4)."""
-        via = request.via
+        via = noted = request.via
         host, port = flow.remote
-        noted = via
         if via.parameter("rport") is not None:
             noted = noted.with_parameter("rport", str(port)).with_parameter("received", host)
         elif via.host != host:
@@ -410,16 +477,21 @@ class Endpoint:
         items = request.headers.items_
         for index, item in enumerate(items):
             if item[0] == "via":
-                _, comma, rest = _first_value(item[2])
-                items[index] = ("via", "Via", f"{noted}{', ' + rest if comma else ''}")
+                rest = split_first(item[2])[1]
+                items[index] = ("via", "Via", f"{noted}, {rest}" if rest else str(noted))
                 break
         request.__dict__["via"] = noted
 
 
-def _first_value(line: str) -> tuple[str, str, str]:
-    """The first element of a Via line and the rest (a Via has no quoted comma before its own end in practice)."""
-    first, comma, rest = line.partition(",")
-    return first, comma, rest.strip(" \t")
+def _read_ahead(request: Request) -> None:
+    """Parse what is used later, so that a fault is found while there is no state for the request. Raises ParseError."""
+    _ = request.max_forwards, request.require, request.expires
+    if request.method in _TARGETS:
+        _ = request.contacts, request.record_routes
+    if request.method in ("SUBSCRIBE", "NOTIFY"):
+        _ = request.event
+    if not request.call_id:
+        raise ParseError("an empty Call-ID")
 
 
 def _response_flow(request: Request, flow: Flow) -> Flow:

@@ -23,5 +23,10 @@ class Flow:
         """Whether the transport itself repeats what is lost (RFC 3261 §17)."""
         return self.transport != "UDP"
 
+    def went_by(self, connection: Flow) -> bool:
+        """Whether what was sent over this flow went by that connection (0 stands for any connection to the same peer)."""
+        same_peer = (self.transport, self.remote) == (connection.transport, connection.remote)
+        return self.is_reliable and same_peer and self.connection in (0, connection.connection)
+
     def __str__(self) -> str:
         return f"{self.transport} {self.remote[0]}:{self.remote[1]}"

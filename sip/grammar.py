@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from sip.errors import ParseError
 
 TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
-_PARAMETER = re.compile(r';[ \t]*([^\s=;,"<>]+)[ \t]*(?:=[ \t]*("(?:[^"\\]|\\.)*"|[^;,"<>\s]*)[ \t]*)?')
+_PARAMETER = re.compile(r';[ \t]*([^\s=;,"<>]+)[ \t]*(?:=[ \t]*("[^"\\]*(?:\\.[^"\\]*)*"|[^;,"<>\s]*)[ \t]*)?')
 _SIMPLE_PARAMETER = re.compile(r";([A-Za-z0-9\-.]+)=([A-Za-z0-9\-.@]+)")
-_NUMBER = re.compile(r"[0-9]{1,10}")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.S)
 MAX_PARAMETERS = 64
 """More parameters in one header than any phone sends: an attack."""
@@ -25,7 +24,7 @@ Parameters = tuple[tuple[str, str | None], ...]
 def number(text: str, what: str, limit: int = 0xFFFFFFFF) -> int:
     """A decimal number of up to ten digits. Raises ParseError for anything else (`int` takes far more)."""
     text = text.strip(" \t")
-    if not _NUMBER.fullmatch(text) or (value := int(text)) > limit:
+    if not (text.isascii() and text.isdigit() and len(text) <= 10) or (value := int(text)) > limit:
         raise ParseError(f"{what}: a number up to {limit} was expected, not {text[:20]!r}")
     return value
 
@@ -53,7 +52,8 @@ def write_parameters(items: Parameters) -> str:
 def unquote(text: str) -> str:
     """A quoted string without its quotes and escapes; any other text as it is."""
     if len(text) >= 2 and text[0] == text[-1] == '"':
-        return _QUOTED_PAIR.sub(r"\1", text[1:-1])
+        text = text[1:-1]
+        return _QUOTED_PAIR.sub(r"\1", text) if "\\" in text else text
     return text
 
 
@@ -88,3 +88,18 @@ def split_list(value: str) -> Iterator[str]:
         position += 1
     if element := value[start:].strip(" \t"):
         yield element
+
+
+def split_first(value: str) -> tuple[str, str]:
+    """The first element of a comma list and the rest as it was written, without the comma between them."""
+    quoted, position = False, 0
+    while position < len(value):
+        character = value[position]
+        if quoted and character == "\\":
+            position += 1
+        elif character == '"':
+            quoted = not quoted
+        elif character == "," and not quoted:
+            return value[:position].strip(" \t"), value[position + 1:].strip(" \t")
+        position += 1
+    return value.strip(" \t"), ""

@@ -23,7 +23,9 @@ _KNOWN = (
     "Proxy-Require", "Unsupported", "Accept", "Authorization", "Proxy-Authorization", "WWW-Authenticate",
     "Proxy-Authenticate", "Authentication-Info", "User-Agent", "Server", "Reason", "Retry-After", "Warning",
     "Subscription-State", "Info-Package", "Recv-Info", "RAck", "RSeq", "Replaces", "Min-SE", "Path", "Date",
-    "Content-Disposition", "P-Asserted-Identity", "Allow-Events",
+    "Content-Disposition", "P-Asserted-Identity", "P-Preferred-Identity", "Privacy", "Accept-Language", "Accept-Encoding",
+    "Timestamp", "Organization", "Priority", "Alert-Info", "Call-Info", "Error-Info", "In-Reply-To", "Reply-To",
+    "MIME-Version", "Content-Language", "History-Info", "P-Access-Network-Info", "Session-ID", "Join", "Target-Dialog",
 )
 _NAMES: dict[str, tuple[str, str]] = {}
 for _name in _KNOWN:
@@ -126,9 +128,11 @@ class Via:
         match = _VIA.fullmatch(text)
         if match is None:
             raise ParseError(f"Via: {text[:40]!r} was not understood")
-        port = number(match["port"], "Via port", 65535) if match["port"] else None
-        items = parameters(match["parameters"], "Via") if match["parameters"] else ()
-        return cls(match["transport"].upper(), match["host"].strip("[]"), port, items)
+        transport, host, port, rest = match.groups()
+        if host[0] == "[":
+            host = host[1:-1]
+        items = parameters(rest, "Via") if rest else ()
+        return cls(transport.upper(), host, number(port, "Via port", 65535) if port else None, items)
 
     def parameter(self, name: str) -> str | None:
         """A parameter's value; empty for one without a value, None for one that is not there."""
@@ -156,7 +160,9 @@ class Via:
         return f"SIP/2.0/{self.transport} {host}{port}{write_parameters(self.parameters)}"
 
 
-_NAME_ADDR = re.compile(r'[ \t]*(?P<name>"(?:[^"\\]|\\.)*"|[^"<>]*?)[ \t]*<(?P<uri>[^<>]*)>[ \t]*(?P<rest>;.*)?', re.S)
+_NAME_ADDR = re.compile(
+    r'[ \t]*(?P<name>"[^"\\]*(?:\\.[^"\\]*)*"[ \t]*|[^ \t"<>][^"<>]*|)<(?P<uri>[^<>]*)>[ \t]*(?P<rest>;.*)?', re.S)
+_CSEQ = re.compile(r"([0-9]{1,10})[ \t]+([A-Za-z0-9\-.!%*_+`'~]{1,128})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +182,8 @@ class NameAddr:
         """Read a name-addr or an addr-spec (whose parameters then are the header's). Raises ParseError."""
         match = _NAME_ADDR.fullmatch(text)
         if match is not None:
-            rest = match["rest"]
-            items = parameters(rest, "address") if rest else ()
-            return cls(Uri.parse(match["uri"]), unquote(match["name"]), items)
+            name, uri, rest = match.groups()
+            return cls(Uri.parse(uri), unquote(name.rstrip(" \t")) if name else "", parameters(rest, "address") if rest else ())
         if text.strip(" \t") == "*":
             return cls(Uri("", None, ""), is_wildcard=True)
         uri, semicolon, rest = text.strip(" \t").partition(";")
@@ -220,10 +225,12 @@ class CSeq:
     @classmethod
     def parse(cls, text: str) -> CSeq:
         """Read a CSeq. Raises ParseError."""
-        parts = text.split()
-        if len(parts) != 2 or not _NAME.fullmatch(parts[1]):
+        match = _CSEQ.fullmatch(text)
+        if match is None:
             raise ParseError(f"CSeq: a number and a method were expected, not {text[:40]!r}")
-        return cls(number(parts[0], "CSeq", 0x7FFFFFFF), parts[1])
+        if (value := int(match[1])) > 0x7FFFFFFF:
+            raise ParseError(f"CSeq: {value} is over 2^31")
+        return cls(value, match[2])
 
     def __str__(self) -> str:
         return f"{self.number} {self.method}"

@@ -6,11 +6,12 @@ builds a response by the rules of §8.2.6.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar, overload
 
-from sip.errors import ParseError
-from sip.grammar import Parameters, number, parameters, split_list
+from sip.errors import LocalProtocolError, ParseError
+from sip.grammar import Parameters, number, parameters, split_first
 from sip.headers import CSeq, Headers, NameAddr, Via
 from sip.uri import Uri
 
@@ -34,6 +35,7 @@ REASONS = {
 }
 """Reason phrases of RFC 3261 §21 and of the extensions that we use."""
 
+_LINE = re.compile(r"[^\r\n\x00]*")
 _COPIED = frozenset(("via", "from", "call-id", "cseq"))
 
 
@@ -80,7 +82,8 @@ class Message:
     @_View
     def via(self) -> Via:
         """The topmost Via."""
-        return Via.parse(next(split_list(self._required("via")), ""))
+        value = self._required("via")
+        return Via.parse(split_first(value)[0] if "," in value else value)
 
     @_View
     def from_(self) -> NameAddr:
@@ -189,12 +192,16 @@ class Request(Message):
         status: 100 to 699; to_tag: added to To when the request had none; headers: further fields; body with its
         content_type. Raises LocalProtocolError for a line break in a value, ParseError when the request lacks To.
         """
+        if reason is not None and not _LINE.fullmatch(reason):
+            raise LocalProtocolError("line break or NUL in a reason phrase")
         copied = [item for item in self.headers.items_ if item[0] in _COPIED]
         to = self._required("to")
         if to_tag and status > 100 and not self.to.tag:
             to = f"{to};tag={to_tag}" if self.to.parameters or ">" in to else str(self.to.with_tag(to_tag))
         copied.append(("to", "To", to))
-        if 100 < status < 300:
+        if status == 100:
+            copied += [item for item in self.headers.items_ if item[0] == "timestamp"]
+        elif status < 300:
             copied += [item for item in self.headers.items_ if item[0] == "record-route"]
         fields = Headers(copied)
         for name, value in headers:

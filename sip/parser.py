@@ -23,9 +23,11 @@ MAX_HEADERS = 128
 KEEP_ALIVE = b"\r\n\r\n"
 """A ping on a stream; answered by a single CRLF (RFC 5626 §3.5.1)."""
 
-_REQUEST_LINE = re.compile(r"([A-Za-z0-9\-.!%*_+`'~]{1,32}) ([^ \t]{1,2048}) ([A-Za-z]{3}/[0-9.]{1,8})")
-_STATUS_LINE = re.compile(r"([A-Za-z]{3}/[0-9.]{1,8}) ([1-6][0-9]{2}) ?(.*)")
+_REQUEST_LINE = re.compile(r"([A-Za-z0-9\-.!%*_+`'~]{1,64}) ([^ \t]+) ([A-Za-z]{3}/[0-9.]{1,8})")
+_STATUS_LINE = re.compile(r"([Ss][Ii][Pp]/[0-9.]{1,8}) ([1-6][0-9]{2})(?: (.*))?")
 _FOLD = re.compile(r"\r\n[ \t]+")
+_FOLDED_BYTES = re.compile(rb"\r\n[ \t]+")
+_VERSION = re.compile(r"SIP/[0-9.]{1,8}", re.I)
 _STRAY = re.compile(r"[\r\n\x00]")
 _ONCE = frozenset(("from", "to", "call-id", "cseq", "max-forwards", "content-length", "content-type", "expires"))
 
@@ -37,7 +39,7 @@ def parse_message(data: bytes) -> Request | Response:
     end = data.find(b"\r\n\r\n", 0, MAX_HEADER_BLOCK + 4)
     if end < 0:
         raise ParseError("no end of the headers" if len(data) <= MAX_HEADER_BLOCK else "a header block over 16 KiB")
-    start_line, headers, length = _parse_head(data[:end])
+    start_line, headers, length = _parse_head(data[:end].decode("utf-8", "surrogateescape"))
     body = data[end + 4:]
     if length is not None:
         if length > len(body):
@@ -46,24 +48,27 @@ def parse_message(data: bytes) -> Request | Response:
     return _build(start_line, headers, body)
 
 
-def _parse_head(head: bytes) -> tuple[str, Headers, int | None]:
-    text = head.decode("utf-8", "surrogateescape")
-    if "\r\n " in text or "\r\n\t" in text:
-        text = _FOLD.sub(" ", text)
+def _parse_head(text: str) -> tuple[str, Headers, int | None]:
     lines = text.split("\r\n")
     if len(lines) > MAX_HEADERS + 1:
         raise ParseError(f"more than {MAX_HEADERS} headers")
-    breaks = len(lines) - 1
-    if text.count("\n") != breaks or text.count("\r") != breaks or "\x00" in text:
+    joined = "".join(lines)
+    if "\r" in joined or "\n" in joined or "\x00" in joined:
         raise ParseError("a bare CR, LF or NUL in the headers")
+    if len(joined) > MAX_HEADER_LINE and any(len(line) > MAX_HEADER_LINE for line in lines):
+        raise ParseError(f"a header line over {MAX_HEADER_LINE} characters")
     items: list[tuple[str, str, str]] = []
     seen: dict[str, str] = {}
     for line in lines[1:]:
         name, colon, value = line.partition(":")
-        if not colon or len(line) > MAX_HEADER_LINE:
-            raise ParseError(f"no header line: {line[:40]!r}")
         known = known_names(name)
-        key, spelling = known if known is not None else canonical(name.rstrip(" \t"))
+        if known is None or not colon:
+            if line[:1] in (" ", "\t"):                         # folded (§7.3.1): join the lines and begin again
+                return _parse_head(_FOLD.sub(" ", text))
+            if not colon:
+                raise ParseError(f"no header line: {line[:40]!r}")
+            known = canonical(name.rstrip(" \t"))
+        key, spelling = known
         value = value.strip(" \t")
         if key in _ONCE:
             if key in seen and (key != "content-length" or seen[key] != value):
@@ -75,18 +80,15 @@ def _parse_head(head: bytes) -> tuple[str, Headers, int | None]:
 
 
 def _build(start_line: str, headers: Headers, body: bytes) -> Request | Response:
-    status = _STATUS_LINE.fullmatch(start_line)
-    if status is not None:
+    if start_line[:4].upper() == "SIP/" and (status := _STATUS_LINE.fullmatch(start_line)) is not None:
         if status[1].upper() != "SIP/2.0":
             raise ParseError(f"version {status[1]}", status=505)
-        return Response(int(status[2]), status[3], headers, body)
+        return Response(int(status[2]), status[3] or "", headers, body)
     line = _REQUEST_LINE.fullmatch(start_line)
     if line is None:
         raise ParseError(f"no start line: {start_line[:40]!r}")
     if line[3].upper() != "SIP/2.0":
         raise ParseError(f"version {line[3]}", status=505)
-    if not TOKEN.fullmatch(line[1]):
-        raise ParseError("no method")
     return Request(line[1], Uri.parse(line[2]), headers, body)
 
 
@@ -99,7 +101,8 @@ def salvage(data: bytes) -> Request | None:
     text = (data[:end] if end >= 0 else data[:MAX_HEADER_BLOCK]).decode("utf-8", "surrogateescape")
     lines = _FOLD.sub(" ", text).split("\r\n")[:MAX_HEADERS]
     method = lines[0].partition(" ")[0]
-    if not TOKEN.fullmatch(method) or method == "ACK" or not lines[0].upper().rstrip().endswith(("SIP/2.0", "SIP/3.0")):
+    version = lines[0].rstrip(" \t").rpartition(" ")[2]
+    if not TOKEN.fullmatch(method) or method == "ACK" or not _VERSION.fullmatch(version):
         return None
     fields: dict[str, tuple[str, str, str]] = {}
     vias: list[tuple[str, str, str]] = []
@@ -144,6 +147,11 @@ class StreamFramer:
         """Whether a message has begun and its rest has not come."""
         return bool(self._buffer)
 
+    @property
+    def waiting(self) -> bytes:
+        """The bytes that are no whole message yet, or none that can be followed."""
+        return bytes(self._buffer)
+
     def next_message(self) -> bytes | None:
         """The bytes of the next whole message, or None. Raises ParseError when the stream can't be followed."""
         self._skip_line_breaks()
@@ -180,6 +188,8 @@ _LENGTH_LINE = re.compile(rb"\r\n(?:[Cc][Oo][Nn][Tt][Ee][Nn][Tt]-[Ll][Ee][Nn][Gg
 
 
 def _content_length(head: bytes) -> int:
+    if b"\r\n " in head or b"\r\n\t" in head:
+        head = _FOLDED_BYTES.sub(b" ", head)
     values = {value.strip(b" \t") for value in _LENGTH_LINE.findall(head)}
     if len(values) != 1:
         raise ParseError("a message on a stream needs one Content-Length")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from sip import events
 from sip.auth import DigestClient
 from sip.core import Core
+from sip.errors import ParseError
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.message import Response
@@ -15,6 +19,8 @@ REFRESH_AT = 0.85
 """Share of the granted time after which a binding is refreshed."""
 FIRST_RETRY_S = 5.0
 LONGEST_RETRY_S = 300.0
+MOST_S = 86400
+_SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class Registration:
@@ -31,6 +37,7 @@ class Registration:
         self.expires_s = expires_s
         self.is_active = False
         self._is_ending = False
+        self._was_too_brief = False
         self._call_id = ""
         self._cseq = 0
         self._retry_s = FIRST_RETRY_S
@@ -38,7 +45,8 @@ class Registration:
 
     def refresh(self, now: float) -> None:
         """Send a REGISTER now."""
-        request = self._core.make_request("REGISTER", self.registrar, self.aor, self.aor, self.flow, None)
+        registrar = replace(self.registrar, user=None, headers="")           # §10.2: the domain alone
+        request = self._core.make_request("REGISTER", registrar, self.aor, self.aor, self.flow, None)
         self._cseq += 1
         if self._call_id:
             request.headers.set("Call-ID", self._call_id)
@@ -66,14 +74,15 @@ class Registration:
             return
         if response.status in (401, 407) and self._core.retry_with_credentials(transaction, response, self.credentials, now):
             return
-        if response.status == 423 and (least := response.headers.get("Min-Expires")) and least.isascii() and least.isdigit():
-            self.expires_s = max(self.expires_s, min(int(least), 86400))
+        least = _seconds(response.headers.get("Min-Expires"))
+        if response.status == 423 and least > self.expires_s and not self._was_too_brief:
+            self.expires_s, self._was_too_brief = least, True            # once: a registrar can't make us run in circles
             self.refresh(now)
             return
         if 200 <= response.status < 300:
             self._on_success(response, now)
         else:
-            self._on_refused(response.status, response.reason, now)
+            self._on_refused(response.status, response.reason, now, _seconds(response.headers.get("Retry-After")))
 
     def on_failure(self, transaction: Transaction, status: int, now: float) -> None:
         """The registrar did not answer."""
@@ -81,31 +90,47 @@ class Registration:
             self._on_refused(status, "no answer" if status == 408 else "the server can't be reached", now)
 
     def _on_success(self, response: Response, now: float) -> None:
-        self._retry_s = FIRST_RETRY_S
-        self.is_active = not self._is_ending
+        self._retry_s, self._was_too_brief = FIRST_RETRY_S, False
         granted = 0 if self._is_ending else _granted(response, self.contact, self.expires_s)
+        self.is_active = granted > 0
         if granted:
             self._core.timers.start((self, "refresh"), now + max(1.0, granted * REFRESH_AT))
         self._core.emit(events.Registered(self, granted, response))
 
-    def _on_refused(self, status: int, reason: str, now: float) -> None:
-        self.is_active = False
+    def _on_refused(self, status: int, reason: str, now: float, retry_after_s: int = 0) -> None:
+        self.is_active = self._was_too_brief = False
         if not self._is_ending and (status in (408, 480) or status >= 500):
-            self._core.timers.start((self, "refresh"), now + self._retry_s)
-            self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S)
+            self._retry_later(now, retry_after_s)
         self._core.emit(events.RegistrationFailed(self, status, reason))
+
+    def _retry_later(self, now: float, least_s: float = 0.0) -> None:
+        self._core.timers.start((self, "refresh"), now + max(self._retry_s, least_s))
+        self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S)
+
+    def flow_lost(self, now: float) -> None:
+        """The connection that the registrar reaches us by is gone: register again over a new one (RFC 5626 §4.5)."""
+        if self.is_active and not self._is_ending:
+            self._retry_later(now)
 
     def handle_timer(self, name: str, now: float) -> None:
         """Time to refresh, or to try again."""
         self.refresh(now)
 
 
-def _granted(response: Response, contact: Uri, asked_s: int) -> int:
-    """The seconds that the registrar granted to our contact (§10.2.4)."""
-    for item in response.contacts:
-        if not item.is_wildcard and item.uri.matches(contact):
-            value = item.parameter("expires")
-            if value is not None and value.isascii() and value.isdigit():
-                return min(int(value[:10]), asked_s)
-    return asked_s if response.expires is None else min(response.expires, asked_s)
+def _seconds(text: str | None) -> int:
+    """A number of seconds of up to a day at the start of a header's value, 0 for what is none."""
+    match = _SECONDS.match(text or "")
+    return min(int(match[0]), MOST_S) if match else 0
 
+
+def _granted(response: Response, contact: Uri, asked_s: int) -> int:
+    """The seconds that the registrar granted to our contact (§10.2.4); a binding that can't be read is passed over."""
+    for value in response.headers.get_all("Contact"):
+        try:
+            item = NameAddr.parse(value)
+        except ParseError:
+            continue
+        if not item.is_wildcard and item.uri.matches(contact) and (granted := item.parameter("expires")) is not None:
+            return min(_seconds(granted), asked_s)
+    expires = response.headers.get("Expires")
+    return asked_s if expires is None else min(_seconds(expires), asked_s)

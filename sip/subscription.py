@@ -12,20 +12,24 @@ from sip import events
 from sip.auth import DigestClient
 from sip.core import Core
 from sip.dialog import Dialog
-from sip.errors import LocalProtocolError, RemoteProtocolError
+from sip.errors import LocalProtocolError
 from sip.flow import Flow
 from sip.message import Request, Response
+from sip.timers import GIVE_UP
 from sip.transaction import Transaction
 from sip.uri import Uri
 
 REFRESH_AT = 0.85
 MAX_EXPIRES_S = 3600
+_PASSING = frozenset((491, 500, 503))
+"""Refusals that concern the one request and leave the subscription alone (RFC 5057 §5.1)."""
 
 
 class Subscription:
     """One subscription. `is_notifier` tells the side; `data` is the user's own slot."""
 
-    def __init__(self, core: Core, package: str, flow: Flow, contact: Uri, *, is_notifier: bool) -> None:
+    def __init__(self, core: Core, package: str, flow: Flow, contact: Uri, *, is_notifier: bool,
+                 shared: Dialog | None = None) -> None:
         self._core = core
         self.package = package
         self.flow = flow
@@ -38,10 +42,15 @@ class Subscription:
         self.credentials: DigestClient | None = None
         self.event_value = package
         self.data: Any = None
-        self._tag = core.token()
+        self._shared = shared
+        self._tag = core.token() if shared is None else shared.local.tag
+        self._event_id: str | None = None
         self._waiting: Transaction | None = None
+        self._most_s = MAX_EXPIRES_S
         self._expires_at = 0.0
         self._is_over = False
+        self._is_ending = False
+        self._is_flow_lost = False
         self._accept = ""
 
     # ---- notifier
@@ -49,10 +58,11 @@ class Subscription:
     def receive_subscribe(self, transaction: Transaction, now: float) -> None:
         """A SUBSCRIBE came: the first, or a refresh (called by the endpoint)."""
         request = transaction.request
-        wanted = MAX_EXPIRES_S if request.expires is None else min(request.expires, MAX_EXPIRES_S)
+        wanted = self._most_s if request.expires is None else min(request.expires, self._most_s)
         if self.dialog is None:
             self.request, self._waiting = request, transaction
             self.event_value = request.headers.get("Event") or self.package
+            self._event_id = _event_id(request)
             self.expires_s = wanted
             self._core.emit(events.SubscriptionReceived(self, request))
             return
@@ -64,12 +74,13 @@ class Subscription:
             self._core.emit(events.SubscriptionRefreshed(self))
 
     def accept(self, now: float, expires_s: int | None = None) -> None:
-        """Take the subscription; the user then sends the state with `notify`. Of one for 0 s the state is sent once."""
+        """Take the subscription for up to `expires_s` at a time; the user then sends the state with `notify`."""
         if self._waiting is None or self.request is None:
             raise LocalProtocolError("no SUBSCRIBE waits for an answer")
         transaction, self._waiting = self._waiting, None
-        wanted = self.expires_s if expires_s is None else min(expires_s, self.expires_s)
-        self.dialog = Dialog.from_request(self.request, self._tag, self.contact, self.flow)
+        self._most_s = MAX_EXPIRES_S if expires_s is None else min(expires_s, MAX_EXPIRES_S)
+        wanted = min(self._most_s, self.expires_s)
+        self.dialog = self._shared or Dialog.from_request(self.request, self._tag, self.contact, self.flow)
         self._core.add_dialog(self.dialog, self)
         self.is_active = True
         self._core.send_response(transaction, self._ok(self.request, wanted), now)
@@ -93,7 +104,10 @@ class Subscription:
     def notify(self, body: bytes, content_type: str, now: float) -> None:
         """Send the state. A subscription that is over takes it and does nothing."""
         left = max(0, round(self._expires_at - now))
-        self._notify(body, content_type, f"active;expires={left}" if left else "terminated;reason=timeout", now)
+        if left:
+            self._notify(body, content_type, f"active;expires={left}", now)
+        else:
+            self.terminate("timeout", now, body, content_type)
 
     def terminate(self, reason: str, now: float, body: bytes = b"", content_type: str = "") -> None:
         """End the subscription with a last NOTIFY (§4.2.2); reason: noresource, timeout, rejected, deactivated …"""
@@ -123,14 +137,15 @@ class Subscription:
     def _add_subscribe_headers(self, request: Request) -> None:
         request.headers.add("Event", self.event_value)
         request.headers.add("Accept", self._accept)
-        request.headers.add("Expires", self.expires_s)
+        request.headers.add("Expires", 0 if self._is_ending else self.expires_s)
 
     def end(self, now: float) -> None:
-        """Unsubscribe (§4.1.2.3)."""
-        self.expires_s = 0
-        self._refresh(now)
+        """Unsubscribe (§4.1.2.3); one that is not answered yet, as soon as it is."""
+        self._is_ending = True
+        self.refresh(now)
 
-    def _refresh(self, now: float) -> None:
+    def refresh(self, now: float) -> None:
+        """Subscribe for another while; the notifier then tells the whole state again (§4.1.2.2)."""
         if self.dialog is not None and not self._is_over:
             request = self.dialog.make_request("SUBSCRIBE", self._core.make_via(self.flow))
             self._add_subscribe_headers(request)
@@ -140,6 +155,9 @@ class Subscription:
         """A NOTIFY came (called by the endpoint); also the first one, which may come before the 200 (§4.1.2.4)."""
         request = transaction.request
         if self.dialog is None:
+            if not request.contacts or request.contacts[0].is_wildcard:
+                self._core.send_response(transaction, request.respond(400), now)
+                return
             self._adopt(Dialog.from_request(request, self._own_tag(), self.contact, self.flow))
         self._core.send_response(transaction, request.respond(200), now)
         if self._is_over:
@@ -156,21 +174,14 @@ class Subscription:
     def _adopt(self, dialog: Dialog) -> None:
         assert self.request is not None
         dialog.local_cseq = self.request.cseq.number
-        dialog.remote_cseq = None
         self.dialog = dialog
         self._core.add_dialog(dialog, self)
 
     # ---- both
 
     def receive_request(self, transaction: Transaction, now: float) -> None:
-        """A request inside the subscription's dialog (called by the endpoint)."""
+        """A request inside the subscription's dialog, in order (called by the endpoint)."""
         request = transaction.request
-        try:
-            if self.dialog is not None:
-                self.dialog.check_request(request)
-        except RemoteProtocolError as error:
-            self._core.send_response(transaction, request.respond(error.status), now)
-            return
         if request.method == "SUBSCRIBE" and self.is_notifier:
             self.receive_subscribe(transaction, now)
         elif request.method == "NOTIFY" and not self.is_notifier:
@@ -190,35 +201,65 @@ class Subscription:
         challenged = response.status in (401, 407)
         if challenged and self._core.retry_with_credentials(transaction, response, self.credentials, now) is not None:
             return
-        if response.status >= 300:
-            self._over(f"{response.status} {response.reason}")
-        elif transaction.request.method == "SUBSCRIBE":
+        if transaction.request.method == "NOTIFY":
+            if response.status >= 300 and response.status not in _PASSING:
+                self._over(f"{response.status} {response.reason}")
+        elif response.status < 300:
             self._on_subscribed(transaction.request, response, now)
+        elif not self.is_active or response.status not in _PASSING:
+            self._over(f"{response.status} {response.reason}")
 
     def _on_subscribed(self, request: Request, response: Response, now: float) -> None:
-        self.is_active = self.expires_s > 0
+        if self._is_over:
+            return
         if self.dialog is None:
             self._adopt(Dialog.from_response(request, response, self.contact, self.flow))
         else:
             self.dialog.refresh_target(response)
+        if self._is_ending:
+            self._on_unsubscribed(request, now)
+            return
+        self.is_active = True
         granted = self.expires_s if response.expires is None else min(response.expires, self.expires_s)
+        self._core.timers.start((self, "expire"), now + granted)
         if granted:
             self._core.timers.start((self, "refresh"), now + max(1.0, granted * REFRESH_AT))
 
+    def _on_unsubscribed(self, request: Request, now: float) -> None:
+        if request.expires:                                  # the answer to what went out before `end`
+            self.refresh(now)
+            return
+        self.is_active = False
+        self._core.timers.stop((self, "refresh"))
+        self._core.timers.start((self, "expire"), now + GIVE_UP)         # for the last NOTIFY
+
     def on_failure(self, transaction: Transaction, status: int, now: float) -> None:
-        """The peer is gone."""
-        self._over("no answer")
+        """No answer. A refresh that failed leaves the subscription as it was until it expires (§4.1.2.2)."""
+        if self.is_notifier or not self.is_active:
+            self._over("no answer")
+
+    def matches(self, request: Request) -> bool:
+        """Whether a SUBSCRIBE or NOTIFY in the dialog is of this subscription (RFC 6665 §4.5.2)."""
+        is_ours = self.is_notifier if request.method == "SUBSCRIBE" else not self.is_notifier
+        return is_ours and request.event[0] == self.package.lower() and _event_id(request) == self._event_id
+
+    def follow(self, flow: Flow) -> None:
+        """A request of the peer's came in order by this flow, see `Call.follow`."""
+        if flow.transport == self.flow.transport or self._is_flow_lost:
+            self.flow, self._is_flow_lost = flow, False
 
     def flow_lost(self, now: float) -> None:
-        """The connection that the subscription came over is gone."""
-        self._over("the connection was lost")
+        """The connection is gone: the peer may open another one; a NOTIFY that fails, or the time, ends the subscription."""
+        self._is_flow_lost = True
 
     def handle_timer(self, name: str, now: float) -> None:
-        """Time to refresh, or the subscriber did not."""
+        """Time to refresh, or it was not refreshed in time."""
         if name == "refresh":
-            self._refresh(now)
-        else:
+            self.refresh(now)
+        elif self.is_notifier:
             self.terminate("timeout", now)
+        else:
+            self._over("timeout")
 
     def _over(self, reason: str) -> None:
         if self._is_over:
@@ -227,5 +268,9 @@ class Subscription:
         self._core.timers.stop((self, "expire"))
         self._core.timers.stop((self, "refresh"))
         if self.dialog is not None:
-            self._core.remove_dialog(self.dialog)
+            self._core.remove_dialog(self.dialog, self)
         self._core.emit(events.SubscriptionTerminated(self, reason))
+
+
+def _event_id(request: Request) -> str | None:
+    return dict(request.event[1]).get("id")

@@ -40,6 +40,9 @@ class Timers:
         self._due[key] = at
         self._count += 1
         heapq.heappush(self._heap, (at, self._count, key))
+        if len(self._heap) > 2 * len(self._due) + 64:      # stopped timers would hold their owners for minutes
+            self._heap = [entry for entry in self._heap if self._due.get(entry[2]) == entry[0]]
+            heapq.heapify(self._heap)
 
     def stop(self, key: Key) -> None:
         """Forget a timer; one that does not run is no error."""

@@ -78,7 +78,6 @@ INVITE_SERVER: Table = {          # RFC 3261 figure 7 with RFC 6026 §8.7
     (_PROCEEDING, "send_1xx"): (_PROCEEDING, ("send",)),
     (_PROCEEDING, "send_2xx"): (_ACCEPTED, ("send", "start_L")),
     (_PROCEEDING, "send_refusal"): (_COMPLETED, ("send", "start_G", "start_H")),
-    (_PROCEEDING, "transport"): (_TERMINATED, ("fail",)),
     (_ACCEPTED, "request"): (_ACCEPTED, ()),
     (_ACCEPTED, "send_2xx"): (_ACCEPTED, ("send",)),
     (_ACCEPTED, "L"): (_TERMINATED, ()),
@@ -89,7 +88,9 @@ INVITE_SERVER: Table = {          # RFC 3261 figure 7 with RFC 6026 §8.7
     (_CONFIRMED, "I"): (_TERMINATED, ()),
 }
 
-SERVER: Table = {                 # RFC 3261 figure 8
+SERVER: Table = {                 # RFC 3261 figure 8; U: what the user has not answered in 64*T1 is of no use (RFC 4320 §4.2)
+    (_TRYING, "U"): (_TERMINATED, ()),
+    (_PROCEEDING, "U"): (_TERMINATED, ()),
     (_TRYING, "send_1xx"): (_PROCEEDING, ("send",)),
     (_TRYING, "send_2xx"): (_COMPLETED, ("send", "start_J")),
     (_TRYING, "send_refusal"): (_COMPLETED, ("send", "start_J")),
@@ -104,13 +105,13 @@ SERVER: Table = {                 # RFC 3261 figure 8
 TABLES = {Kind.INVITE_CLIENT: INVITE_CLIENT, Kind.CLIENT: CLIENT, Kind.INVITE_SERVER: INVITE_SERVER, Kind.SERVER: SERVER}
 START = {
     Kind.INVITE_CLIENT: (_CALLING, ("send", "start_A", "start_B")), Kind.CLIENT: (_TRYING, ("send", "start_E", "start_F")),
-    Kind.INVITE_SERVER: (_PROCEEDING, ()), Kind.SERVER: (_TRYING, ()),
+    Kind.INVITE_SERVER: (_PROCEEDING, ()), Kind.SERVER: (_TRYING, ("start_U",)),
 }
 """The state in which each machine begins, and what it does then."""
 
 _UNRELIABLE_ONLY = frozenset("AEG")
 _ZERO_IF_RELIABLE = frozenset("DIJK")
-_FIXED = {"B": GIVE_UP, "F": GIVE_UP, "H": GIVE_UP, "L": GIVE_UP, "M": GIVE_UP, "J": GIVE_UP, "D": TIMER_D, "I": T4, "K": T4}
+_FIXED = dict.fromkeys("BFHLMUJ", GIVE_UP) | {"D": TIMER_D, "I": T4, "K": T4}
 
 
 def event_of(status: int) -> str:

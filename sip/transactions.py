@@ -50,6 +50,11 @@ class Transactions:
 
     # ---- client side
 
+    @property
+    def has_unanswered(self) -> bool:
+        """Whether a request of ours still waits for its final response."""
+        return any(t.is_client and not t.final_status for t in self._by_id.values())
+
     def start_client(self, request: Request, flow: Flow, owner: User, now: float, attempt: int = 1) -> Transaction:
         """Send a request; its Via with a new branch is in place already. attempt: counts authentication rounds."""
         kind = Kind.INVITE_CLIENT if request.method == "INVITE" else Kind.CLIENT
@@ -89,6 +94,7 @@ class Transactions:
         self._servers[_server_key(request, request.method)] = transaction
         if not request.to.tag:
             self._merged[_merge_key(request)] = transaction
+        self._act(transaction, START[kind][1], now)
         return transaction
 
     def receive_again(self, transaction: Transaction, request: Request, now: float) -> None:
@@ -111,9 +117,12 @@ class Transactions:
 
     def flow_lost(self, flow: Flow, now: float) -> None:
         """A connection is gone: who waits for an answer over it is told at once."""
-        for transaction in [t for t in self._by_id.values() if t.flow.connection == flow.connection and t.is_client]:
-            if transaction.flow.transport == flow.transport and transaction.flow.remote == flow.remote:
-                self._act(transaction, transaction.handle("transport"), now, failure=503)
+        for transaction in [t for t in self._by_id.values() if t.is_client and t.flow.went_by(flow)]:
+            self._act(transaction, transaction.handle("transport"), now, failure=503)
+
+    def abandon(self, transaction: Transaction) -> None:
+        """Forget a transaction of which nothing is expected any more (an INVITE whose CANCEL did nothing, §9.1)."""
+        self._remove(transaction)
 
     # ---- inside
 
@@ -159,7 +168,7 @@ class Transactions:
     def _remove(self, transaction: Transaction) -> None:
         if self._by_id.pop(transaction.id, None) is None:
             return
-        for name in "ABDEFGHIJKLM":
+        for name in "ABDEFGHIJKLMU":
             self._timers.stop((transaction, name))
         request = transaction.request
         if transaction.is_client:

@@ -45,10 +45,13 @@ class Uri:
             if other is None or other["scheme"].lower() in ("sip", "sips"):
                 raise ParseError(f"a URI was expected, not {text[:40]!r}")
             return cls(other["scheme"].lower(), other["rest"], "")
-        port = number(match["port"], "port of a URI", 65535) if match["port"] else None
-        items = _uri_parameters(match["parameters"] or "")
-        host = match["host"].lower().strip("[]")
-        return cls(match["scheme"].lower(), match["user"], host, port, items, match["headers"] or "")
+        scheme, user, host, port, items, headers = match.groups()
+        if host[0] == "[":
+            host = host[1:-1]
+        return cls(
+            scheme.lower(), user, host.lower(), number(port, "port of a URI", 65535) if port else None,
+            _uri_parameters(items) if items else (), headers or "",
+        )
 
     def __str__(self) -> str:
         if not self.host:
@@ -105,8 +108,6 @@ class Uri:
 
 
 def _uri_parameters(text: str) -> Parameters:
-    if not text:
-        return ()
     items = []
     for piece in text[1:].split(";"):
         name, equals, value = piece.partition("=")

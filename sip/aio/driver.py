@@ -19,6 +19,7 @@ from sip.endpoint import Endpoint
 from sip.events import Event
 from sip.flow import Address, Flow
 
+MAX_ATTEMPTS = 16
 log = logging.getLogger(__name__)
 
 
@@ -31,8 +32,10 @@ class Driver:
         self._loop = asyncio.get_running_loop()
         self._udp: list[UdpSocket] = []
         self._streams = Streams(self)
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._fires_at = 0.0
         self._is_pumping = False
+        self._is_closed = False
         self.addresses: list[tuple[str, Address]] = []
 
     async def __aenter__(self) -> Driver:
@@ -47,13 +50,16 @@ class Driver:
 
     async def listen(self, host: str, port: int, *, tcp: bool = True) -> Address:
         """Bind UDP, and TCP on the same port; the address bound. Raises OSError when the port is taken."""
-        udp = UdpSocket(host, port, self._datagram_received)
-        try:
-            if tcp:
-                await self._streams.listen(host, udp.address[1])
-        except OSError:
-            udp.close()
-            raise
+        for attempt in range(MAX_ATTEMPTS):
+            udp = UdpSocket(host, port, self._datagram_received)
+            try:
+                if tcp:
+                    await self._streams.listen(host, udp.address[1])
+                break
+            except OSError:
+                udp.close()
+                if port or attempt == MAX_ATTEMPTS - 1:         # with port 0, UDP may get a number that TCP has in use
+                    raise
         self._udp.append(udp)
         self.addresses.append(("UDP", udp.address))
         if tcp:
@@ -73,7 +79,7 @@ class Driver:
 
     def pump(self) -> None:
         """Hand out events and bytes until the endpoint has none left; call it after each command."""
-        if self._is_pumping:
+        if self._is_pumping or self._is_closed:
             return
         self._is_pumping = True
         try:
@@ -94,22 +100,27 @@ class Driver:
     def _send(self) -> None:
         for data, flow in self.endpoint.datagrams_to_send():
             if flow.transport == "UDP":
-                for udp in self._udp:
-                    if udp.address[1] == flow.local[1] and (":" in udp.address[0]) == (":" in flow.remote[0]):
-                        udp.send(data, flow.remote)
-                        break
+                udp = self._socket_for(flow)
+                if udp is not None:
+                    udp.send(data, flow.remote)
             else:
                 self._streams.send(data, flow)
+
+    def _socket_for(self, flow: Flow) -> UdpSocket | None:
+        """The socket bound to the flow's own address, else one bound to all addresses."""
+        is_ipv6, port = ":" in flow.remote[0], flow.local[1]
+        usable = [udp for udp in self._udp if udp.address[1] == port and (":" in udp.address[0]) == is_ipv6]
+        return next((udp for udp in usable if udp.address == flow.local), usable[0] if usable else None)
 
     def _arm(self) -> None:
         due = self.endpoint.next_timer()
         if self._timer is not None:
-            if due is not None and self._timer.when() <= due and not self._timer.cancelled():
+            if due is not None and self._fires_at <= due:
                 return
             self._timer.cancel()
             self._timer = None
         if due is not None:
-            self._timer = self._loop.call_at(due, self._timer_fired)
+            self._timer, self._fires_at = self._loop.call_at(due, self._timer_fired), due
 
     def _timer_fired(self) -> None:
         self._timer = None
@@ -126,6 +137,11 @@ class Driver:
         except Exception:
             self.endpoint.counters["driver errors"] += 1
             log.exception("a message could not be handled")
+
+    def figures(self) -> dict[str, int]:
+        """Connections that are open, those that were refused, and datagrams that the system did not take."""
+        return {"connections": len(self._streams), "refused_connections": self._streams.refused,
+                "send_errors": sum(udp.send_errors for udp in self._udp)}
 
     # ---- what the streams tell
 
@@ -151,6 +167,7 @@ class Driver:
 
     async def close(self) -> None:
         """Close every socket; nothing is sent any more."""
+        self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
         await self._streams.close()

@@ -72,6 +72,9 @@ class Streams:
             return
         await self._serve(self._new_flow(local[:2], peer[:2]), reader, writer)
 
+    def __len__(self) -> int:
+        return len(self._connections)
+
     def _new_flow(self, local: Address, remote: Address) -> Flow:
         self._ids += 1
         return Flow(self._transport, (local[0], local[1]), (remote[0], remote[1]), self._ids)
