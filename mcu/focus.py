@@ -7,6 +7,7 @@ NOTIFY goes out at once and then at most once a second (RFC 4575 §3.9).
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 NOTIFY_INTERVAL_S = 1.0
 MAX_SUBSCRIPTIONS = 1000
+ORPHAN_S = 2.0
+"""How long who has left may take to unsubscribe by themselves: linphone 5.1 does, and answers a NOTIFY in between with 481."""
 
 
 @dataclass(slots=True)
@@ -183,9 +186,14 @@ class Focus:
         self._server.keep_record(member.leg.end(cause, status, reason, self._server.wallclock()))
         for subscription, owner in list(self._subscriptions.items()):
             if owner == member.id:
-                self._subscriptions[subscription] = None
+                del self._subscriptions[subscription]
+                self._server.call_at(self._server.now() + ORPHAN_S, functools.partial(self._end_orphan, subscription))
         self.conference.leave(member.id, self._server.now())
         self._carry_out()
+
+    def _end_orphan(self, subscription: Subscription) -> None:
+        if subscription.is_active:
+            subscription.terminate("noresource", self._server.now())
 
     def _member_of(self, call: Call) -> Member | None:
         return next((member for member in self.members.values() if member.leg.call is call), None)

@@ -303,3 +303,18 @@ def test_calling_where_nobody_is_says_so(target: str, words: str) -> None:
         house.live.dial("daily", target)
     house.run(1.0)
     assert house.switchboard.foci == {}
+
+
+def test_who_leaves_is_not_notified_of_it_and_their_subscription_ends_soon() -> None:
+    house = House(is_open=True)
+    alice, bob = house.phone("alice"), house.phone("bob")
+    alice.call(ROOM)
+    call = bob.call(ROOM)
+    bob.subscribe(ROOM)
+    house.run(2.0)
+    before = len(bob.notified())
+    call.hang_up(house.time)
+    house.run(1.5)
+    assert len(bob.notified()) == before
+    house.run(1.0)
+    assert bob.side.take(SubscriptionTerminated).reason == "noresource"
