@@ -6,6 +6,10 @@ import subprocess
 import time
 from pathlib import Path
 
+from pcap.frames import Datagram, udp_datagram
+from pcap.reader import read_packets
+from pcap.streams import Stream, rtp_streams
+
 
 class Capture:
     """`with Capture(path, "lo", "udp") as capture:` runs dumpcap; afterwards `capture.fields(…)` asks tshark."""
@@ -41,3 +45,12 @@ class Capture:
         options = [argument for name in names for argument in ("-e", name)]
         text = self.tshark("-Y", display_filter, "-T", "fields", *options)
         return [line.split("\t") for line in text.splitlines()]
+
+    def datagrams(self) -> list[Datagram]:
+        """All UDP datagrams of the capture."""
+        return [datagram for datagram in map(udp_datagram, read_packets(self.path)) if datagram is not None]
+
+    def streams_from(self, ports: tuple[int, int]) -> list[Stream]:
+        """The RTP streams that were sent from a port of the range: those of the server that has it."""
+        first, last = ports
+        return rtp_streams(datagram for datagram in self.datagrams() if first <= datagram.source[1] <= last)

@@ -153,9 +153,7 @@ class Crowd:
     def dial(self, room: str, hz: float, *, name: str = "", headers: Any = ()) -> Person:
         """Send the INVITE."""
         name = name or f"p{round(hz)}-{secrets.token_hex(2)}"
-        sock = socket.socket(type=socket.SOCK_DGRAM)
-        sock.setblocking(False)
-        sock.bind((self.host, 0))
+        sock = self._media_socket()
         port = sock.getsockname()[1]
         offer = negotiation.offer(CODECS, LocalMedia(self.host, port, port), session_id=1, version=1)
         call = self.endpoint.invite(
@@ -193,6 +191,12 @@ class Crowd:
         self.people.remove(person)
         self._close(person)
 
+    def rebind(self, person: Person) -> None:
+        """Send and receive media at another port from now on, as behind a NAT that forgot the old one."""
+        self._close(person)
+        person.sock = self._media_socket()
+        asyncio.get_running_loop().add_reader(person.sock.fileno(), self._on_media, person)
+
     async def say(self, person: Person, text: str) -> int:
         """Send a text inside the call; the status of the answer."""
         number = person.call.request("MESSAGE", body=text.encode(), content_type="text/plain", now=self.driver.now())
@@ -205,6 +209,12 @@ class Crowd:
             del self.messages[number]
 
     # ---- inside
+
+    def _media_socket(self) -> socket.socket:
+        sock = socket.socket(type=socket.SOCK_DGRAM)
+        sock.setblocking(False)
+        sock.bind((self.host, 0))
+        return sock
 
     def _flow(self) -> Flow:
         return self.driver.flow_to((self.server.host, self.server.port))

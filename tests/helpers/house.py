@@ -14,9 +14,10 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from mcu.addresses import Addresses
 from mcu.dialplan import Dialplan
 from mcu.directory import Directory
 from mcu.guard import Guard
@@ -165,7 +166,8 @@ class House:
     def __init__(self, *, is_open: bool = False, limits: Limits | None = None) -> None:
         self.time = 1000.0
         self.domain = DOMAIN
-        self.public_address: str | None = None
+        self.addresses = Addresses()
+        self.names: dict[str, list[Address]] = {}
         self.rooms: list[FakeRoom] = []
         self.records: dict[str, CallRecord] = {}
         self.random = random.Random(7)
@@ -227,15 +229,19 @@ class House:
         self.records[record.call_id] = record
 
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
-             headers: Iterable[tuple[str, object]] = ()) -> Call:
+             headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = ()) -> Call:
         """Send an INVITE."""
-        contact = own_contact(flow, from_.uri.user or "", None)
+        contact = own_contact(flow, from_.uri.user or "", self.addresses)
         return self.endpoint.invite(target, from_=from_, to=to, flow=flow, contact=contact, now=self.time, offer=offer,
-                                    headers=headers, data=data)
+                                    headers=headers, data=data, alternatives=alternatives)
 
-    def flow_to(self, uri: Uri) -> Flow:
-        """The way to an address."""
-        return Flow("UDP", HOUSE, (uri.host, uri.port or 5060))
+    def look_up(self, uri: Uri, found: Callable[[Sequence[Flow]], None], failed: Callable[[str], None]) -> None:
+        """The way to an address: at once where it is numeric, else out of `names`, half a second later."""
+        if uri.host[0].isdigit():
+            found([Flow("UDP", HOUSE, (uri.host, uri.port or 5060))])
+            return
+        flows = [Flow("UDP", HOUSE, address) for address in self.names.get(uri.host, [])]
+        self.call_at(self.time + 0.5, lambda: found(flows) if flows else failed(f"there is no way to {uri.host}"))
 
     def flow_of(self, located: Located) -> Flow | None:
         """The way to a phone."""

@@ -50,6 +50,10 @@ class Network:
         """The one address of a client."""
         return f"10.77.{index + 1}.2"
 
+    def client_interface(self, index: int) -> str:
+        """The one interface of a client besides its loopback."""
+        return f"{self.tag}c{index}"
+
     def in_server(self) -> tuple[str, ...]:
         """What to put before a command that runs at the server."""
         return ("ip", "netns", "exec", self.server)
@@ -72,7 +76,7 @@ class Network:
         _run(*self.in_server(), "sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward")
         for index in range(self.clients):
             name = self.client(index)
-            near, far = f"{self.tag}s{index}", f"{self.tag}c{index}"
+            near, far = f"{self.tag}s{index}", self.client_interface(index)
             _run("ip", "netns", "add", name)
             _run("ip", "link", "add", near, "type", "veth", "peer", "name", far)
             _run("ip", "link", "set", near, "netns", self.server)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -17,11 +18,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.helpers import tones
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = Path(__file__).resolve().parent / "clients"
 TONE_LEVEL_DBFS = -20.0
+LINPHONE_G722_DB = 6.02
+"""linphone 5.1.65 codes G.722 by one bit lower than FFmpeg and baresip 1.0.0 do, and decodes it by one bit higher."""
+PORTS, PORTS_EACH = (30000, 32000), 12
+"""Where clients take their ports, so many each: below those that Linux gives out by itself, so nobody comes in between."""
+PLAYS_ON_S = 5
+"""How much longer than the call its tone is: baresip hangs up where its file ends."""
 
 
 @dataclass
@@ -73,6 +82,13 @@ class Phone:
         """Send a signal to the whole process group of this client."""
         os.killpg(self.process.pid, number)
 
+    def kill_all(self) -> None:
+        """Kill the client and its script at once, as a machine does that loses its power: nothing more is sent."""
+        script = psutil.Process(self.process.pid)
+        for process in (*script.children(recursive=True), script):
+            process.kill()
+        self.process.wait(4)
+
     def stop(self) -> None:
         """End the process group: asked first, then made to."""
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -91,6 +107,7 @@ class Phones:
     def __init__(self, work: Path) -> None:
         self.work = work
         self.started: list[Phone] = []
+        self._first_port = random.randrange(*PORTS, PORTS_EACH)
 
     def __enter__(self) -> Phones:
         return self
@@ -104,7 +121,7 @@ class Phones:
         return self._client("baresip", uri, **options)
 
     def linphone(self, uri: str, **options: Any) -> Phone:
-        """A call by linphonec (Opus, G.722, PCMU, PCMA; UDP)."""
+        """A call by linphonec (Opus, G.722, PCMU, PCMA; UDP, TCP)."""
         return self._client("linphone", uri, **options)
 
     def sipp(self, uri: str, **options: Any) -> Phone:
@@ -124,14 +141,15 @@ class Phones:
         command = [*prefix, sys.executable, "-m", "softphone", *arguments, *extra]
         return self._start("confero", command, work, seconds + wait)
 
-    def _client(self, name: str, uri: str, *, tone: float | None = None, play: Path | None = None, seconds: float = 8,
+    def _client(self, name: str, uri: str, *, tone: float | None = None, level_dbfs: float = TONE_LEVEL_DBFS,
+                play: Path | None = None, seconds: float = 8,
                 codec: str = "", user: str = "", password: str = "", registrar: str = "", transport: str = "udp",
                 bind: str = "127.0.0.1", domain: str = "", dtmf: str = "", extra: tuple[str, ...] = (),
                 prefix: tuple[str, ...] = (), wait: float = 20) -> Phone:
         work = self._folder(name)
         if tone:
             play = work / "play.wav"
-            tones.make(play, tone, seconds=10, level_dbfs=TONE_LEVEL_DBFS)
+            tones.make(play, tone, seconds=int(seconds) + PLAYS_ON_S, level_dbfs=level_dbfs)
         command = [*prefix, sys.executable, str(CLIENTS / f"client_{name}.py"), "--uri", uri, "--seconds", str(seconds),
                    "--record", str(work / "rec.wav"), "--workdir", str(work / "w"), "--transport", transport,
                    "--bind", bind, "--wait", str(wait)]
@@ -147,9 +165,11 @@ class Phones:
         return work
 
     def _start(self, name: str, command: list[str], work: Path, limit_s: float) -> Phone:
+        environment = dict(os.environ, LAB_PORTS=f"{self._first_port}-{self._first_port + PORTS_EACH - 1}")
+        self._first_port += PORTS_EACH
         with (work / "out").open("wb") as out, (work / "err").open("wb") as errors:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, cwd=ROOT,
-                                       start_new_session=True)
+                                       start_new_session=True, env=environment)
         phone = Phone(name, process, work, limit_s, work / "rec.wav")
         self.started.append(phone)
         return phone
