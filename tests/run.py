@@ -8,6 +8,7 @@ skipped test fails its stage.
 
 from __future__ import annotations
 
+import faulthandler
 import sys
 import time
 
@@ -22,6 +23,8 @@ STAGES = (
     ("windows", "window and not long"),
 )
 LONG = (("long", "long"),)
+STAGE_LIMIT_S = 1500
+"""A stage that hangs is ended, with the stacks of all its threads, long before anybody's patience is."""
 
 
 class NothingSkipped:
@@ -40,8 +43,10 @@ def run_stage(name: str, marker: str, arguments: list[str]) -> int:
     """One pytest run; its exit status, or 1 when a test was skipped."""
     watcher = NothingSkipped()
     started = time.monotonic()
+    faulthandler.dump_traceback_later(STAGE_LIMIT_S, exit=True)
     print(f"\n=== {name}", flush=True)
     status = int(pytest.main(["-q", "-m", marker, "--durations=5", *arguments], plugins=[watcher]))
+    faulthandler.cancel_dump_traceback_later()
     print(f"=== {name}: {time.monotonic() - started:.0f} s", flush=True)
     if status == pytest.ExitCode.NO_TESTS_COLLECTED and arguments:
         return 0                        # a selection of one's own need not touch every stage

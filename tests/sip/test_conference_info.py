@@ -61,5 +61,6 @@ def test_numbers_that_are_none_count_as_nothing() -> None:
 @pytest.mark.parametrize("text", ["\udce5", "a\x0bb", "\x00", "\ufffe", "J\udcfcrgen", "<&\"'>"])
 def test_member_with_an_odd_name_or_contact_does_not_cost_the_others_their_roster(text: str) -> None:
     user = User(f"sip:{text}@a.example", text, ("attendee",), (Endpoint(f"sip:{text}@192.0.2.1", call_id=text),))
-    document = bytes(ConferenceInfo("sip:daily@b.example", 1, users=(user, User("sip:bob@b.example", "Bob")), display_text=text))
+    bob = User("sip:bob@b.example", "Bob")
+    document = bytes(ConferenceInfo("sip:daily@b.example", 1, users=(user, bob), display_text=text))
     assert [user.display_text for user in parse(document).users][1] == "Bob"
