@@ -14,16 +14,50 @@ import time
 
 from sip.errors import ParseError
 from sip.parser import parse_message
-from tests.helpers.netem import Address, Conditions, UdpRelay, redirect_sdp
+from tests.helpers.netem import Address, Conditions, Netem, UdpRelay, redirect_sdp
 
 NOWHERE = ("127.0.0.1", 9)
+PACKET_S = 0.02
+TARDY_S = 0.01
+WINDOW = 10
+"""A pause of the sender shifts all that follows; only the last packets are compared with."""
+
+
+class Punctuality:
+    """Watches what is pushed into a path. `tardy`: packets that their sender, short of a core, sent 10 ms and more too late."""
+
+    def __init__(self, path: Netem) -> None:
+        self._push = path.push
+        self._last: int | None = None
+        self._number = 0
+        self._transits: list[float] = []
+        path.push = self._watch  # type: ignore[method-assign]
+
+    def _watch(self, data: bytes, now: float) -> None:
+        if len(data) >= 12 and not 192 <= data[1] <= 223:
+            sequence = data[2] << 8 | data[3]
+            if self._last is not None:
+                self._number += ((sequence - self._last + 0x8000) & 0xFFFF) - 0x8000
+            self._last = sequence
+            self._transits.append(now - self._number * PACKET_S)
+        self._push(data, now)
+
+    @property
+    def tardy(self) -> int:
+        """How many there were."""
+        found = enumerate(self._transits)
+        return sum(transit - min(self._transits[max(0, i - WINDOW):i + 1]) > TARDY_S for i, transit in found)
 
 
 class CallRelay:
-    """Between one phone and a server. `port`: where the phone sends its SIP; `media`: the path of its RTP."""
+    """Between one phone and a server. `port`: where the phone sends its SIP; `media`: the path of its RTP.
+
+    sent_up, sent_down: how punctual phone and server were with what they sent.
+    """
 
     def __init__(self, server: Address, *, up: Conditions | None = None, down: Conditions | None = None, seed: int = 0) -> None:
         self.media = UdpRelay(NOWHERE, up=up, down=down, seed=seed)
+        self.sent_up, self.sent_down = Punctuality(self.media.up), Punctuality(self.media.down)
         self._server = server
         self._phone: Address | None = None
         self._inside, self._outside = (socket.socket(type=socket.SOCK_DGRAM) for _ in range(2))
