@@ -1,0 +1,28 @@
+"""Stock clients by codec and transport: of the whole matrix the cells that the room of all of them does not show.
+
+`python -m tests.scenarios.matrix` runs it all and prints it as a table.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from confero.testing import Server
+from tests.scenarios.matrix import ALL, Cell, run, table
+
+pytestmark = pytest.mark.interop
+
+CELLS = (
+    Cell("baresip", "g722", "udp", "room"), Cell("baresip", "pcma", "tcp", "room"), Cell("baresip", "opus", "udp", "echo"),
+    Cell("baresip", "pcmu", "tcp", "echo"), Cell("linphone", "opus", "tcp", "room"), Cell("linphone", "pcmu", "udp", "room"),
+    Cell("linphone", "pcma", "tcp", "echo"), Cell("sipp", "pcma", "udp", "room"), Cell("sipp", "pcma", "tcp", "echo"),
+)
+
+
+async def test_every_codec_and_transport_has_audio_both_ways(house: Server, tmp_path: Path) -> None:
+    assert set(CELLS) <= set(ALL)
+    outcomes = await run(house, CELLS, tmp_path / "calls")
+    assert len(outcomes) == len(CELLS)
+    assert not any(one.complaints for one in outcomes), "\n" + table(outcomes)

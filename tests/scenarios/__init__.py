@@ -1,0 +1,1 @@
+"""Scenarios that tests share and a person can run: `python -m tests.scenarios.matrix`."""
