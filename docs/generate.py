@@ -26,7 +26,7 @@ from softphone.words import call_failed, registration_failed
 REFERENCE = Path(__file__).resolve().parent / "reference"
 NOTICE = "<!-- Made from the code by `python -m docs.generate`; do not edit. -->"
 DEFAULTS = {"data": "the platform's data folder", "listen": "all addresses; loopback with `open`", "workers": "one a core",
-            "domain": "the machine's name", "public_address": "none"}
+            "domain": "the machine's name", "public_address": "none", "stun_server": "none"}
 """Defaults that are found out at run time, in words."""
 MEANINGS = {
     "data": "The folder of the database, the control socket and the lock. In a file, a relative path starts there.",
@@ -34,7 +34,10 @@ MEANINGS = {
     "sip_port": "The port of SIP, for UDP and TCP.",
     "domain": "The server's name and the realm of all passwords. It is fixed at the first start, or with the first account.",
     "rtp_ports": "The UDP ports of media. Each call takes two: an even one for RTP, the next one for RTCP.",
-    "public_address": "Behind NAT: the address that is written into SDP and Contact in place of our own.",
+    "public_address": "Behind NAT: the address that phones outside are told, in SDP, Contact and Via. `auto` asks "
+                      "`stun_server`.",
+    "stun_server": "Who is asked for the public address with `auto`, HOST or HOST:PORT. There is no default: nobody else is "
+                   "asked.",
     "open": "Anyone who reaches the server may call rooms, make rooms and be host.",
     "workers": "How many media processes are started.",
     "srtp": "Protection of media. This version has none, so any other value is refused.",

@@ -83,7 +83,7 @@ class UserCall:
         call, server = self._event.call, self._server
         call.data = self
         try:
-            self._room = server.open_media_room("mix")
+            self._room = server.open_media_room("relay")
         except MediaRefused as error:
             call.reject(error.status, error.reason, now=server.now())
             self._finish()
@@ -174,7 +174,7 @@ class UserCall:
         media = room.create_leg(server.new_id(), local_host=call.flow.local[0], signalling_host=call.flow.remote[0])
         record = begin_record(self._event.request, call, self._caller, None, server.wallclock())
         leg = CallLeg(call, media, self._caller, record)
-        contact = NameAddr(own_contact(call.flow, self._callee.name, server.public_address))
+        contact = NameAddr(own_contact(call.flow, self._callee.name, server.addresses))
         try:
             leg.accept(self._event.offer, contact, server.wallclock(), server.now())
         except (MediaRefused, LocalProtocolError) as error:
@@ -237,10 +237,10 @@ class UserCall:
                                  body=request.body, content_type=request.headers.get("Content-Type"))
 
     def pressed(self, leg_id: int, key: str) -> None:
-        """A key of one side goes to the other by INFO, for phones that take it; the tone itself is in no mix."""
+        """A key of one side goes by INFO to a phone that takes no telephone events; to others the room passes the event on."""
         for leg in self.legs:
             partner = self._partner(leg.call)
-            if leg.media.leg_id == leg_id and partner is not None and partner.call.is_up:
+            if leg.media.leg_id == leg_id and partner is not None and partner.call.is_up and _needs_info(leg, partner):
                 self._server.request(partner.call, "INFO", lambda status, reason: None,
                                      body=f"Signal={key}\r\nDuration=160\r\n".encode(), content_type="application/dtmf-relay")
 
@@ -271,3 +271,9 @@ class UserCall:
         if self._leg is not None and call is self._leg.call:
             return self._other
         return self._leg if self._other is not None and call is self._other.call else None
+
+
+def _needs_info(presser: CallLeg, partner: CallLeg) -> bool:
+    """Whether a key can't reach the partner in the media: not as an event, which it doesn't take, nor as a tone."""
+    pressed, takes = presser.media.negotiated, partner.media.negotiated
+    return pressed is not None and pressed.dtmf_receive is not None and takes is not None and takes.dtmf_send is None

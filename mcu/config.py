@@ -25,6 +25,8 @@ from mcu.storage.folder import default_folder
 
 EVERYWHERE = ("0.0.0.0", "::")
 LOOPBACK = ("127.0.0.1", "::1")
+AUTO = "auto"
+"""In place of a public address: ask the STUN server."""
 
 
 def default_workers() -> int:
@@ -47,6 +49,18 @@ def _to_address(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError
     return str(ipaddress.ip_address(value.strip("[]")))
+
+
+def _to_public_address(value: Any) -> Any:
+    return AUTO if value == AUTO else _to_address(value)
+
+
+def _to_server(value: Any) -> Any:
+    """HOST or HOST:PORT."""
+    match = re.fullmatch(r"([A-Za-z0-9](?:[A-Za-z0-9.\-]{0,252}))(?::([0-9]{1,5}))?", value) if isinstance(value, str) else None
+    if match is None or not 1 <= int(match[2] or 1) <= 65535:
+        raise ValueError
+    return value
 
 
 def _to_addresses(value: Any) -> Any:
@@ -83,7 +97,8 @@ class ServerConfig(BaseModel):
     sip_port: int = Field(5060, ge=1, le=65535)
     domain: Annotated[str | None, BeforeValidator(_to_domain)] = None
     rtp_ports: Annotated[tuple[int, int], BeforeValidator(_to_ports)] = (20000, 29999)
-    public_address: Annotated[str | None, BeforeValidator(_to_address)] = None
+    public_address: Annotated[str | None, BeforeValidator(_to_public_address)] = None
+    stun_server: Annotated[str | None, BeforeValidator(_to_server)] = None
     open: bool = False
     workers: int = Field(default_factory=default_workers, ge=1, le=256)
     srtp: Literal["off"] = "off"
@@ -128,7 +143,8 @@ EXPECTED = {
     "sip_port": "a number from 1 to 65535",
     "domain": "a domain such as meet.example.org",
     "rtp_ports": 'two ports from 1024 to 65535 such as "20000-29999"',
-    "public_address": "an IP address",
+    "public_address": "an IP address, or auto,",
+    "stun_server": "a server such as stun.example.org or 192.0.2.1:3478",
     "open": "true or false",
     "workers": "a number from 1 to 256",
     "drain_s": "a number of seconds from 0 to 86400",
@@ -154,9 +170,13 @@ def load(file: Path | None, flags: dict[str, Any]) -> ServerConfig:
         values["data"] = str(file.parent / Path(values["data"]).expanduser())
     given = {key: value for key, value in flags.items() if value is not None}
     try:
-        return ServerConfig(**{**values, **given})
+        config = ServerConfig(**{**values, **given})
     except ValidationError as error:
         raise ConfigError(_explain(error, str(file), text, set(given))) from error
+    if config.public_address == AUTO and config.stun_server is None:
+        raise ConfigError("public_address = \"auto\" needs a STUN server to ask, and none is asked unless it is named: "
+                          "stun_server = \"HOST\" in the configuration file")
+    return config
 
 
 def _read(file: Path) -> str:

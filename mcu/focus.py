@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mcu import conference as rules
@@ -100,8 +100,11 @@ class Focus:
         self._carry_out()
         return None
 
-    def dial(self, target: Uri, to: NameAddr, flow: Flow, identity: Identity) -> Call:
-        """Call somebody into the conference (RFC 4579 §5.5); whoever answers is a participant. Raises MediaRefused."""
+    def dial(self, target: Uri, to: NameAddr, flow: Flow, identity: Identity, alternatives: Sequence[Flow] = ()) -> Call:
+        """Call somebody into the conference (RFC 4579 §5.5); whoever answers is a participant. Raises MediaRefused.
+
+        alternatives: where the INVITE goes when the flow fails.
+        """
         server = self._server
         refusal = self.conference.check_invited()
         if refusal is not None:
@@ -110,7 +113,7 @@ class Focus:
         media = self._room.create_leg(participant_id, local_host=flow.local[0], signalling_host=flow.remote[0])
         try:
             call = server.dial(target, from_=NameAddr(Uri.parse(self.entity), self.name), to=to, flow=flow, offer=media.offer(),
-                               data=self)
+                               data=self, alternatives=alternatives)
         except MediaRefused:
             media.release()
             raise

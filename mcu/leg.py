@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mcu.addresses import Addresses
 from mcu.participant import Identity
 from mcu.storage.base import CallRecord
 from mcu.surroundings import Media, MediaRoom, Surroundings
@@ -100,7 +101,7 @@ def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identi
     media = room.create_leg(leg_id, local_host=call.flow.local[0], signalling_host=call.flow.remote[0])
     leg = CallLeg(call, media, identity, begin_record(event.request, call, identity, name, server.wallclock()))
     mark: Parameters = (("isfocus", None),) if is_focus else ()                     # RFC 4579 §4.1
-    contact = NameAddr(own_contact(call.flow, name, server.public_address), "", mark)
+    contact = NameAddr(own_contact(call.flow, name, server.addresses), "", mark)
     try:
         leg.accept(event.offer, contact, server.wallclock(), server.now())
     except MediaRefused:
@@ -118,8 +119,8 @@ def begin_record(request: Request, call: Call, identity: Identity, room: str | N
     )
 
 
-def own_contact(flow: Flow, user: str, public_address: str | None) -> Uri:
+def own_contact(flow: Flow, user: str, addresses: Addresses) -> Uri:
     """Where requests inside a call over this flow reach us."""
     host, port = flow.local
     parameters = () if flow.transport == "UDP" else (("transport", flow.transport.lower()),)
-    return Uri("sip", user or None, public_address or host, port, parameters)
+    return Uri("sip", user or None, addresses.towards(host, flow.remote[0]), port, parameters)

@@ -60,12 +60,11 @@ class LiveView:
     def dial(self, room: str, target: str) -> int:
         """See Live."""
         try:
-            calls = self._switchboard.dial(room.lower(), target)
+            return self._switchboard.dial(room.lower(), target)
         except (LookupError, ValueError, MediaRefused) as error:
             raise CommandError(error.args[0] if error.args else str(error)) from None
         finally:
             self._changed()
-        return len(calls)
 
     def set_locked(self, room: str, locked: bool) -> None:
         """See Live."""

@@ -19,21 +19,21 @@ from mcu.engine.notices import AddressLearnt, DtmfPressed, RoomLost, SpeakersCha
 from mcu.errors import ProtocolError
 from rtp.kernel import LegSpec, LegStatistics
 
-VERSION = 1
+VERSION = 2
 MAX_MESSAGE = 1024
 """The longest message, a leg with all its texts, has half of it."""
 MAX_TEXT = 255
 MAX_SPEAKERS = 64
-ROOM_KINDS = ("mix", "echo", "tone", "music")
+ROOM_KINDS = ("mix", "echo", "tone", "music", "relay")
 SOUNDS = ("tone", "music", "join", "leave", "closing", "muted", "unmuted")
 """The sounds that a worker makes by itself."""
 CODECS = ("pcmu", "pcma", "g722", "opus")
 
 Address = tuple[str, int]
 _HEAD = struct.Struct("!BBI")
-_LEG = struct.Struct("!IBHBBbBBBIHI")
+_LEG = struct.Struct("!IBHBBbBBBIHIb")
 _HEARTBEAT = struct.Struct("!IIQIII")
-_FIGURES = struct.Struct("!IQQQQQQQQQffhffQHI?")
+_FIGURES = struct.Struct("!IQQQQQQQQQffhffQHI?Q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +215,14 @@ _FLAGS = ("is_heard", "hears", "is_muted", "rtcp_mux")
 def _write_spec(spec: LegSpec) -> bytes:
     flags = sum(1 << bit for bit, name in enumerate(_FLAGS) if getattr(spec, name))
     fixed = _LEG.pack(spec.leg_id, CODECS.index(spec.codec), flags, spec.send_type, spec.receive_type, spec.dtmf_type,
-                      spec.ptime_ms, spec.level_extension, spec.mixer_extension, spec.ssrc, spec.sequence, spec.timestamp)
+                      spec.ptime_ms, spec.level_extension, spec.mixer_extension, spec.ssrc, spec.sequence, spec.timestamp,
+                      spec.dtmf_send_type)
     addresses = _address(spec.remote) + _address(spec.remote_rtcp)
     return fixed + addresses + _text(spec.signalling_host) + _text(spec.cname) + _text(spec.fmtp)
 
 
 def _read_spec(read: _Fields) -> LegSpec:
-    leg_id, codec, flags, send, receive, dtmf, ptime, level, mixer, ssrc, sequence, timestamp = read.take(_LEG)
+    leg_id, codec, flags, send, receive, dtmf, ptime, level, mixer, ssrc, sequence, timestamp, dtmf_send = read.take(_LEG)
     if ptime not in range(10, 61, 10):
         raise ValueError(f"a packet time of {ptime} ms")
     remote, remote_rtcp = read.address(), read.address()
@@ -229,7 +230,7 @@ def _read_spec(read: _Fields) -> LegSpec:
     switches = {name: bool(flags & 1 << bit) for bit, name in enumerate(_FLAGS)}
     return LegSpec(leg_id, -1, -1, CODECS[codec], send, receive, dtmf, ptime, remote, remote_rtcp, switches["rtcp_mux"],
                    signalling_host, ssrc, sequence, timestamp, cname, switches["is_heard"], switches["hears"],
-                   switches["is_muted"], level, mixer, fmtp)
+                   switches["is_muted"], level, mixer, fmtp, dtmf_send)
 
 
 # ---- figures of a leg

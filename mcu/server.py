@@ -13,18 +13,18 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
-from ipaddress import ip_address
 from typing import Any
 
 import uvloop
 
+from mcu.addresses import Addresses, networks_at_hand
 from mcu.administration import Administration
 from mcu.api import control
 from mcu.b2bua import UserCall
-from mcu.config import EVERYWHERE, ServerConfig
+from mcu.config import AUTO, EVERYWHERE, ServerConfig
 from mcu.dialplan import Dialplan
 from mcu.directory import Directory
 from mcu.engine.notices import DtmfPressed, LegSilent, MediaNotice, RoomLost, SpeakersChanged
@@ -36,6 +36,7 @@ from mcu.leg import own_contact
 from mcu.live import LiveView
 from mcu.location import Located, MemoryLocationStore
 from mcu.participant import ParticipantId
+from mcu.public_address import ask_stun
 from mcu.registrar import Registrar
 from mcu.storage.base import CallRecord, Storage
 from mcu.storage.folder import DataLock
@@ -44,17 +45,24 @@ from mcu.surroundings import MediaRoom
 from mcu.switchboard import Limits, Switchboard
 from mcu.welcome import Welcome
 from sip.aio.driver import Driver
+from sip.aio.resolver import DnsResolver, find
 from sip.endpoint import Endpoint, EndpointSettings
 from sip.events import Event
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.invite import Call
+from sip.routing import Destination, Lookup, NoRoute
 from sip.uri import Uri
 
 log = logging.getLogger(__name__)
 
 PROBE_EVERY_S = 30.0
 """How often phones that send no media are asked whether they are there, and bindings that ran out are dropped."""
+STUN_EVERY_S = 300.0
+"""How often the public address is asked for once it is known: a provider may change it."""
+TRANSPORTS = ("UDP", "TCP")
+MAX_LOOKUPS = 100
+"""Names that are looked up at once; a dial command is one."""
 GOODBYE_S = 0.5
 """How long the answers to our BYEs are waited for when the server stops."""
 HURRY_S = 2.0
@@ -67,7 +75,9 @@ class Server:
     def __init__(self, config: ServerConfig, storage: Storage, directory: Directory) -> None:
         self.config = config
         self.domain = directory.domain
-        self.public_address = config.public_address
+        self.addresses = Addresses(None if config.public_address == AUTO else config.public_address, networks_at_hand())
+        self._resolver = DnsResolver()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._storage = storage
         self._ids: set[int] = set()
@@ -75,7 +85,8 @@ class Server:
         self.driver = Driver(self.endpoint, self._receive_event)
         self.pool = WorkerPool(
             EngineSettings(workers=config.workers, first_port=config.rtp_ports[0], last_port=config.rtp_ports[1],
-                           public_address=config.public_address), self._receive_notice)
+                           addresses=self.addresses), self._receive_notice)
+        self.endpoint.told_host = lambda flow: self.addresses.towards(flow.local[0], flow.remote[0])
         dialplan = Dialplan(self.domain, lambda name: directory.account(name) is not None)
         store = MemoryLocationStore(storage.put_binding, storage.delete_binding)
         store.load(storage.bindings())
@@ -102,7 +113,11 @@ class Server:
         self._loop.call_at(when, self._act, action)
 
     def _act(self, action: Callable[[], None]) -> None:
-        action()
+        try:
+            action()
+        except Exception:
+            self.endpoint.counters["handler errors"] += 1
+            log.exception("something that was due could not be done")
         self.driver.pump()
 
     def new_id(self) -> ParticipantId:
@@ -121,25 +136,64 @@ class Server:
         self._storage.put_call(record)
 
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
-             headers: Iterable[tuple[str, object]] = ()) -> Call:
-        """Send an INVITE of ours."""
-        contact = own_contact(flow, from_.uri.user or "", self.public_address)
+             headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = ()) -> Call:
+        """Send an INVITE of ours. alternatives: where it goes when the flow fails."""
+        contact = own_contact(flow, from_.uri.user or "", self.addresses)
         return self.endpoint.invite(target, from_=from_, to=to, flow=flow, contact=contact, now=self.now(), offer=offer,
-                                    headers=headers, data=data)
+                                    headers=headers, data=data, alternatives=alternatives)
 
-    def flow_to(self, uri: Uri) -> Flow:
-        """The way to an address. Raises ValueError, in words, when the URI names no address that can be reached."""
-        transport = (uri.parameter("transport") or "udp").upper()
+    def look_up(self, uri: Uri, found: Callable[[Sequence[Flow]], None], failed: Callable[[str], None]) -> None:
+        """Find the way to a URI (RFC 3263); see Surroundings."""
         try:
-            host = str(ip_address(uri.host))
-        except ValueError:
-            raise ValueError(f"{uri.host} is no address; this version looks up no names") from None
-        if transport not in ("UDP", "TCP"):
-            raise ValueError(f"no {transport} in this version")
+            lookup = Lookup(uri, transports=TRANSPORTS)
+        except NoRoute as error:
+            failed(str(error))
+            return
+        if lookup.destinations:
+            self._reach(uri, lookup.destinations, found, failed)
+            return
+        if len(self._tasks) >= MAX_LOOKUPS:
+            failed("too many names are being looked up just now")
+            return
+        task = self._loop.create_task(self._find(uri, found, failed))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _find(self, uri: Uri, found: Callable[[Sequence[Flow]], None], failed: Callable[[str], None]) -> None:
         try:
-            return self.driver.flow_to((host, uri.port or 5060), transport)
-        except OSError as error:
-            raise ValueError(f"{uri.host} can't be reached: {error.strerror or error}") from None
+            destinations = await find(uri, self._resolver, transports=TRANSPORTS)
+        except NoRoute as error:
+            reason = str(error)
+            self._act(lambda: failed(reason))
+            return
+        self._act(lambda: self._reach(uri, destinations, found, failed))
+
+    def _reach(self, uri: Uri, destinations: Sequence[Destination], found: Callable[[Sequence[Flow]], None],
+               failed: Callable[[str], None]) -> None:
+        """Hand on the flows to those destinations that a socket of ours reaches."""
+        flows, reason = [], ""
+        for destination in destinations:
+            try:
+                flows.append(self.driver.flow_to((destination.host, destination.port), destination.transport))
+            except OSError as error:
+                reason = error.strerror or str(error)
+        if flows:
+            found(flows)
+        else:
+            failed(f"{uri.host} can't be reached: {reason}")
+
+    async def learn_public_address(self) -> None:
+        """Ask the STUN server, where one is to be asked; what it says holds for calls from now on."""
+        if self.config.public_address != AUTO or self.config.stun_server is None:
+            return
+        try:
+            address = await ask_stun(self.config.stun_server, self._resolver)
+        except McuError as error:
+            log.warning("no public address", extra={"reason": str(error)})
+            return
+        if address != self.addresses.public:
+            log.info("public address", extra={"address": address})
+        self.addresses.public = address
 
     def flow_of(self, located: Located) -> Flow | None:
         """The way to a registered phone: the flow of its REGISTER, or a new one to the same address after a restart."""
@@ -202,15 +256,22 @@ class Server:
         return list(addresses)
 
     async def look_after(self) -> None:
-        """Ask quiet phones and drop old bindings, until cancelled."""
+        """Ask quiet phones, drop old bindings, notice new addresses of ours, until cancelled."""
+        ask_again_at = self.now() + (STUN_EVERY_S if self.addresses.public else 0.0)
         while True:
             await asyncio.sleep(PROBE_EVERY_S)
+            self.addresses.networks = networks_at_hand()
+            if self.now() >= ask_again_at:
+                await self.learn_public_address()
+                ask_again_at = self.now() + (STUN_EVERY_S if self.addresses.public else 0.0)
             self.switchboard.registrar.expire(self.wallclock())
             self.switchboard.probe_quiet_legs()
             self.driver.pump()
 
     async def say_goodbye(self) -> None:
         """Hang up on everybody, and give the BYEs a moment to arrive."""
+        for task in list(self._tasks):
+            task.cancel()
         self.switchboard.shut_down("the server is shutting down")
         self.driver.pump()
         if self.endpoint.next_timer() is not None:
@@ -242,11 +303,13 @@ async def run(config: ServerConfig) -> int:
         await stack.enter_async_context(server.driver)
         await stack.enter_async_context(server.pool)
         await server.listen()
+        await server.learn_public_address()
         live = LiveView(server.switchboard, server.driver.pump, server.figures)
         administration = Administration(directory, storage, live, max_members=config.max_members)
         await stack.enter_async_context(control.ControlServer(config.data / control.FILE_NAME, administration.execute, lock))
         administrator = directory.make_first_administrator()
-        print(Welcome(config, directory, server.driver.addresses, administrator), flush=True)
+        shown = config.model_copy(update={"public_address": server.addresses.public})
+        print(Welcome(shown, directory, server.driver.addresses, administrator), flush=True)
         log.info("ready")
         looking = asyncio.create_task(server.look_after())
         await stopping.wait()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from mcu.addresses import Addresses
 from mcu.location import Located
 from mcu.participant import ParticipantId
 from mcu.storage.base import CallRecord
@@ -56,7 +57,7 @@ class Surroundings(Protocol):
     """What a role asks of the server that it lives in."""
 
     domain: str
-    public_address: str | None
+    addresses: Addresses
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -77,11 +78,14 @@ class Surroundings(Protocol):
         """Write a call record behind."""
 
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
-             headers: Iterable[tuple[str, object]] = ()) -> Call:
-        """Send an INVITE of ours."""
+             headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = ()) -> Call:
+        """Send an INVITE of ours. alternatives: where it goes when the flow fails."""
 
-    def flow_to(self, uri: Uri) -> Flow:
-        """The way to an address. Raises ValueError, in words, when the URI names no address that can be reached."""
+    def look_up(self, uri: Uri, found: Callable[[Sequence[Flow]], None], failed: Callable[[str], None]) -> None:
+        """Find the way to a URI (RFC 3263), and call `found` with the flows in the order to try, or `failed` with words.
+
+        For a numeric address that is done before this returns.
+        """
 
     def flow_of(self, located: Located) -> Flow | None:
         """The way to a registered phone, None when there is none any more."""

@@ -10,7 +10,7 @@ import functools
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,7 +25,7 @@ from mcu.placement import MemoryPlacement, RoomPlacement
 from mcu.policy import Policy
 from mcu.registrar import Registrar
 from mcu.services import ServiceRole
-from mcu.storage.base import Account, RoomRecord
+from mcu.storage.base import Account, CallRecord, RoomRecord
 from mcu.surroundings import Surroundings
 from sip import events
 from sip.errors import ParseError
@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 Role = Focus | ServiceRole | UserCall
 """What a call can belong to."""
+Phone = tuple[Uri, NameAddr, Flow, Identity, list[Flow]]
+"""What to call: request URI, To, the way there, whose it is, and other ways."""
 ALPHABET = "abcdefghjkmnpqrstuvwxyz"
 """Letters of the names of new meetings: none that is read as another."""
 
@@ -255,8 +257,46 @@ class Switchboard:
             if name not in self.foci and self._names.room(name) is None:
                 return name
 
-    def dial(self, room: str, target: str) -> list[Call]:
-        """Call a user's phones, or a SIP URI, into a room. Raises LookupError, ValueError or MediaRefused, in words."""
+    def dial(self, room: str, target: str) -> int:
+        """Call a user's phones, or a SIP URI, into a room; how many phones are called.
+
+        A name that has to be looked up counts as one phone; when nothing comes of it, the record of the call says why. Raises
+        LookupError, ValueError or MediaRefused, in words.
+        """
+        phones = self._phones_at(target)
+        if isinstance(phones, Uri):
+            return self._dial_out(room, phones)
+        return len(self._dial_all(room, phones))
+
+    def _dial_out(self, room: str, uri: Uri) -> int:
+        """Call an address of somebody else's: at once where it is numeric, else when its name has been looked up."""
+        if room not in self.foci and self._policy_for(room) is None:
+            raise LookupError(f"there is no room {room!r}")
+        to, identity = NameAddr(uri.without_parameters()), Identity(str(uri), clean_name(uri.user or "") or uri.host)
+        is_later = False
+
+        def found(flows: Sequence[Flow]) -> None:
+            alternatives = [flow for flow in flows[1:] if flow.local[0] == flows[0].local[0]]      # our SDP holds for those
+            try:
+                self._dial_all(room, [(uri, to, flows[0], identity, alternatives)])
+            except (LookupError, MediaRefused) as error:
+                if not is_later:
+                    raise
+                failed(str(error))
+
+        def failed(reason: str) -> None:
+            if not is_later:
+                raise ValueError(reason)
+            log.warning("a call out of a room could not be made", extra={"room": room, "reason": reason})
+            now = self.server.wallclock()
+            self.server.keep_record(CallRecord(secrets.token_hex(12), room, None, str(to.uri), identity.display_name, "", "",
+                                               "", now, ended_at=now, cause="rejected", status=404, reason=reason))
+
+        self.server.look_up(uri, found, failed)
+        is_later = True
+        return 1
+
+    def _dial_all(self, room: str, phones: Iterable[Phone]) -> list[Call]:
         focus = self.foci.get(room)
         if focus is None:
             policy = self._policy_for(room)
@@ -264,12 +304,13 @@ class Switchboard:
                 raise LookupError(f"there is no room {room!r}")
             focus = self.foci[room] = Focus(room, policy, self.server, self._closed)
         try:
-            calls = [focus.dial(*found) for found in self._phones_at(target)]
+            calls = [focus.dial(*phone) for phone in phones]
         finally:
             focus.put_away_if_unused()
         return calls
 
-    def _phones_at(self, target: str) -> Iterator[tuple[Uri, NameAddr, Flow, Identity]]:
+    def _phones_at(self, target: str) -> list[Phone] | Uri:
+        """The phones of a user of ours, or the address of somebody else."""
         if ":" in target or "@" in target:
             try:
                 uri = Uri.parse(target if ":" in target.partition("@")[0] else f"sip:{target}")
@@ -277,9 +318,7 @@ class Switchboard:
                 raise ValueError(str(error)) from None
             what = self._dialplan.resolve(uri)
             if not isinstance(what, UserCalled):
-                name = clean_name(uri.user or "") or uri.host
-                yield uri, NameAddr(uri.without_parameters()), self.server.flow_to(uri), Identity(str(uri), name)
-                return
+                return uri
             target = what.name
         account = self._names.account(target)
         if account is None:
@@ -290,9 +329,7 @@ class Switchboard:
         ways = [(located, self.server.flow_of(located)) for located in self.registrar.store.get(account.name)]
         if not any(flow for _, flow in ways):
             raise LookupError(f"{account.name} has no phone registered")
-        for located, flow in ways:
-            if flow is not None:
-                yield Uri.parse(located.binding.contact), aor, flow, identity
+        return [(Uri.parse(located.binding.contact), aor, flow, identity, []) for located, flow in ways if flow is not None]
 
     # ---- other requests
 

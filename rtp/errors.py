@@ -1,4 +1,4 @@
-"""The errors of the RTP package (RFC 3550, RFC 8866, RFC 3264)."""
+"""The errors of the RTP package (RFC 3550, RFC 8866, RFC 3264, RFC 3711, RFC 5763)."""
 
 from __future__ import annotations
 
@@ -17,3 +17,19 @@ class NegotiationFailed(RtpError):
 
 class CodecError(RtpError):
     """A codec is missing, or could not make sense of a payload."""
+
+
+class AuthenticationFailed(RtpError):
+    """A protected packet that is dropped. `reason`: `tag`, `replay`, `malformed` or `source` (too many SSRCs)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"SRTP: packet dropped ({reason})")
+        self.reason = reason
+
+
+class KeyExhausted(RtpError):
+    """A packet cannot be protected: the key's life is over, or its index was used before (it would repeat a nonce)."""
+
+
+class HandshakeFailed(RtpError):
+    """DTLS or TLS did not come to an end that can be trusted; the text says why, for a person."""

@@ -10,6 +10,7 @@ from sip.events import Event
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.message import Request, Response
+from sip.settings import EndpointSettings
 from sip.timers import Timers
 from sip.transaction import Transaction
 from sip.transactions import User
@@ -20,6 +21,7 @@ class Core(Protocol):
     """The endpoint as its parts see it."""
 
     timers: Timers
+    settings: EndpointSettings
 
     def emit(self, event: Event) -> None:
         """Queue an event for the user."""
@@ -44,6 +46,9 @@ class Core(Protocol):
     ) -> Request | None:
         """Answer a challenge: the request sent again with credentials, or None when that can't be (§22.2)."""
 
+    def send_again(self, transaction: Transaction, request: Request, now: float, attempt: int = 1) -> Transaction:
+        """Send a request that was refused once more, changed, with a new branch and the next CSeq (§8.1.3.5)."""
+
     def send_response(self, transaction: Transaction, response: Response, now: float) -> None:
         """Answer through a server transaction."""
 
@@ -52,6 +57,15 @@ class Core(Protocol):
 
     def remove_dialog(self, dialog: Dialog, owner: object) -> None:
         """The owner has no more use for a dialog."""
+
+    def touch_flow(self, flow: Flow, now: float) -> None:
+        """Send a request inside each dialog that goes by a flow, so that the peer learns where we are now."""
+
+    def close_flow(self, flow: Flow) -> None:
+        """Have the connection closed that a flow goes by."""
+
+    def forget_unconfirmed(self, owner: object) -> None:
+        """A subscription that never got a dialog is over."""
 
     def abandon(self, transaction: Transaction) -> None:
         """Forget a transaction of which nothing is expected any more."""

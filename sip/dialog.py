@@ -20,7 +20,7 @@ DialogId = tuple[str, str, str]
 
 @dataclass(slots=True, eq=False)
 class Dialog:
-    """One dialog. `local` and `remote` carry their tags; `contact` is our own."""
+    """One dialog. `local` and `remote` carry their tags; `contact` is our own; `referrals`: how many REFERs came in it."""
 
     call_id: str
     local: NameAddr
@@ -31,6 +31,7 @@ class Dialog:
     routes: list[NameAddr] = field(default_factory=list)
     local_cseq: int = 0
     remote_cseq: int | None = None
+    referrals: int = 0
 
     @classmethod
     def from_request(cls, request: Request, local_tag: str, contact: Uri, flow: Flow) -> Dialog:

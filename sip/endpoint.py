@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from weakref import WeakSet
 
 from sip import events
@@ -17,13 +16,19 @@ from sip.auth import DigestClient
 from sip.dialog import Dialog, DialogId
 from sip.errors import ParseError, RemoteProtocolError
 from sip.events import Event
-from sip.flow import Flow
+from sip.flow import Address, Flow
 from sip.grammar import split_first
 from sip.headers import Headers, NameAddr
-from sip.invite import ALLOW, Call, Outgoing, check_invite
+from sip.invite import Call, check_invite
 from sip.message import Request, Response
+from sip.outgoing import Outgoing
 from sip.parser import StreamFramer, parse_message, salvage
+from sip.refer import Reference, Referral, write_refer
 from sip.registration import Registration
+from sip.replaces import OPTION as REPLACES
+from sip.replaces import replaces_of
+from sip.session_timer import is_too_small
+from sip.settings import EndpointSettings as EndpointSettings
 from sip.subscription import Subscription
 from sip.timers import Timers
 from sip.transaction import Transaction
@@ -31,42 +36,33 @@ from sip.transactions import MAGIC, Transactions, User
 from sip.uri import Uri
 
 Admission = Callable[[Request, Flow, float], Response | None]
-MAX_TRANSACTIONS = 20000
-MAX_DIALOGS = 10000
 MAX_USAGES = 8
 """Subscriptions inside the dialog of one call: a phone has one or two."""
-_ONLY_IN_DIALOGS = frozenset(("BYE", "NOTIFY", "UPDATE", "INFO"))
+_ONLY_IN_DIALOGS = frozenset(("BYE", "NOTIFY", "UPDATE", "INFO", "PRACK"))
 _TARGETS = frozenset(("INVITE", "SUBSCRIBE", "NOTIFY", "UPDATE", "REGISTER"))
 """Methods whose Contact we use."""
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointSettings:
-    """What an endpoint says of itself, and its limits."""
-
-    user_agent: str = "Confero"
-    allow: str = ALLOW
-    supported: frozenset[str] = frozenset()
-    max_transactions: int = MAX_TRANSACTIONS
-    max_dialogs: int = MAX_DIALOGS
-
-
 class Endpoint:
-    """The core of a user agent. entropy: gives n random bytes. `admit` may refuse a stranger's request without state."""
+    """The core of a user agent. entropy: gives n random bytes. `admit` may refuse a stranger's request without state;
+    `told_host` is the address of ours that stands in Via and Contact, for those behind NAT."""
 
     def __init__(self, settings: EndpointSettings, entropy: Callable[[int], bytes]) -> None:
         self.settings = settings
         self.timers = Timers()
         self.counters: Counter[str] = Counter()
         self.admit: Admission | None = None
+        self.told_host: Callable[[Flow], str] = lambda flow: flow.local[0]
         self._entropy = entropy
         self._events: deque[Event] = deque()
         self._out: list[tuple[bytes, Flow]] = []
+        self._closing: list[Flow] = []
         self._transactions = Transactions(self.transmit, self.timers)
         self._dialogs: dict[DialogId, Call | Subscription] = {}
         self._usages: dict[DialogId, list[Subscription]] = {}        # in a dialog of another owner, RFC 5057
         self._unconfirmed: dict[tuple[str, str], Subscription] = {}
         self._registrations: WeakSet[Registration] = WeakSet()
+        self._by_flow: dict[tuple[str, Address], WeakSet[Call | Subscription]] = {}
         self._framers: dict[int, StreamFramer] = {}
         self._tag_key = entropy(16)
         self._allowed = frozenset(method.strip() for method in settings.allow.split(",")) | {"REGISTER", "ACK"}
@@ -76,7 +72,7 @@ class Endpoint:
     def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
         """A UDP datagram came. Never raises for what is in it."""
         if len(data) < 20 or not 33 <= data[0] <= 126:      # STUN, keep-alives, junk
-            self.counters["junk"] += 1
+            self.counters["keep-alives" if data in (b"", b"\0", b"\0\0\0\0", b"\r\n", b"\r\n\r\n") else "junk"] += 1
             return
         self._receive(data, flow, now)
 
@@ -94,7 +90,13 @@ class Endpoint:
         for _ in range(min(framer.pongs_due, 4)):
             self.transmit(b"\r\n", flow)
         framer.pongs_due = 0
+        if framer.has_lone_break and self._receive_pong(flow):
+            framer.drop_lone_break()
         return True
+
+    def _receive_pong(self, flow: Flow) -> bool:
+        waiting = (one.keep_alive for one in self._registrations if one.keep_alive is not None and one.flow.went_by(flow))
+        return sum(keep_alive.receive_pong() for keep_alive in waiting) > 0
 
     def is_waiting_for_rest(self, flow: Flow) -> bool:
         """Whether a message on this connection has begun and its rest has not come."""
@@ -105,10 +107,17 @@ class Endpoint:
         """A connection was closed, or could not be opened."""
         self._framers.pop(flow.connection, None)
         self._transactions.flow_lost(flow, now)
-        usages = [usage for shared in self._usages.values() for usage in shared]
-        for owner in [*self._dialogs.values(), *usages, *self._registrations]:
+        owners = self._by_flow.pop((flow.transport, flow.remote), ())
+        for owner in [*owners, *self._registrations]:
             if owner.flow.went_by(flow):
                 owner.flow_lost(now)
+            elif not isinstance(owner, Registration):
+                self._note_flow(owner)
+
+    def _note_flow(self, owner: Call | Subscription) -> None:
+        """Remember whom the loss of a connection concerns."""
+        if owner.flow.is_reliable:
+            self._by_flow.setdefault((owner.flow.transport, owner.flow.remote), WeakSet()).add(owner)
 
     def next_timer(self) -> float | None:
         """When `handle_timer` wants to be called, None when no timer runs."""
@@ -145,14 +154,23 @@ class Endpoint:
 
     def invite(self, target: Uri, *, from_: NameAddr, flow: Flow, contact: Uri, now: float, to: NameAddr | None = None,
                offer: bytes | None = None, credentials: DigestClient | None = None,
-               headers: Iterable[tuple[str, object]] = (), data: object = None) -> Call:
-        """Call somebody. offer: None leaves the offer to the peer; contact: where requests in the call reach us."""
+               headers: Iterable[tuple[str, object]] = (), data: object = None, max_forwards: int = 70,
+               alternatives: Iterable[Flow] = ()) -> Call:
+        """Call somebody. offer: None leaves the offer to the peer; contact: where requests in the call reach us.
+
+        max_forwards: hops left, for a call that is made on behalf of another one: one less than that one had; alternatives:
+        where the INVITE goes next when a flow fails, is silent, or says 503 (RFC 3263 §4.3).
+        """
         request = self.make_request("INVITE", target, from_, to or NameAddr(target.without_parameters()), flow, contact)
+        request.headers.set("Max-Forwards", max_forwards)
         request.headers.add("Allow", self.settings.allow)
+        supported = self.settings.supported - (frozenset() if offer is not None else {"100rel"})
+        if supported:            # without an offer of ours, one could come in a 1xx, and we would owe the answer in a PRACK
+            request.headers.add("Supported", ", ".join(sorted(supported)))
         for name, value in headers:
             request.headers.add(name, value)
         call = Call(self, request.headers.get("Call-ID") or "", flow, contact, is_outgoing=True)
-        call.credentials, call.data = credentials, data
+        call.credentials, call.data, call.alternatives = credentials, data, list(alternatives)
         call.start(request, offer, now)
         return call
 
@@ -171,9 +189,14 @@ class Endpoint:
         return owner.id
 
     def register(self, registrar: Uri, *, aor: NameAddr, contact: Uri, flow: Flow, now: float,
-                 credentials: DigestClient | None = None, expires_s: int = 3600) -> Registration:
-        """Register a contact; it is refreshed until `unregister`."""
-        registration = Registration(self, registrar, aor, contact, flow, credentials, expires_s)
+                 credentials: DigestClient | None = None, expires_s: int = 3600, keep_alive_s: float = 0.0, instance: str = "",
+                 reg_id: int = 1) -> Registration:
+        """Register a contact; it is refreshed until `unregister`.
+
+        keep_alive_s: the longest pause between pings, 0 for none; instance: the URN that names this phone, empty for none;
+        reg_id: which of its flows this is (RFC 5626 §4.2).
+        """
+        registration = Registration(self, registrar, aor, contact, flow, credentials, expires_s, keep_alive_s, instance, reg_id)
         self._registrations.add(registration)
         registration.refresh(now)
         return registration
@@ -187,6 +210,16 @@ class Endpoint:
         self._unconfirmed[(request.call_id, request.from_.tag)] = subscription
         subscription.start(request, accept, now)
         return subscription
+
+    def refer(self, target: Uri, refer_to: Uri, *, from_: NameAddr, flow: Flow, contact: Uri, now: float,
+              credentials: DigestClient | None = None, has_reports: bool = True) -> Reference:
+        """Ask somebody, outside of any call, to call `refer_to` (RFC 3515); how it fares comes in ReferProgressed."""
+        reference = Reference(self, None, contact, flow, credentials)
+        request = self.make_request("REFER", target, from_, NameAddr(target.without_parameters()), flow, contact)
+        write_refer(request, refer_to, from_, has_reports=has_reports)
+        self._unconfirmed[(request.call_id, request.from_.tag)] = reference.subscription
+        reference.start(request, None, now)
+        return reference
 
     # ---- commands: server
 
@@ -217,7 +250,7 @@ class Endpoint:
 
     def make_via(self, flow: Flow) -> str:
         """A Via for a flow: our address there, a new branch, rport (RFC 3581)."""
-        host, port = flow.local
+        host, port = self.told_host(flow), flow.local[1]
         host = f"[{host}]" if ":" in host else host
         return f"SIP/2.0/{flow.transport} {host}:{port};branch={MAGIC}{self.token()};rport"
 
@@ -250,25 +283,29 @@ class Endpoint:
         """Send a challenged request again with credentials, a new branch and the next CSeq (RFC 3261 §22.2)."""
         if credentials is None:
             return None
-        old = transaction.request
-        request = Request(old.method, old.uri, Headers(list(old.headers.items_)), old.body)
+        request = transaction.request.copy()
         if not credentials.authorize(request, response, transaction.attempt):
             return None
-        dialog: Dialog | None = getattr(transaction.owner, "dialog", None)
-        number = old.cseq.number + 1
+        return self.send_again(transaction, request, now, transaction.attempt + 1).request
+
+    def send_again(self, transaction: Transaction, request: Request, now: float, attempt: int = 1) -> Transaction:
+        """Send a request that was refused once more, changed, with a new branch and the next CSeq (RFC 3261 §8.1.3.5)."""
+        owner = transaction.owner
+        dialog: Dialog | None = owner.dialog_with(request.to.tag) if isinstance(owner, Call) else getattr(owner, "dialog", None)
+        number = request.cseq.number + 1
         if dialog is not None:
             dialog.local_cseq = number = max(number, dialog.local_cseq + 1)
         request.headers.items_[0] = ("via", "Via", self.make_via(transaction.flow))
-        request.headers.set("CSeq", f"{number} {old.method}")
-        again = self.send_request(request, transaction.flow, transaction.owner, now, transaction.attempt + 1)
-        owner = transaction.owner
+        request.headers.set("CSeq", f"{number} {request.method}")
+        again = self.send_request(request.copy(), transaction.flow, owner, now, attempt)
         if isinstance(owner, Call | Registration | Subscription):
             owner.replace_transaction(transaction, again)
-        return request
+        return again
 
     def add_dialog(self, dialog: Dialog, owner: object) -> None:
         """Route requests of a dialog to its owner, or those of a subscription in a call's dialog to the subscription."""
         assert isinstance(owner, Call | Subscription)
+        self._note_flow(owner)
         self._unconfirmed.pop((dialog.call_id, dialog.local.tag), None)
         if self._dialogs.setdefault(dialog.id, owner) is not owner and isinstance(owner, Subscription):
             self._usages.setdefault(dialog.id, []).append(owner)
@@ -279,6 +316,33 @@ class Endpoint:
             del self._dialogs[dialog.id]
         elif kept := [usage for usage in self._usages.pop(dialog.id, ()) if usage is not owner]:
             self._usages[dialog.id] = kept
+
+    def touch_flow(self, flow: Flow, now: float) -> None:
+        """Send a request inside each dialog that goes by a flow: OPTIONS, or SUBSCRIBE in one that we watch."""
+        usages = [usage for shared in self._usages.values() for usage in shared]
+        for owner in [*self._dialogs.values(), *usages]:
+            if (owner.flow.transport, owner.flow.remote) != (flow.transport, flow.remote):
+                continue
+            if isinstance(owner, Subscription):
+                if not owner.is_notifier:
+                    owner.refresh(now)
+            elif owner.is_up:
+                owner.request("OPTIONS", now=now)
+
+    def close_flow(self, flow: Flow) -> None:
+        """Have the connection closed that a flow goes by; the shell asks for `flows_to_close`."""
+        if flow.is_reliable:
+            self._closing.append(flow)
+
+    def flows_to_close(self) -> list[Flow]:
+        """Connections that are of no use any more, once."""
+        closing, self._closing = self._closing, []
+        return closing
+
+    def forget_unconfirmed(self, owner: object) -> None:
+        """A subscription that never got a dialog is over."""
+        if isinstance(owner, Subscription) and owner.request is not None:
+            self._unconfirmed.pop((owner.request.call_id, owner.request.from_.tag), None)
 
     def abandon(self, transaction: Transaction) -> None:
         """Forget a transaction of which nothing is expected any more."""
@@ -309,7 +373,7 @@ class Endpoint:
         if len(response.headers.get_all("Via")) > 1:                # meant for somebody behind us, §8.1.3.3
             self.counters["stray responses"] += 1
             return
-        if 200 <= response.status < 300 and response.cseq.method in ("INVITE", "SUBSCRIBE", "UPDATE"):
+        if 100 < response.status < 300 and response.cseq.method in ("INVITE", "SUBSCRIBE", "UPDATE", "REFER"):
             _ = response.contacts, response.record_routes, response.expires
         if self._transactions.receive_response(response, now):
             return
@@ -370,7 +434,30 @@ class Endpoint:
         if len(self._transactions) >= self.settings.max_transactions or len(self._dialogs) >= self.settings.max_dialogs:
             self.counters["overload"] += 1
             return self._refusal(request, 503, headers=[("Retry-After", 5)])
-        return self._check_body(request)
+        return self._check_body(request) or self._check_replaces(request)
+
+    def _check_replaces(self, request: Request) -> Response | None:
+        """RFC 3891 §3, for a user that acts on it."""
+        if request.method != "INVITE" or REPLACES not in self.settings.supported:
+            return None
+        try:
+            replaces = replaces_of(request)
+        except ParseError as error:
+            return self._refusal(request, error.status)
+        if replaces is None:
+            return None
+        call = self._dialogs.get(replaces.dialog_id)
+        if not isinstance(call, Call) or (not call.is_up and not call.is_outgoing):       # none, or one that rings here
+            return self._refusal(request, 481)
+        if call.is_up and replaces.is_early_only:
+            return self._refusal(request, 486)
+        return None
+
+    def _replaced_by(self, request: Request) -> Call | None:
+        if REPLACES not in self.settings.supported or (replaces := replaces_of(request)) is None:
+            return None
+        call = self._dialogs.get(replaces.dialog_id)
+        return call if isinstance(call, Call) else None
 
     def _check_in_dialog(self, request: Request) -> Response | None:
         if self._find_owner(request) is None:
@@ -381,13 +468,15 @@ class Endpoint:
         return self._check_body(request)
 
     def _check_body(self, request: Request) -> Response | None:
-        if request.method not in ("INVITE", "UPDATE"):
+        if request.method not in ("INVITE", "UPDATE", "PRACK"):
             return None
         try:
             check_invite(request)
         except ParseError as error:
             headers = [("Accept", "application/sdp"), ("Accept-Encoding", "identity")] if error.status == 415 else []
             return self._refusal(request, error.status, headers=headers)
+        if request.method != "PRACK" and is_too_small(request, self.settings.min_se_s):
+            return self._refusal(request, 422, headers=[("Min-SE", self.settings.min_se_s)])
         return None
 
     def _refusal(self, request: Request, status: int, headers: Iterable[tuple[str, object]] = ()) -> Response:
@@ -407,7 +496,7 @@ class Endpoint:
         tag = call.dialog.local.tag if isinstance(call, Call) and call.dialog is not None else self.token()
         self.send_response(transaction, transaction.request.respond(200, to_tag=tag), now)
         if isinstance(call, Call) and invite is not None:
-            call.receive_cancel(invite, now)
+            call.receive_cancel(invite, transaction.request, now)
 
     def _find_owner(self, request: Request) -> Call | Subscription | None:
         key = (request.call_id, request.to.tag, request.from_.tag)
@@ -424,7 +513,7 @@ class Endpoint:
         request = transaction.request
         owner = self._find_owner(request)
         assert owner is not None
-        dialog = owner.dialog
+        dialog = owner.dialog_with(request.from_.tag)
         if dialog is not None:
             try:
                 dialog.check_request(request)
@@ -432,12 +521,15 @@ class Endpoint:
                 self.send_response(transaction, self._refusal(request, error.status), now)
                 return
             owner.follow(flow)
+            self._note_flow(owner)
         is_refresh = isinstance(owner, Subscription) and owner.matches(request)
         if request.method == "SUBSCRIBE" and dialog is not None and not is_refresh:
             if len(self._usages.get(dialog.id, ())) >= MAX_USAGES:
                 self.send_response(transaction, self._refusal(request, 503, headers=[("Retry-After", 60)]), now)
                 return
             self._receive_subscribe(transaction, flow, now, dialog)
+        elif request.method == "REFER":
+            self._receive_refer(transaction, flow, now, owner)
         else:
             owner.receive_request(transaction, now)
 
@@ -445,9 +537,11 @@ class Endpoint:
         request = transaction.request
         if request.method == "INVITE":
             call = Call(self, request.call_id, flow, self._own_contact(request, flow), is_outgoing=False)
-            call.receive_invite(transaction, now)
+            call.receive_invite(transaction, now, self._replaced_by(request))
         elif request.method == "SUBSCRIBE":
             self._receive_subscribe(transaction, flow, now)
+        elif request.method == "REFER":
+            self._receive_refer(transaction, flow, now)
         else:
             self.emit(events.RequestReceived(transaction.id, request, flow))
 
@@ -460,9 +554,26 @@ class Endpoint:
         subscription = Subscription(self, request.event[0], flow, contact, is_notifier=True, shared=dialog)
         subscription.receive_subscribe(transaction, now)
 
+    def _receive_refer(self, transaction: Transaction, flow: Flow, now: float,
+                       owner: Call | Subscription | None = None) -> None:
+        request = transaction.request
+        dialog = None if owner is None else owner.dialog
+        call = owner if isinstance(owner, Call) else None
+        if (owner is not None and (call is None or not call.is_up or dialog is None)) or (
+                dialog is not None and len(self._usages.get(dialog.id, ())) >= MAX_USAGES):
+            self.send_response(transaction, self._refusal(request, 403), now)
+            return
+        contact = self._own_contact(request, flow) if dialog is None else dialog.contact
+        try:
+            referral = Referral(self, transaction, call, dialog, contact, flow)
+        except ParseError as error:
+            self.send_response(transaction, self._refusal(request, error.status), now)
+            return
+        self.emit(events.ReferReceived(referral, call, referral.refer_to, referral.referred_by, referral.replaces, request))
+
     def _own_contact(self, request: Request, flow: Flow) -> Uri:
         parameters = () if flow.transport == "UDP" else (("transport", flow.transport.lower()),)
-        return Uri("sip", request.uri.user, flow.local[0], flow.local[1], parameters)
+        return Uri("sip", request.uri.user, self.told_host(flow), flow.local[1], parameters)
 
     def _note_source(self, request: Request, flow: Flow) -> None:
         """Write where the request really came from into its Via (RFC 3261 §18.2.1, RFC 3581 §4)."""

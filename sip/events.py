@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 
 from sip.flow import Flow
 from sip.message import Request, Response
+from sip.reason import Reason
 
 if TYPE_CHECKING:
+    from sip.headers import NameAddr
     from sip.invite import Call
+    from sip.refer import Reference, Referral
     from sip.registration import Registration
+    from sip.replaces import Replaces
     from sip.subscription import Subscription
 
 
@@ -44,24 +48,35 @@ class RequestFailed:
 
 @dataclass(frozen=True, slots=True)
 class CallReceived:
-    """An INVITE; `offer` is its SDP, None when the offer is ours to make in the answer."""
+    """An INVITE; `offer` is its SDP, None when the offer is ours to make in the answer.
+
+    replaces: the call whose place it is to take (RFC 3891); whoever accepts hangs that one up.
+    """
 
     call: Call
     request: Request
     offer: bytes | None
+    replaces: Call | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CallProgressed:
-    """A provisional response above 100 to our INVITE."""
+    """A provisional response above 100 to our INVITE. Phones of a fork tell themselves apart by `response.to.tag`.
+
+    answer: the SDP that it brings, for early media; None where it brings none, or none that is new.
+    """
 
     call: Call
     response: Response
+    answer: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CallAnswered:
-    """A 2xx to our INVITE; `answer` is its SDP: the answer, or the offer when our INVITE had none."""
+    """A 2xx to our INVITE; `answer` is its SDP: the answer, or the offer when our INVITE had none.
+
+    Where a provisional response brought the answer before, that one is repeated here, or what an UPDATE made of it.
+    """
 
     call: Call
     response: Response
@@ -77,7 +92,7 @@ class CallConfirmed:
 
 @dataclass(frozen=True, slots=True)
 class OfferReceived:
-    """A re-INVITE or UPDATE; answer with `call.accept_offer` or `call.reject_offer`. `offer` None: make one."""
+    """A re-INVITE, UPDATE or PRACK; answer with `call.accept_offer` or `call.reject_offer`. `offer` None: make one."""
 
     call: Call
     offer: bytes | None
@@ -110,14 +125,48 @@ class DialogRequestReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferReceived:
+    """A REFER, in a call's dialog or out of any; answer it with `referral.accept` or `reject`, then report by `notify`.
+
+    refer_to: the target, without the headers of its URI; replaces: the call that an INVITE to it is to take the place of.
+    """
+
+    referral: Referral
+    call: Call | None
+    refer_to: NameAddr
+    referred_by: NameAddr | None
+    replaces: Replaces | None
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class ReferProgressed:
+    """How a REFER of ours fares: 202 when it was accepted, then the status that each NOTIFY tells; a refusal is final.
+
+    is_final: nothing more comes; a status under 200 then says that the end was not told.
+    """
+
+    reference: Reference
+    call: Call | None
+    status: int
+    reason: str
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CallTerminated:
-    """A call is over. `cause` is hung_up, rejected, cancelled, timeout, lost or error; `status` and `reason` say more."""
+    """A call is over. `cause` is hung_up, rejected, cancelled, timeout, lost or error; `status` and `reason` say more.
+
+    why: the Reason header of the peer's BYE or CANCEL (RFC 3326), None at our own end; a CANCEL with the cause 200 of SIP
+    says that somebody else answered.
+    """
 
     call: Call
     cause: str
     status: int
     reason: str
     by_remote: bool
+    why: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +220,7 @@ class NotifyReceived:
 
 Event = (
     RequestReceived | ResponseReceived | RequestFailed | CallReceived | CallProgressed | CallAnswered | CallConfirmed
-    | OfferReceived | AnswerReceived | OfferRefused | DialogRequestReceived | CallTerminated | Registered
+    | OfferReceived | AnswerReceived | OfferRefused | DialogRequestReceived | ReferReceived | ReferProgressed
+    | CallTerminated | Registered
     | RegistrationFailed | SubscriptionReceived | SubscriptionRefreshed | SubscriptionTerminated | NotifyReceived
 )

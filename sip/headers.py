@@ -22,7 +22,7 @@ _KNOWN = (
     *COMPACT.values(), "CSeq", "Max-Forwards", "Expires", "Min-Expires", "Route", "Record-Route", "Require", "Allow",
     "Proxy-Require", "Unsupported", "Accept", "Authorization", "Proxy-Authorization", "WWW-Authenticate",
     "Proxy-Authenticate", "Authentication-Info", "User-Agent", "Server", "Reason", "Retry-After", "Warning",
-    "Subscription-State", "Info-Package", "Recv-Info", "RAck", "RSeq", "Replaces", "Min-SE", "Path", "Date",
+    "Subscription-State", "Info-Package", "Recv-Info", "RAck", "RSeq", "Replaces", "Min-SE", "Path", "Date", "Refer-Sub",
     "Content-Disposition", "P-Asserted-Identity", "P-Preferred-Identity", "Privacy", "Accept-Language", "Accept-Encoding",
     "Timestamp", "Organization", "Priority", "Alert-Info", "Call-Info", "Error-Info", "In-Reply-To", "Reply-To",
     "MIME-Version", "Content-Language", "History-Info", "P-Access-Network-Info", "Session-ID", "Join", "Target-Dialog",

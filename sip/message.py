@@ -180,6 +180,10 @@ class Request(Message):
     def _start_line(self) -> str:
         return f"{self.method} {self.uri} SIP/2.0"
 
+    def copy(self) -> Request:
+        """The same request with a header table of its own, to be changed and sent again."""
+        return Request(self.method, self.uri, Headers(list(self.headers.items_)), self.body)
+
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.uri}>"
 

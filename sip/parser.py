@@ -172,6 +172,17 @@ class StreamFramer:
         self._scanned = 0
         return message
 
+    @property
+    def has_lone_break(self) -> bool:
+        """Whether one CRLF is all that waits: a pong, or half of a ping."""
+        return bytes(self._buffer) == b"\r\n"
+
+    def drop_lone_break(self) -> None:
+        """It was a pong."""
+        if self.has_lone_break:
+            self._buffer.clear()
+            self._scanned = 0
+
     def _skip_line_breaks(self) -> None:
         while self._buffer[:2] == b"\r\n":
             if self._buffer[:4] == KEEP_ALIVE:

@@ -1,4 +1,9 @@
-"""The client's side of registration (RFC 3261 §10.2): a binding that refreshes itself until it is ended."""
+"""The client's side of registration (RFC 3261 §10.2): a binding that refreshes itself until it is ended.
+
+With an instance, it is one flow of that phone (RFC 5626 §4.2): `+sip.instance`, `reg-id`, and `ob` in the Contact.
+
+Its flow is kept alive (RFC 5626 §4.4, `sip.keep_alive`); one that has failed, or has become another one, is registered again.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ from sip.core import Core
 from sip.errors import ParseError
 from sip.flow import Flow
 from sip.headers import NameAddr
+from sip.keep_alive import KeepAlive
 from sip.message import Response
 from sip.transaction import Transaction
 from sip.uri import Uri
@@ -27,8 +33,9 @@ class Registration:
     """A binding of our contact at a registrar. `is_active` while it holds."""
 
     def __init__(self, core: Core, registrar: Uri, aor: NameAddr, contact: Uri, flow: Flow, credentials: DigestClient | None,
-                 expires_s: int) -> None:
+                 expires_s: int, keep_alive_s: float = 0.0, instance: str = "", reg_id: int = 1) -> None:
         self._core = core
+        self.keep_alive = KeepAlive(core, self, keep_alive_s) if keep_alive_s else None
         self.registrar = registrar
         self.aor = aor
         self.contact = contact
@@ -36,6 +43,7 @@ class Registration:
         self.credentials = credentials
         self.expires_s = expires_s
         self.is_active = False
+        self._outbound = f';+sip.instance="<{instance}>";reg-id={reg_id}' if instance else ""
         self._is_ending = False
         self._was_too_brief = False
         self._call_id = ""
@@ -53,13 +61,16 @@ class Registration:
         else:
             self._call_id = request.headers.get("Call-ID") or ""
         request.headers.set("CSeq", f"{self._cseq} REGISTER")
-        request.headers.add("Contact", f"<{self.contact}>")
+        contact = self.contact.with_parameter("ob") if self._outbound else self.contact
+        request.headers.add("Contact", f"<{contact}>{self._outbound}")
+        request.headers.add("Supported", "outbound, path" if self._outbound else "path")
         request.headers.add("Expires", 0 if self._is_ending else self.expires_s)
         self._transaction = self._core.send_request(request, self.flow, self, now)
 
     def unregister(self, now: float) -> None:
         """Remove the binding (RFC 3261 §10.2.2)."""
         self._is_ending = True
+        self._stop_pings()
         self._core.timers.stop((self, "refresh"))
         self.refresh(now)
 
@@ -95,10 +106,15 @@ class Registration:
         self.is_active = granted > 0
         if granted:
             self._core.timers.start((self, "refresh"), now + max(1.0, granted * REFRESH_AT))
+            if self.keep_alive is not None:
+                self.keep_alive.start(now)
+                if self.keep_alive.observe(response):
+                    self._core.touch_flow(self.flow, now)
         self._core.emit(events.Registered(self, granted, response))
 
     def _on_refused(self, status: int, reason: str, now: float, retry_after_s: int = 0) -> None:
         self.is_active = self._was_too_brief = False
+        self._stop_pings()
         if not self._is_ending and (status in (408, 480) or status >= 500):
             self._retry_later(now, retry_after_s)
         self._core.emit(events.RegistrationFailed(self, status, reason))
@@ -109,12 +125,37 @@ class Registration:
 
     def flow_lost(self, now: float) -> None:
         """The connection that the registrar reaches us by is gone: register again over a new one (RFC 5626 §4.5)."""
+        self._stop_pings()
         if self.is_active and not self._is_ending:
             self._retry_later(now)
 
-    def handle_timer(self, name: str, now: float) -> None:
-        """Time to refresh, or to try again."""
+    def move(self, flow: Flow, contact: Uri, now: float) -> None:
+        """Register by another flow from now on: the next server of the domain (RFC 3263 §4.3)."""
+        self._stop_pings()
+        self.flow, self.contact, self._retry_s = flow, contact, FIRST_RETRY_S
         self.refresh(now)
+
+    def on_flow_moved(self, now: float) -> None:
+        """A NAT gave us another address (RFC 5626 §4.4.2): the registrar is told, and the peers of our calls."""
+        self.refresh(now)
+        self._core.touch_flow(self.flow, now)
+
+    def on_flow_failed(self, now: float) -> None:
+        """No ping is answered any more (RFC 5626 §4.4): register again, over a new connection where it was one."""
+        self._core.close_flow(self.flow)
+        if not self.flow.is_reliable and not self._is_ending:
+            self.refresh(now)
+
+    def _stop_pings(self) -> None:
+        if self.keep_alive is not None:
+            self.keep_alive.stop()
+
+    def handle_timer(self, name: str, now: float) -> None:
+        """Time to refresh, to try again, or to ping."""
+        if name == "refresh":
+            self.refresh(now)
+        elif self.keep_alive is not None:
+            self.keep_alive.handle_timer(name, now)
 
 
 def _seconds(text: str | None) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from sip.flow import Flow
+from sip.flow import Address, Flow
 from sip.headers import Headers
 from sip.message import Request, Response
 from sip.timers import Timers
@@ -39,6 +39,7 @@ class Transactions:
         self._servers: dict[tuple[str, ...], Transaction] = {}
         self._merged: dict[tuple[str, str, str], Transaction] = {}
         self._by_id: dict[int, Transaction] = {}
+        self._by_flow: dict[tuple[str, Address], set[Transaction]] = {}      # ours over connections
         self._ids = 0
 
     def __len__(self) -> int:
@@ -117,7 +118,8 @@ class Transactions:
 
     def flow_lost(self, flow: Flow, now: float) -> None:
         """A connection is gone: who waits for an answer over it is told at once."""
-        for transaction in [t for t in self._by_id.values() if t.is_client and t.flow.went_by(flow)]:
+        waiting = self._by_flow.get((flow.transport, flow.remote), ())
+        for transaction in sorted((t for t in waiting if t.flow.went_by(flow)), key=lambda t: t.id):
             self._act(transaction, transaction.handle("transport"), now, failure=503)
 
     def abandon(self, transaction: Transaction) -> None:
@@ -159,6 +161,8 @@ class Transactions:
 
     def _add(self, transaction: Transaction) -> Transaction:
         self._by_id[transaction.id] = transaction
+        if transaction.is_client and transaction.flow.is_reliable:
+            self._by_flow.setdefault((transaction.flow.transport, transaction.flow.remote), set()).add(transaction)
         return transaction
 
     def _next_id(self) -> int:
@@ -173,10 +177,18 @@ class Transactions:
         request = transaction.request
         if transaction.is_client:
             self._clients.pop((request.via.branch, request.method), None)
+            self._forget_flow(transaction)
         else:
             self._servers.pop(_server_key(request, request.method), None)
             if self._merged.get(_merge_key(request)) is transaction:
                 del self._merged[_merge_key(request)]
+
+    def _forget_flow(self, transaction: Transaction) -> None:
+        key = (transaction.flow.transport, transaction.flow.remote)
+        if (waiting := self._by_flow.get(key)) is not None:
+            waiting.discard(transaction)
+            if not waiting:
+                del self._by_flow[key]
 
 
 def _server_key(request: Request, method: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from sip.errors import ParseError
 from sip.grammar import Parameters, number, write_parameters
@@ -86,6 +86,18 @@ class Uri:
         """This URI with a parameter set."""
         kept = tuple(item for item in self.parameters if item[0] != name)
         return replace(self, parameters=(*kept, (name, value)))
+
+    def header(self, name: str) -> str | None:
+        """The value of a header in the URI (`?Replaces=…`, §19.1.1), unescaped; None for one that is not there."""
+        for piece in self.headers.split("&"):
+            key, equals, value = piece.partition("=")
+            if equals and key.lower() == name.lower():
+                return unquote(value)
+        return None
+
+    def with_header(self, name: str, value: object) -> Uri:
+        """This URI with one more header."""
+        return replace(self, headers="&".join([*filter(None, [self.headers]), f"{name}={quote(str(value), safe='')}"]))
 
     def without_parameters(self) -> Uri:
         """Scheme, user, host and port alone: what names a user or a room."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import socket
 from dataclasses import dataclass
-from ipaddress import ip_address
 
+from sip.aio.resolver import LookupTimedOut, Resolver, find
 from sip.errors import ParseError
+from sip.routing import Destination, NoRoute
 from sip.uri import Uri
 
-DEFAULT_PORT = 5060
 LOOKUP_TIMEOUT_S = 5.0
 FACTORY = "conference"
 """The user part of the conference factory (RFC 4579 §5.4)."""
@@ -96,19 +94,15 @@ def shown(text: str, limit: int = 128) -> str:
     return line if len(line) <= limit else line[:limit - 1] + "…"
 
 
-async def resolve(host: str, port: int | None) -> tuple[str, int]:
-    """(IP address, port) of a host. Raises AddressError with a clear sentence."""
+async def resolve(uri: Uri, transport: str, resolver: Resolver) -> tuple[Destination, ...]:
+    """Where requests to a URI go, in the order to try (RFC 3263). Raises AddressError with a clear sentence.
+
+    transport: ours, UDP or TCP, where the URI names none.
+    """
+    wanted = (uri.parameter("transport") or transport).upper()
     try:
-        return str(ip_address(host)), port or DEFAULT_PORT
-    except ValueError:
-        pass
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(LOOKUP_TIMEOUT_S):
-            found = await loop.getaddrinfo(host, port or DEFAULT_PORT, type=socket.SOCK_DGRAM)
-    except TimeoutError:
-        raise AddressError(f"looking up {host} took more than {LOOKUP_TIMEOUT_S:.0f} s; is the network there?") from None
-    except (OSError, UnicodeError):
-        raise AddressError(f"there is no computer called {host}; check the server's name") from None
-    found.sort(key=lambda item: item[0] != socket.AF_INET)
-    return str(found[0][4][0]), port or DEFAULT_PORT
+        return await find(uri, resolver, transports=(wanted,), limit_s=LOOKUP_TIMEOUT_S)
+    except LookupTimedOut:
+        raise AddressError(f"looking up {uri.host} took more than {LOOKUP_TIMEOUT_S:.0f} s; is the network there?") from None
+    except NoRoute:
+        raise AddressError(f"there is no computer called {uri.host}; check the server's name") from None

@@ -15,12 +15,16 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+import softphone.signin
 from rtp.codecs.resample import Samples
 from rtp.sdp.negotiation import Capabilities
 from sip import events
 from sip.aio.driver import Driver
+from sip.aio.resolver import DnsResolver, Resolver
 from sip.aio.udp import local_host_towards
 from sip.auth import DigestClient
 from sip.endpoint import Endpoint, EndpointSettings
@@ -30,6 +34,7 @@ from sip.invite import ALLOW
 from sip.invite import Call as SipCall
 from sip.media_backend import MediaRefused
 from sip.message import Request, Response
+from sip.routing import Destination
 from sip.subscription import Subscription
 from sip.uri import Uri
 from softphone.addresses import FACTORY, AddressError, Server, resolve, target_uri
@@ -71,11 +76,14 @@ class Phone:
 
     user, password, server: the account; a server alone (HOST or HOST:PORT) makes names of rooms callable without signing in.
     transport: udp or tcp. codecs: names in order of preference, all when empty. listen: our address and port, found out when
-    not given. notify: gets each PhoneEvent, in the loop; it must not block. Raises AddressError for a bad server.
+    not given. keep_alive_s: the longest pause between pings to the server, for a NAT that forgets faster than others. resolver:
+    looks names up, DNS when not given. notify: gets each PhoneEvent, in the loop; it must not block. Raises AddressError for a
+    bad server.
     """
 
     def __init__(self, user: str = "", password: str = "", server: str = "", *, transport: str = "udp", display_name: str = "",
                  codecs: tuple[str, ...] = (), listen: str = "", port: int = 0, dtx: bool = False, auto_register: bool = True,
+                 keep_alive_s: float = 0.0, resolver: Resolver | None = None,
                  notify: Callable[[PhoneEvent], None] = lambda event: None) -> None:
         if transport.upper() not in TRANSPORTS:
             raise AddressError(f"the transport is udp or tcp, not {transport!r}")
@@ -97,6 +105,9 @@ class Phone:
         self._endpoint: Endpoint | None = None
         self._driver: _PhoneDriver | None = None
         self._server_address: Address | None = None
+        self._servers: deque[Destination] = deque()
+        self._keep_alive_s = keep_alive_s
+        self._resolver = resolver
         self._credentials: DigestClient | None = None
         self._sign_in: SignIn | None = None
         self._registered = asyncio.Event()
@@ -106,7 +117,7 @@ class Phone:
         self._clock: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._local_host = ""
-        self._network_check_at = 0.0
+        self._network_check_at = self._touch_at = 0.0
 
     # ---- life
 
@@ -184,8 +195,8 @@ class Phone:
         """Send the INVITE; `call.established()` waits for the answer. Raises CallFailed when the address is of no use."""
         try:
             uri = target_uri(target, self.server)
-            remote, is_ours = await self._way_to(uri)
-            flow = await self._flow_to(remote, (uri.parameter("transport") or self.transport).upper())
+            ways, is_ours = await self._ways_to(uri)
+            flow, *others = await self._flows_to(ways)
         except AddressError as error:
             raise CallFailed(str(error)) from None
         if len(self.calls) >= MAX_CALLS:
@@ -198,7 +209,7 @@ class Phone:
             raise CallFailed(refused.reason, refused.status) from None
         signalling = self._endpoint.invite(
             uri, from_=self._identity(flow), flow=flow, contact=self._contact(flow), now=self.now(), offer=offer,
-            credentials=self._credentials if is_ours else None,
+            credentials=self._credentials if is_ours else None, alternatives=others,
         )
         call = self._adopt(Call(self, signalling, media, NameAddr(uri)))
         self.pump()
@@ -287,8 +298,8 @@ class Phone:
     async def _open(self) -> None:
         host, port = self._listen
         if self.server is not None:
-            self._server_address = await resolve(self.server.host, self.server.port)
-            self._local_host = _local_host(self._server_address, str(self.server))
+            self._servers = deque(await self._resolve(self.server.uri()))
+            self._local_host = self._first_reachable()
             host = host or self._local_host
         self._endpoint = Endpoint(EndpointSettings("Confero phone"), secrets.token_bytes)
         self._endpoint.admit = self._admit
@@ -326,24 +337,59 @@ class Phone:
         if driver is not None:
             await driver.close()
 
-    async def _way_to(self, uri: Uri) -> tuple[Address, bool]:
+    async def _resolve(self, uri: Uri) -> tuple[Destination, ...]:
+        if self._resolver is None:
+            self._resolver = DnsResolver()
+        return await resolve(uri, self.transport, self._resolver)
+
+    def _first_reachable(self) -> str:
+        """Turn the list of our servers so that the first one can be reached; our address towards it. Raises AddressError."""
+        error: AddressError | None = None
+        for _ in range(len(self._servers)):
+            self._server_address = (self._servers[0].host, self._servers[0].port)
+            try:
+                return _local_host(self._server_address, str(self.server))
+            except AddressError as caught:
+                error = error or caught
+                self._servers.rotate(-1)
+        assert error is not None
+        raise error
+
+    async def _ways_to(self, uri: Uri) -> tuple[Sequence[Destination], bool]:
         """(where to send a call, whether that is our own server). What can't be looked up goes to the server, if any."""
-        ours = self._server_address
-        if ours is not None and self.server is not None and uri.host == self.server.host:
+        transport = (uri.parameter("transport") or self.transport).upper()
+        if transport not in TRANSPORTS:
+            raise AddressError(f"this phone speaks UDP and TCP, not {transport}")
+        ours = [replace(server, transport=transport) for server in self._servers]
+        if ours and self.server is not None and uri.host == self.server.host:
             return ours, True
         try:
-            remote = await resolve(uri.host, uri.port)
+            ways = await self._resolve(uri)
         except AddressError:
-            if ours is None:
+            if not ours:
                 raise
             return ours, True
-        return remote, remote == ours
+        return ways, ways[0] in ours
+
+    async def _flows_to(self, ways: Sequence[Destination]) -> list[Flow]:
+        """The flows to those of the destinations that can be reached from one address of ours. Raises AddressError."""
+        flows: list[Flow] = []
+        error: AddressError | None = None
+        for way in ways:
+            try:
+                flow = await self._flow_to((way.host, way.port), way.transport)
+            except AddressError as caught:
+                error = error or caught
+                continue
+            if not flows or flow.local[0] == flows[0].local[0]:
+                flows.append(flow)
+        if not flows:
+            raise error or AddressError("there is no way to that address")
+        return flows
 
     async def _flow_to(self, remote: Address, transport: str) -> Flow:
         if self._driver is None:
             raise AddressError("the phone has no network just now; wait a moment, or check the cable")
-        if transport not in TRANSPORTS:
-            raise AddressError(f"this phone speaks UDP and TCP, not {transport}")
         try:
             return self._driver.flow_to(remote, transport)
         except OSError:
@@ -374,8 +420,22 @@ class Phone:
         flow = self._driver.flow_to(self._server_address, self.transport)
         self._sign_in = SignIn(self._endpoint, self, registrar=self.server.uri(), aor=self._identity(flow),
                                contact=self._contact(flow), flow=flow, credentials=self._credentials,
-                               tell=self._tell_registration)
+                               tell=self._tell_registration, keep_alive_s=self._keep_alive_s)
         self.pump()
+
+    def _try_next_server(self) -> None:
+        """Sign in at the next server of the same name, when one does not answer or is overloaded (RFC 3263 §4.3)."""
+        if len(self._servers) < 2 or self._sign_in is None or self._driver is None:
+            return
+        self._servers.rotate(-1)
+        try:
+            self._local_host = self._first_reachable()
+            assert self._server_address is not None
+            flow = self._driver.flow_to(self._server_address, self.transport)
+        except (AddressError, OSError):
+            return
+        log.info("trying the next server", extra={"server": str(self._servers[0])})
+        self._sign_in.move(flow, self._contact(flow))
 
     def _tell_registration(self, outcome: RegistrationUpdated) -> None:
         is_news = outcome != self._outcome
@@ -402,8 +462,18 @@ class Phone:
             if now >= self._network_check_at:
                 self._network_check_at = now + NETWORK_CHECK_S
                 await self._check_network()
-            if self._sign_in is not None:
-                self._sign_in.check(now)
+            self._touch_calls(now)
+
+    def _touch_calls(self, now: float) -> None:
+        """Keep the way open for calls that no registration keeps it for: those of guests, and to other servers."""
+        if now < self._touch_at or self._endpoint is None:
+            return
+        self._touch_at = now + (self._keep_alive_s or softphone.signin.KEEP_ALIVE_S) * 0.8
+        kept = self._sign_in.flow.remote if self.is_registered and self._sign_in is not None else None
+        for flow in dict.fromkeys(call.signalling.flow for call in self.calls if call.is_up):
+            if flow.remote != kept:
+                self._endpoint.touch_flow(flow, now)
+        self.pump()
 
     async def _check_network(self) -> None:
         """After a change of our address (another network) start afresh, as soon as no call is up."""
@@ -431,6 +501,8 @@ class Phone:
             case events.Registered() | events.RegistrationFailed():
                 if self._sign_in is not None:
                     self._sign_in.on_event(event)
+                if isinstance(event, events.RegistrationFailed) and event.status in (408, 503):
+                    self._try_next_server()
             case events.ResponseReceived(request_id, response):
                 self._settle(request_id, response)
             case events.RequestFailed(request_id, _):
@@ -446,7 +518,7 @@ class Phone:
             case events.SubscriptionRefreshed():
                 pass
             case _:
-                if isinstance(event.call.data, Call):
+                if event.call is not None and isinstance(event.call.data, Call):
                     event.call.data.on_event(event)
 
     def _settle(self, request_id: int, response: Response | None) -> None:
@@ -456,7 +528,7 @@ class Phone:
 
     def _admit(self, request: Request, flow: Flow, now: float) -> Response | None:
         """With an account, calls come through its server alone: all else is somebody who scans the network."""
-        if request.method != "INVITE" or self._server_address is None or flow.remote[0] == self._server_address[0]:
+        if request.method != "INVITE" or not self._servers or any(flow.remote[0] == server.host for server in self._servers):
             return None
         return request.respond(403, "Calls come through the server", to_tag=secrets.token_hex(8))
 

@@ -19,8 +19,8 @@ def serve(
     domain: Annotated[str | None, typer.Option("--domain", metavar="NAME", help="fixed at the first start; default: the "
                                                "machine's name")] = None,
     rtp_ports: Annotated[str | None, typer.Option("--rtp-ports", metavar="FIRST-LAST", help="default: 20000-29999")] = None,
-    public_address: Annotated[str | None, typer.Option("--public-address", metavar="ADDR", help="behind NAT: the address that "
-                                                       "phones see")] = None,
+    public_address: Annotated[str | None, typer.Option("--public-address", metavar="ADDR|auto", help="behind NAT: the address "
+                                                       "that phones see; auto asks the configured STUN server")] = None,
     is_open: Annotated[bool | None, typer.Option("--open", help="anyone may call and make rooms")] = None,
     srtp: Annotated[str | None, typer.Option("--srtp", metavar="off", help="only off is possible in this version")] = None,
     workers: Annotated[str | None, typer.Option("--workers", metavar="N", help="media processes; default: one a core")] = None,

@@ -1,18 +1,21 @@
 """What the focus holds of the media: a room and its legs, each a `sip.media_backend.MediaBackend` (RFC 3264 for its answers).
 
-All calls return at once. SSRC, ports and answers are made here; the worker is told and never asked. A handle whose room is lost
-goes on answering calls and does nothing else.
+All calls return at once. SSRC, ports and answers are made here; the worker is told and never asked. All that a worker knows of
+a room is known here too, so a room can be begun again on a fresh worker; a handle whose room is lost goes on answering calls
+and does nothing else.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from mcu.engine.notices import LegSilent, MediaNotice
+from mcu.addresses import is_private, plain
+from mcu.engine.notices import AddressLearnt, LegSilent, MediaNotice
 from mcu.engine.ports import PortPair, PortRange, own_address, plain_host
 from mcu.engine.settings import EngineSettings
 from mcu.messages import AddLeg, CloseRoom, Command, LegReport, MuteLeg, OpenRoom, PlaySound, RemoveLeg, UpdateLeg
@@ -27,6 +30,9 @@ from sip.media_backend import MediaRefused
 
 _ENCODER_WISHES = ("cbr", "maxaveragebitrate", "maxplaybackrate", "useinbandfec")
 """Format parameters of Opus that change what we encode (RFC 7587 §6.1)."""
+_COUNTERS = ("packets_in", "bytes_in", "packets_out", "lost", "late", "duplicated", "concealed", "junk", "foreign", "looped")
+MAX_RECOVERIES, RECOVERY_WINDOW_S = 3, 10.0
+"""A room whose worker has failed so often in so short a time is given up: it may well be the reason."""
 
 
 class Line(Protocol):
@@ -47,7 +53,7 @@ class Engine:
 
 
 class RoomMedia:
-    """A room on a worker. kind: mix, echo, tone or music."""
+    """A room on a worker. kind: one of `mcu.messages.ROOM_KINDS`."""
 
     def __init__(self, room_id: int, kind: str, engine: Engine, line: Line, on_close: Callable[[RoomMedia], None]) -> None:
         self.room_id = room_id
@@ -56,7 +62,11 @@ class RoomMedia:
         self._engine = engine
         self._line: Line | None = line
         self._on_close = on_close
-        line.send(OpenRoom(room_id, kind, engine.settings.max_speakers))
+        self._failures: deque[float] = deque(maxlen=MAX_RECOVERIES)
+        self._open()
+
+    def _open(self) -> None:
+        self.send(OpenRoom(self.room_id, self.kind, self._engine.settings.max_speakers))
 
     def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str,
                    capabilities: Capabilities | None = None) -> LegMedia:
@@ -81,6 +91,16 @@ class RoomMedia:
         for leg in list(self.legs.values()):
             leg.release()
 
+    def recover(self, now: float) -> bool:
+        """Begin again on the worker that comes, with all legs; False when the room fails too often. now: monotonic seconds."""
+        self._failures.append(now)
+        if len(self._failures) == MAX_RECOVERIES and now - self._failures[0] < RECOVERY_WINDOW_S:
+            return False
+        self._open()
+        for leg in self.legs.values():
+            leg.rejoin()
+        return True
+
     def lose(self) -> None:
         """The worker is gone: from now on nothing is sent."""
         self._line = None
@@ -96,31 +116,43 @@ class RoomMedia:
         if leg is not None:
             leg.receive_figures(report.statistics, time.monotonic())
 
+    def learn(self, notice: AddressLearnt) -> None:
+        """Remember where a leg's media really comes from, for a worker that would have to find out anew."""
+        leg = self.legs.get(notice.leg_id)
+        if leg is not None:
+            leg.learnt = notice.remote
+
 
 class LegMedia:
     """The media of one call leg in a room.
 
-    negotiated: what is in force, None before the first answer; statistics: the latest figures; local_port: the RTP port, 0
-    before the first offer or answer.
+    negotiated: what is in force, None before the first answer; statistics: the latest figures, counted over all workers that
+    the leg has been on; local_port: the RTP port, 0 before the first offer or answer; learnt: where its media comes from when
+    that isn't what its SDP says.
     """
 
     def __init__(self, room: RoomMedia, engine: Engine, leg_id: int, local_host: str, signalling_host: str,
                  capabilities: Capabilities) -> None:
         self.leg_id = leg_id
         self.negotiated: NegotiatedAudio | None = None
-        self.statistics = LegStatistics(leg_id)
+        self.statistics = self._counted = LegStatistics(leg_id)
+        self.learnt: tuple[str, int] | None = None
         self._room = room
         self._engine = engine
         self._host = own_address(local_host, signalling_host)
-        self._signalling_host = plain_host(signalling_host)
+        self._signalling_host = self._peer_host = plain_host(signalling_host)
         self._capabilities = capabilities
         self._pair: PortPair | None = None
         self._session_id = secrets.randbits(62)
         self._local: SessionDescription | None = None
         self._offered: SessionDescription | None = None
-        self._ssrc, self._sequence, self._timestamp = secrets.randbits(32), secrets.randbits(15), secrets.randbits(32)
+        self._begin_stream()
         self._is_held = self._is_muted = self._is_released = self._was_silent = False
         self._receiving_since = time.monotonic()
+
+    def _begin_stream(self) -> None:
+        """Numbers for a stream of ours that nobody can guess (RFC 3550 §5.1)."""
+        self._ssrc, self._sequence, self._timestamp = secrets.randbits(32), secrets.randbits(15), secrets.randbits(32)
 
     @property
     def local_port(self) -> int:
@@ -138,9 +170,10 @@ class LegMedia:
 
     def answer(self, offer: bytes) -> bytes:
         """The answer to their offer, in force from now on. Raises MediaRefused; all stays as it was then."""
-        local = self._local_media()
         try:
             theirs = parse_sdp(offer)
+            self._follow_family(_audio_host(theirs))
+            local = self._local_media()
             agreed = negotiation.answer(theirs, self._capabilities, local, session_id=self._session_id, version=0)[1]
             ours = self._next(lambda version: negotiation.answer(
                 theirs, self._capabilities, local, session_id=self._session_id, version=version)[0])
@@ -159,6 +192,7 @@ class LegMedia:
         offered, self._offered = self._offered, None
         try:
             agreed = negotiation.apply_answer(offered, parse_sdp(answer))
+            self._follow_family(agreed.remote[0] if agreed.remote is not None else None)
         except ParseError as error:
             raise MediaRefused(f"the SDP was not understood: {error}", 400) from error
         except NegotiationFailed as error:
@@ -199,9 +233,21 @@ class LegMedia:
                 self._pair = self._engine.ports.open(self._host)
             except OSError as error:
                 raise MediaRefused(f"no media port is free: {error.strerror or error}", 503) from error
-        public = self._engine.settings.public_address
-        host = public if public is not None and (":" in public) == (":" in self._host) else self._host
+        host = self._engine.settings.addresses.towards(self._host, self._peer_host)
         return LocalMedia(host, self._pair.port, self._pair.port + 1)
+
+    def _follow_family(self, peer_host: str | None) -> None:
+        """Media may be of another family than its signalling (RFC 6157): receive where it can reach us. Raises MediaRefused."""
+        peer = plain(peer_host or "")
+        if peer is None or peer.is_unspecified or (peer.version == 6) == (":" in self._host):
+            return
+        family = f"IPv{peer.version}"
+        if self._pair is not None:
+            raise MediaRefused(f"the media of a call can't change to {family} while it is up")
+        host = own_address("::" if peer.version == 6 else "0.0.0.0", str(peer))
+        if host in ("::", "0.0.0.0"):
+            raise MediaRefused(f"media over {family} was asked for, and this server has no way to {peer}")
+        self._host, self._peer_host = host, str(peer)
 
     # ---- in force
 
@@ -210,27 +256,57 @@ class LegMedia:
         self._is_held = _is_hold(agreed, before, self._is_held)
         if agreed.may_receive and (before is None or not before.may_receive):
             self._receiving_since = time.monotonic()
-        spec = self._spec(agreed)
-        room = self._room
         if before is None:
-            assert self._pair is not None
-            room.send(AddLeg(room.room_id, spec), (self._pair.rtp.fileno(), self._pair.rtcp.fileno()))
-        else:
-            is_new = (agreed.remote, agreed.remote_rtcp) != (before.remote, before.remote_rtcp)
-            room.send(UpdateLeg(room.room_id, spec, is_new))
+            self._add(agreed)
+            return
+        is_new = (agreed.remote, agreed.remote_rtcp) != (before.remote, before.remote_rtcp)
+        if is_new:
+            self.learnt = None
+        self._room.send(UpdateLeg(self._room.room_id, self._spec(agreed), is_new))
+
+    def _add(self, agreed: NegotiatedAudio) -> None:
+        assert self._pair is not None
+        spec = self._spec(agreed)
+        if self.learnt is not None and spec.remote is not None:
+            spec.remote = self.learnt
+            spec.remote_rtcp = self.learnt if spec.rtcp_mux else spec.remote_rtcp
+        self._room.send(AddLeg(self._room.room_id, spec), (self._pair.rtp.fileno(), self._pair.rtcp.fileno()))
+
+    def rejoin(self) -> None:
+        """Join the room again on a fresh worker: the same ports and peer, a stream of ours that begins anew."""
+        if self.negotiated is None:
+            return
+        self._begin_stream()
+        self._counted = self.statistics
+        self._receiving_since = time.monotonic()
+        self._add(self.negotiated)
 
     def _spec(self, agreed: NegotiatedAudio) -> LegSpec:
         dtmf = agreed.dtmf_receive if agreed.dtmf_receive is not None else -1
         return LegSpec(
             self.leg_id, -1, -1, agreed.codec.name.lower(), agreed.send_payload_type, agreed.receive_payload_type, dtmf,
-            agreed.ptime_ms, agreed.remote, agreed.remote_rtcp, agreed.rtcp_mux, self._signalling_host, self._ssrc,
-            self._sequence, self._timestamp, self._engine.cname, not self._is_held, agreed.may_send, self._is_muted,
+            agreed.ptime_ms, self._reachable(agreed.remote), self._reachable(agreed.remote_rtcp), agreed.rtcp_mux,
+            self._signalling_host, self._ssrc, self._sequence, self._timestamp, self._engine.cname, not self._is_held,
+            agreed.may_send, self._is_muted,
             agreed.extensions.get(AUDIO_LEVEL, 0), agreed.extensions.get(MIXER_LEVEL, 0), _wishes(agreed),
+            agreed.dtmf_send if agreed.dtmf_send is not None else -1,
         )
+
+    def _reachable(self, remote: tuple[str, int] | None) -> tuple[str, int] | None:
+        """Where to send first: a private address of a phone that came from elsewhere is behind its NAT, so that NAT is taken.
+
+        The right port shows when the phone's own media comes (RFC 4961). Nothing is sent into a network of ours by a stranger.
+        """
+        host = self._signalling_host
+        if remote is None or not is_private(remote[0]) or is_private(host) or (":" in remote[0]) != (":" in host):
+            return remote
+        return host, remote[1]
 
     def receive_figures(self, statistics: LegStatistics, now: float) -> None:
         """Take the latest figures and see whether the leg is still there. now: monotonic seconds."""
-        self.statistics = statistics
+        before = self._counted
+        sums = {name: getattr(before, name) + getattr(statistics, name) for name in _COUNTERS}
+        self.statistics = replace(statistics, **sums)
         agreed = self.negotiated
         if agreed is None or not agreed.may_receive:
             return
@@ -249,6 +325,11 @@ def _is_hold(agreed: NegotiatedAudio, before: NegotiatedAudio | None, was_held: 
     if agreed.remote is None or agreed.direction == "inactive":
         return True
     return agreed.direction == "recvonly" and before is not None and (was_held or before.direction != "recvonly")
+
+
+def _audio_host(session: SessionDescription) -> str | None:
+    """Where the first stream of sound is wanted."""
+    return next((session.host_of(media) for media in session.media if media.kind == "audio" and media.port), None)
 
 
 def _wishes(agreed: NegotiatedAudio) -> str:

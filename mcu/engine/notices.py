@@ -41,7 +41,7 @@ class LegSilent:
 
 @dataclass(frozen=True, slots=True)
 class RoomLost:
-    """The room's worker has died, or could not go on with the room: its handles do nothing any more."""
+    """The room could not be kept going, though it was begun again on a fresh worker: its handles do nothing any more."""
 
     room_id: int
 

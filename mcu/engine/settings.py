@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from mcu.addresses import Addresses
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """workers: processes; first_port, last_port: range of the media ports; public_address: stands in SDP in place of our own;
+    """workers: processes; first_port, last_port: range of the media ports; addresses: which of ours a phone is told in SDP;
     max_speakers: mixed at once in a room; silence_s: after so long a leg that should send is told to be silent."""
 
     workers: int = 1
     first_port: int = 20000
     last_port: int = 29999
-    public_address: str | None = None
+    addresses: Addresses = field(default_factory=Addresses)
     max_speakers: int = 8
     silence_s: float = 30.0

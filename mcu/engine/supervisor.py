@@ -1,4 +1,8 @@
-"""Watches one media worker: starts it, hears its heart, replaces it when it has died or hangs."""
+"""Watches one media worker: starts it, hears its heart, replaces it when it has died or hangs.
+
+The rooms stay: what is to be told of them waits in the successor's line before it is born, so that they go on as soon as it is
+there. Control keeps the sockets open all the while, and one that hangs is dead before its successor reads them.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,10 @@ from mcu.engine.handles import RoomMedia
 from mcu.engine.notices import AddressLearnt, DtmfPressed, MediaNotice, RoomLost, SpeakersChanged
 from mcu.messages import Command, Heartbeat, LegReport, Message
 
-CHECK_S = 0.5
+CHECK_S = 0.25
 """How often a worker tells that it lives, and how often we look."""
-MISSED_CHECKS = 4
-"""So many looks without a sign of life, 2 s, and it hangs. Looks are counted, not seconds: we may have been busy ourselves."""
+MISSED_CHECKS = 6
+"""So many looks without a sign of life, 1.5 s, and it hangs. Looks are counted, not seconds: we may have been busy too."""
 START_S = 20.0
 """How long a new worker may take to its first sign of life on a busy machine."""
 STOP_S = 2.0
@@ -31,7 +35,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WorkerFigures:
-    """A worker as it last told. pid 0: it is being started; restarts: how often it was replaced."""
+    """A worker as it last told. pid 0: it is being started; restarts: how often it was replaced; recovered: rooms that began
+    again; recovery_s: from the end of the last one to the first sign of life of its successor."""
 
     pid: int
     rooms: int
@@ -40,6 +45,8 @@ class WorkerFigures:
     late_ticks: int
     failures: int = 0
     restarts: int = 0
+    recovered: int = 0
+    recovery_s: float = 0.0
 
 
 class Supervisor:
@@ -50,7 +57,8 @@ class Supervisor:
         self.has_started = asyncio.Event()
         self.is_up = False
         self.pid = 0
-        self.restarts = 0
+        self.restarts = self.recovered = 0
+        self._ended_at = self._recovery_s = 0.0
         self._on_notice = on_notice
         self._heartbeat = Heartbeat(0, 0, 0, 0, 0, 0)
         self._channel = Channel(self._receive)
@@ -63,7 +71,8 @@ class Supervisor:
     def figures(self) -> WorkerFigures:
         """What is known of the worker."""
         beat = self._heartbeat
-        return WorkerFigures(self.pid, beat.rooms, beat.legs, beat.cpu_us / 1e6, beat.late_ticks, beat.failures, self.restarts)
+        return WorkerFigures(self.pid, beat.rooms, beat.legs, beat.cpu_us / 1e6, beat.late_ticks, beat.failures, self.restarts,
+                             self.recovered, round(self._recovery_s, 3))
 
     def send(self, command: Command, descriptors: Sequence[int] = ()) -> None:
         """Send a command to the worker of now."""
@@ -126,16 +135,31 @@ class Supervisor:
             ended.cancel()
 
     def _replace(self) -> None:
-        """A new line for the worker to come; the rooms of the old one are lost."""
-        lost, self.rooms = list(self.rooms.values()), {}
+        """A new line for the worker to come, with all that it must know of the old one's rooms."""
         self.pid = 0
         self.is_up = False
         self.restarts += 1
         self._heartbeat = Heartbeat(0, 0, 0, 0, 0, 0)
         self._channel = Channel(self._receive)
-        for room in lost:
-            room.lose()
-            self._tell(RoomLost(room.room_id))
+        self._ended_at = asyncio.get_running_loop().time()
+        for room in list(self.rooms.values()):
+            self._recover(room)
+
+    def _recover(self, room: RoomMedia) -> None:
+        """Begin a room again, or give it up when it fails too often."""
+        try:
+            is_kept = room.recover(asyncio.get_running_loop().time())
+        except Exception:
+            logger.exception("a media room could not begin again", extra={"room": room.room_id})
+            is_kept = False
+        if is_kept:
+            self.recovered += 1
+            logger.warning("a media room begins again", extra={"room": room.room_id})
+            return
+        logger.error("a media room is given up", extra={"room": room.room_id})
+        del self.rooms[room.room_id]
+        room.lose()
+        self._tell(RoomLost(room.room_id))
 
     def _receive(self, message: Message) -> None:
         match message:
@@ -144,15 +168,17 @@ class Supervisor:
                     self.rooms[room_id].receive_figures(message)
             case Heartbeat():
                 self._heartbeat = message
+                if not self.is_up and self._ended_at:
+                    self._recovery_s = asyncio.get_running_loop().time() - self._ended_at
                 self.is_up = True
                 self.has_started.set()
             case RoomLost(room_id):
-                room = self.rooms.pop(room_id, None)
-                if room is not None:
-                    room.lose()
-                    self._tell(message)
+                if room_id in self.rooms:
+                    self._recover(self.rooms[room_id])
             case DtmfPressed() | SpeakersChanged() | AddressLearnt():
                 if message.room_id in self.rooms:
+                    if isinstance(message, AddressLearnt):
+                        self.rooms[message.room_id].learn(message)
                     self._tell(message)
             case _:
                 logger.warning("a worker sent a command", extra={"pid": self.pid})

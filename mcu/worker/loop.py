@@ -22,7 +22,10 @@ MAX_CATCH_UP = 3
 """Ticks made one after the other when they are due together; a peer's jitter buffer takes as much."""
 MAX_COMMANDS = 64
 """Control's messages taken between two ticks; the rest waits in the socket."""
-TICKS_A_SECOND = 50
+RELAY_NS = 5_000_000
+"""How often calls between two are looked after: their packets aren't kept for the tick."""
+HEARTBEAT_NS = 250_000_000
+"""By the clock, not by ticks: a worker with too much to do makes few of them, and is late but alive."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +41,7 @@ class Worker:
         self._reporter = Reporter(control)
         self.rooms = Rooms(self._reporter.send)
         self.late_ticks = 0
-        self._ticks = 0
+        self._ticks = self._beats_at = 0
         self._is_open = True
 
     def run(self) -> None:
@@ -52,14 +55,21 @@ class Worker:
         self.rooms.close()
 
     def _wait(self, due: int) -> None:
-        """Take commands until the tick is due."""
+        """Take commands until the tick is due, and look after calls between two meanwhile."""
+        if self.rooms.has_relays:
+            for look_at in range(time.monotonic_ns() + RELAY_NS, due, RELAY_NS):
+                self._wait_until(look_at)
+                self.rooms.relay(time.monotonic_ns())
+        self._wait_until(due)
+        if self._is_open and self._poll.poll(0):
+            self._take_commands()
+
+    def _wait_until(self, due: int) -> None:
         while self._is_open and (left := due - time.monotonic_ns()) > 0:
             if self._poll.poll(left // 1_000_000):
                 self._take_commands()
             elif left < 1_000_000:
                 time.sleep(left / 1e9)
-        if self._is_open and self._poll.poll(0):
-            self._take_commands()
 
     def _take_commands(self) -> None:
         for _ in range(MAX_COMMANDS):
@@ -84,7 +94,8 @@ class Worker:
         self.rooms.tick(due)
         self._ticks += 1
         self.rooms.report(self._ticks, due)
-        if self._ticks % (TICKS_A_SECOND // 2) == 0:
+        if now >= self._beats_at:
+            self._beats_at = now + HEARTBEAT_NS
             self._heartbeat()
         self._reporter.flush()
         return due + TICK_NS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 from collections.abc import Callable, Sequence
 
 from mcu.engine import notices
@@ -27,6 +28,8 @@ from rtp.kernel.spec import TICK_NS
 
 MAX_FAILED_TICKS = 50
 """A room that fails for so many ticks on end is given up."""
+MAX_RELAYS = 4096
+"""Rooms that one look can find ready."""
 REPORT_EVERY = 50
 """Ticks between two figures of a leg; rooms take turns."""
 SERVICES = ("tone", "music")
@@ -45,6 +48,8 @@ class Rooms:
         self._report = report
         self._rooms: dict[int, Room] = {}
         self._kinds: dict[int, str] = {}
+        self._relays = select.epoll()
+        self._by_descriptor: dict[int, int] = {}
         self._failed_ticks: dict[int, int] = {}
         self._sounds = 0
         self._failures = 0
@@ -114,8 +119,12 @@ class Rooms:
 
     def _open(self, message: OpenRoom) -> None:
         self._close(message.room_id)
-        room = Room(message.room_id, kind="echo" if message.kind == "echo" else "mix", max_speakers=message.max_speakers)
+        kind = message.kind if message.kind in ("echo", "relay") else "mix"
+        room = Room(message.room_id, kind=kind, max_speakers=message.max_speakers)
         self._rooms[message.room_id], self._kinds[message.room_id] = room, message.kind
+        if kind == "relay":
+            self._relays.register(room, select.EPOLLIN)
+            self._by_descriptor[room.fileno()] = message.room_id
         if message.kind in SERVICES:
             room.add_source(0, source(message.kind))
 
@@ -131,12 +140,15 @@ class Rooms:
         self._failed_ticks.pop(room_id, None)
         if room is not None:
             self._failures += room.failures
+            if self._by_descriptor.pop(room.fileno(), None) is not None:
+                self._relays.unregister(room)
             room.close()
 
     def close(self) -> None:
         """End all rooms."""
         for room_id in list(self._rooms):
             self._close(room_id)
+        self._relays.close()
 
     # ---- the clock
 
@@ -151,6 +163,20 @@ class Rooms:
                 self._failed_ticks.pop(room_id, None)
             for notice in room.notices():
                 self._report(_told(room_id, notice))
+
+    @property
+    def has_relays(self) -> bool:
+        """Whether there are rooms that are worth looking at between two ticks."""
+        return bool(self._by_descriptor)
+
+    def relay(self, now_ns: int) -> None:
+        """Pass on what has arrived for calls between two. now_ns: monotonic."""
+        for descriptor, _ in self._relays.poll(0, MAX_RELAYS):
+            room_id = self._by_descriptor[descriptor]
+            try:
+                self._rooms[room_id].drain(now_ns)
+            except Exception:
+                self._failed(room_id)
 
     def skip(self, due: int) -> None:
         """One step that comes too late."""

@@ -70,8 +70,9 @@ def music() -> Samples:
     step = round(_NOTE_S * RATE)
     total = -(-step * len(notes) // TICK_SAMPLES) * TICK_SAMPLES
     line = np.zeros(total, np.float32)
+    bells = {note: 0.6 * _bell(note, 2.4) for note in set(notes)}
     for index, note in enumerate(notes):
-        _add(line, index * step, 0.6 * _bell(note, 2.4))
+        _add(line, index * step, bells[note])
     for index, chord in enumerate(_CHORDS):
         length = len(notes) // len(_CHORDS) * _NOTE_S
         for note in chord[:3]:

@@ -1,4 +1,4 @@
-"""One leg of a room: its sockets, its reception (RFC 3550 §6.4, RFC 4733), its decoder and its stream out.
+"""One leg of a room: its sockets, its reception (RFC 3550 §6.4, §8.2, RFC 4733), its decoder and its stream out.
 
 What surely isn't heard isn't decoded: a leg offers a level first (announced as RFC 6464 says, by table for G.711, none for an
 Opus packet without audio) and makes samples when it is asked for them.
@@ -11,6 +11,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,13 +20,19 @@ from rtp.codecs.registry import CLOCK_RATES, create_decoder
 from rtp.codecs.resample import Samples
 from rtp.dtmf import DtmfReceiver
 from rtp.errors import CodecError, ParseError
+from rtp.inband_dtmf import InbandDtmfReceiver
 from rtp.jitter import CONCEAL, PLAY, JitterBuffer
 from rtp.kernel.addressing import SourceFilter
-from rtp.kernel.spec import TICK_SAMPLES, LegSpec, LegStatistics
+from rtp.kernel.sockets import connect
+from rtp.kernel.spec import TICK_SAMPLES, Address, LegSpec, LegStatistics
 from rtp.kernel.stream import Form, MixStream
 from rtp.packet import parse_extensions
 from rtp.receiver import ReceptionStatistics
+from rtp.rtcp import SourceDescription, parse_compound
 from rtp.session import RtcpSession
+
+if TYPE_CHECKING:
+    from rtp.kernel.relay import Passage
 
 HEADER = struct.Struct("!BBHII")
 DTX_BYTES = 3
@@ -37,6 +44,10 @@ G711_BYTES = 160
 """Payload of a G.711 packet of 20 ms."""
 MUTE_DBOV = -70
 """An Opus payload that gave no more than this gives no more when it comes again: a muted phone repeats two or three."""
+LOOP_PACKETS, LOOP_S = 1000, 16
+"""A packet with our SSRC that fits one of our last so many packets and seconds is our own."""
+LOOK_S = 1.0
+"""How often we look whether the peer's address is certain, and at who else sends to the port."""
 PRIMING = 3
 """Payloads that go through a decoder before its first one is heard, so that its filters know the past."""
 _EMPTY: Samples = np.zeros(0, np.int16)
@@ -47,17 +58,27 @@ class Leg:
     """The state of a leg between two ticks.
 
     Of the tick: `level` in dBov, `has_audio` whether there is something to hear, `payload` what isn't decoded yet,
-    `was_quiet` whether the tick before held quiet audio.
+    `was_quiet` whether the tick before held quiet audio. `passage`: the way to the other leg of a call between two;
+    `level_byte`: the level that came with the last packet, as it was written; `event_ticks`: for so long a key goes out in
+    place of audio. `rtp`: the socket that media goes over; `door`: where newcomers are seen once `rtp` is connected to the
+    peer, looked at from `look_at` (monotonic seconds) on.
     """
 
     def __init__(self, spec: LegSpec, random: Callable[[], float], now: float) -> None:
         self.spec = spec
         self.rtp = socket.socket(fileno=spec.rtp_fd)
+        self.door: socket.socket | None = None
+        self.look_at = now + LOOK_S * (1 + random())     # not all of a room in one tick
         self.rtcp_socket = socket.socket(fileno=spec.rtcp_fd) if spec.rtcp_fd >= 0 else None
+        self._random = random
         self.rtcp = RtcpSession(spec.ssrc, spec.cname, random, now)
+        self._sent_before = 0
         self.filter = SourceFilter(spec.remote, spec.signalling_host)
         self.sequence, self.timestamp = spec.sequence, spec.timestamp
         self.marker = True
+        self.passage: Passage | None = None
+        self.level_byte: int | None = None
+        self.event_ticks = 0
         self.level = SILENT
         self.has_audio = False
         self.payload: bytes | None = None
@@ -66,7 +87,7 @@ class Leg:
         self.was_speaking = self.was_quiet = False
         self.own: MixStream | None = None
         self.own_since = 0
-        self.packets_in = self.bytes_in = self.junk = self.foreign = 0
+        self.packets_in = self.bytes_in = self.junk = self.foreign = self.looped = 0
         self.last_heard_ns = int(now * 1e9)
         self.statistics: ReceptionStatistics | None = None
         self._lost_before = self._concealed = self._late = self._duplicated = 0
@@ -74,13 +95,17 @@ class Leg:
         self.set_codec()
 
     def set_codec(self) -> None:
-        """Begin with the codec that `spec` names: a new decoder and buffer, a new stream out."""
+        """Begin with the codec that `spec` names: a new decoder and buffer, a new stream out.
+
+        Keys are looked for in the audio of a phone that has no other way to send them.
+        """
         spec = self.spec
         self.clock_rate = CLOCK_RATES[spec.codec]
         self.units = self.clock_rate // 50
         self.is_g711 = spec.codec in ("pcmu", "pcma")
         self.form: Form = (spec.codec, spec.ptime_ms, spec.fmtp)
         self._is_opus = spec.codec == "opus"
+        self._inband = InbandDtmfReceiver(spec.codec == "pcma") if self.is_g711 and spec.dtmf_type < 0 else None
         self._decoder = create_decoder(spec.codec)
         self._jitter = self._new_jitter()
         self._pcm: Samples = _EMPTY
@@ -92,6 +117,16 @@ class Leg:
 
     def _new_jitter(self) -> JitterBuffer:
         return JitterBuffer(self.clock_rate, self.clock_rate * self.spec.ptime_ms // 1000)
+
+    @property
+    def may_send(self) -> bool:
+        """Whether there is somebody who wants to get something."""
+        return self.spec.hears and self.spec.remote is not None
+
+    @property
+    def is_in_mix(self) -> bool:
+        """Whether what it says is for the others."""
+        return self.spec.is_heard and not self.spec.is_muted
 
     # ---- in
 
@@ -114,6 +149,12 @@ class Leg:
         if offset >= size or (kind != spec.receive_type and kind != spec.dtmf_type):
             self.junk += 1
             return None
+        if ssrc == spec.ssrc:
+            if self._is_ours(sequence, timestamp):
+                self.looped += 1
+                self.last_heard_ns = arrival_ns
+                return None
+            self.change_ssrc(arrival_ns / 1e9)
         statistics = self.statistics
         if statistics is None or statistics.ssrc != ssrc:
             statistics = self._begin_source(ssrc)
@@ -122,10 +163,17 @@ class Leg:
         self.packets_in += 1
         self.bytes_in += size - offset
         self.last_heard_ns = arrival_ns
+        payload = data[offset:size]
+        passage = self.passage
+        if passage is not None:
+            passage.carry(second, sequence, timestamp, ssrc, payload)
         if kind == spec.dtmf_type:
             self._jitter.pass_over(sequence)
-            return self._dtmf.receive(data[offset:size], timestamp)
-        self._jitter.push(sequence, timestamp, data[offset:size], arrival_ns)
+            return self._dtmf.receive(payload, timestamp)
+        if passage is None or not passage.is_whole:
+            self._jitter.push(sequence, timestamp, payload, arrival_ns)
+        if self._inband is not None:
+            return self._inband.receive(payload)
         return None
 
     def _read_extras(self, data: bytes, first: int, offset: int) -> tuple[int, int]:
@@ -136,6 +184,7 @@ class Leg:
             if self.spec.level_extension:
                 found = parse_extensions(data, offset).get(self.spec.level_extension)
                 if found:
+                    self.level_byte = found[0]
                     self.announced_level = -(found[0] & 0x7F)
             offset += 4 + 4 * (data[offset + 2] << 8 | data[offset + 3])
         if first & 0x20:
@@ -154,8 +203,37 @@ class Leg:
         self.statistics = ReceptionStatistics(ssrc, self.clock_rate)
         return self.statistics
 
+    def _is_ours(self, sequence: int, timestamp: int) -> bool:
+        """Whether a packet with our SSRC is one that we have sent (a loop), and not of a peer with the same number (§8.2)."""
+        behind, units = (self.sequence - sequence) & 0xFFFF, (self.timestamp - timestamp) & 0xFFFFFFFF
+        return 0 < behind <= LOOP_PACKETS and units <= LOOP_S * self.clock_rate
+
+    def change_ssrc(self, now: float) -> None:
+        """Leave our SSRC to a peer that has chosen the same: BYE for it, and another for the same stream (§8.2)."""
+        self.send_rtcp(self.rtcp.goodbye())
+        self._sent_before += self.rtcp.packets_sent
+        before = self.spec.ssrc
+        while self.spec.ssrc == before:
+            self.spec.ssrc = int(self._random() * 0x1_0000_0000)
+        self.rtcp = RtcpSession(self.spec.ssrc, self.spec.cname, self._random, now)
+        self.marker = True
+
+    def _is_own_report(self, data: bytes) -> bool:
+        """Whether an RTCP compound from our SSRC is our own come back: one with another CNAME is of a peer (§8.2)."""
+        try:
+            packets = parse_compound(data)
+        except ParseError:
+            return False
+        names = [packet.cnames.get(self.spec.ssrc) for packet in packets if isinstance(packet, SourceDescription)]
+        return all(name in (None, self.spec.cname) for name in names)
+
     def receive_rtcp(self, data: bytes, now: float, wallclock: float) -> None:
-        """Take an RTCP compound that passed the filter."""
+        """Take an RTCP compound, or a part of one (RFC 5506), that passed the filter."""
+        if int.from_bytes(data[4:8]) == self.spec.ssrc:
+            if self._is_own_report(data):
+                self.looped += 1
+                return
+            self.change_ssrc(now)
         if self.rtcp.receive(data, now, wallclock, self.statistics):
             self.last_heard_ns = int(now * 1e9)
         else:
@@ -253,7 +331,7 @@ class Leg:
         """Throw one tick's audio away, after a stall: in as well as out the time goes on."""
         self._jitter.pop(now_ns)
         self._pcm = _EMPTY
-        self.timestamp = (self.timestamp + self.units) & 0xFFFFFFFF
+        self.go_on()
 
     # ---- out
 
@@ -267,21 +345,31 @@ class Leg:
         if self.marker:
             second |= 0x80
             self.marker = False
-        header = HEADER.pack(first, second, self.sequence, self.timestamp, spec.ssrc)
-        try:
-            self.rtp.sendto(header + tail, spec.remote)  # type: ignore[arg-type]
-        except OSError:
-            pass                            # a full buffer or an ICMP error: the packet is lost, as on any network
+        self.put(HEADER.pack(first, second, self.sequence, self.timestamp, spec.ssrc) + tail, payload_size)
         self.sequence = (self.sequence + 1) & 0xFFFF
         self.timestamp = (self.timestamp + units) & 0xFFFFFFFF
+
+    def put(self, packet: bytes, payload_size: int) -> None:
+        """Send a finished RTP packet, and count it."""
+        try:
+            if self.door is None:
+                self.rtp.sendto(packet, self.spec.remote)  # type: ignore[arg-type]
+            else:
+                self.rtp.send(packet)
+        except OSError:
+            pass                            # a full buffer or an ICMP error: the packet is lost, as on any network
         rtcp = self.rtcp
         rtcp.packets_sent += 1
         rtcp.octets_sent += payload_size
 
     def pass_over(self) -> None:
         """Send nothing in this tick: the timestamp goes on, and what follows begins a talk spurt (RFC 3551 §4.1)."""
-        self.timestamp = (self.timestamp + self.units) & 0xFFFFFFFF
+        self.go_on()
         self.marker = True
+
+    def go_on(self) -> None:
+        """A tick's time has gone by."""
+        self.timestamp = (self.timestamp + self.units) & 0xFFFFFFFF
 
     def send_rtcp(self, data: bytes) -> None:
         """Send an RTCP compound, on the RTP port when the two are multiplexed (RFC 5761)."""
@@ -292,23 +380,37 @@ class Leg:
             except OSError:
                 pass
 
+    def lock(self, remote: Address) -> None:
+        """Hear and serve `remote` alone over a socket of its own. Raises OSError; all stays as it was then."""
+        connected = connect(self.rtp, remote)
+        self.door, self.rtp = self.rtp, connected
+
+    def unlock(self) -> None:
+        """Go back to the one socket that hears all."""
+        if self.door is not None:
+            self.rtp.close()
+            self.rtp, self.door = self.door, None
+
     def figures(self, now_ns: int) -> LegStatistics:
         """What is known of the leg."""
         jitter, source, remote = self._jitter, self.statistics, self.rtcp.remote
         lost = self._lost_before + (source.total_lost if source is not None else 0)
         return LegStatistics(
-            self.spec.leg_id, self.packets_in, self.bytes_in, self.rtcp.packets_sent, max(0, lost), self._late + jitter.late,
+            self.spec.leg_id, self.packets_in, self.bytes_in, self._sent_before + self.rtcp.packets_sent, max(0, lost),
+            self._late + jitter.late,
             self._duplicated + jitter.duplicated, self._concealed + jitter.concealed, self.junk, self.foreign,
             source.jitter_ms if source is not None else 0.0, jitter.target_ms, self.level,
             -1.0 if remote.rtt_s is None else remote.rtt_s * 1000, remote.fraction_lost,
             max(0, now_ns - self.last_heard_ns) // 1_000_000, self.sequence, source.ssrc if source is not None else 0,
-            self.rtcp.remote_said_goodbye,
+            self.rtcp.remote_said_goodbye, self.looped,
         )
 
     def close(self) -> None:
         """Say goodbye by RTCP and close the sockets."""
         self.send_rtcp(self.rtcp.goodbye())
         self.rtp.close()
+        if self.door is not None:
+            self.door.close()
         if self.rtcp_socket is not None:
             self.rtcp_socket.close()
 

@@ -1,7 +1,8 @@
 """The mixing room, readable: one `tick` of 20 ms from the sockets to the sockets (RFC 3550 §7.1: a mixer with its own SSRCs).
 
 Drain, pop, choose, sum, encode, send. What all pure listeners of one format hear is encoded once and sent to each behind its
-own header; who speaks gets the sum without their own voice, from an encoder that began as a copy of the shared one.
+own header; who speaks gets the sum without their own voice, from an encoder that began as a copy of the shared one. A call
+between two needs none of that while both phones speak the same language: `rtp.kernel.relay`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import numpy.typing as npt
 
 from rtp.codecs import g711
 from rtp.codecs.resample import Samples
-from rtp.kernel.leg import G711_BYTES, QUIET_DBOV, SILENT, Leg, level_of
+from rtp.kernel.leg import G711_BYTES, LOOK_S, QUIET_DBOV, SILENT, Leg, level_of
+from rtp.kernel.relay import Passage, is_alike
 from rtp.kernel.sockets import receive
 from rtp.kernel.speakers import choose
 from rtp.kernel.spec import TICK_SAMPLES, Address, AddressLearnt, DtmfPressed, LegSpec, LegStatistics, Notice, SpeakersChanged
 from rtp.kernel.stream import Form, MixStream, is_exact
 from rtp.packet import write_extensions
+from rtp.rtcp import SourceDescription
 
 Sum = npt.NDArray[np.int32]
 Source = Callable[[], Samples | None]
@@ -33,9 +36,17 @@ Tail = tuple[bytes, int, int, int]
 
 MAX_ROUNDS = 8
 """How often a tick looks for further packets: at most so many of one leg, the rest waits."""
+MAX_BACKLOG, BACKLOG_NS = 512, 200_000_000
+"""How many packets may have waited for a leg that joins, and for how long they are still worth playing."""
+MAX_NEWCOMERS, MAX_NEWCOMERS_A_TICK = 256, 16
+"""Packets of others that one look takes: about what the system keeps of them; fewer when we look in each tick."""
+QUIET_NS = 1_000_000_000
+"""A peer that is quiet for so long may have moved: from then on newcomers are seen in each tick."""
 MAX_EVENTS = 4096
 """Sockets that one look can find ready: all of a room's."""
 MAX_CSRCS = 15
+NAMED_TICKS = 500
+"""Who was in the mix in the last 10 s is named in our RTCP."""
 OWN_TICKS = 100
 """How long a listener who spoke keeps a stream of their own while others speak: by then both streams are in the same state."""
 OWN_SILENT_TICKS = 25
@@ -54,7 +65,8 @@ logger = logging.getLogger(__name__)
 
 
 class Room:
-    """A room of legs. kind: "mix", or "echo" where each hears themselves; max_speakers: how many are mixed at once.
+    """A room of legs. kind: "mix", "echo" where each hears themselves, or "relay" for a call between two, whose payloads go
+    over untouched where they can; max_speakers: how many are mixed at once.
 
     `failures`: packets and legs that raised what they should not have; each cost itself alone.
     """
@@ -72,6 +84,8 @@ class Room:
         self._speaking: frozenset[int] = frozenset()
         self._shared: dict[Form, MixStream] = {}
         self._ticks = self._silent_ticks = 0
+        self._is_whole = False
+        self._contributed: dict[int, int] = {}
 
     # ---- who is in it
 
@@ -85,6 +99,23 @@ class Room:
             if sock is not None:
                 self._by_fd[sock.fileno()] = (leg, is_rtcp)
                 self._poll.register(sock.fileno(), select.EPOLLIN)
+        self._couple()
+        self._catch_up(leg)
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when a packet waits at one of the sockets."""
+        return self._poll.fileno()
+
+    def _catch_up(self, leg: Leg) -> None:
+        """Drop what has waited too long to be played: a leg that comes from a worker that failed has seconds of it."""
+        now_ns = time.monotonic_ns()
+        offset = time.time_ns() - now_ns
+        for _ in range(MAX_BACKLOG):
+            packet = receive(leg.rtp, offset, now_ns)
+            if packet is None:
+                return
+            if now_ns - packet[2] < BACKLOG_NS:
+                self._take_safely(leg, False, packet, now_ns)
 
     def update_leg(self, leg_id: int, **changes: object) -> None:
         """Change fields of a leg's spec (codec, addresses, directions); an unknown leg is no error."""
@@ -92,16 +123,19 @@ class Room:
         if leg is None:
             return
         spec = leg.spec
-        before = (spec.codec, spec.ptime_ms, spec.receive_type, spec.fmtp)
+        before = (spec.codec, spec.ptime_ms, spec.receive_type, spec.fmtp, spec.dtmf_type)
         codec = spec.codec
         for name, value in changes.items():
             setattr(spec, name, value)
-        if "remote" in changes and spec.remote is not None:
-            leg.filter = type(leg.filter)(spec.remote, spec.signalling_host)
-        if (spec.codec, spec.ptime_ms, spec.receive_type, spec.fmtp) != before:
+        if "remote" in changes:
+            self._unlock(leg)
+            if spec.remote is not None:
+                leg.filter = type(leg.filter)(spec.remote, spec.signalling_host)
+        if (spec.codec, spec.ptime_ms, spec.receive_type, spec.fmtp, spec.dtmf_type) != before:
             leg.set_codec()
             self._settle(leg)
             leg.marker = leg.marker or spec.codec != codec
+            self._couple()
 
     def remove_leg(self, leg_id: int) -> None:
         """End a leg: RTCP BYE, sockets closed; an unknown leg is no error."""
@@ -112,6 +146,21 @@ class Room:
             self._poll.unregister(fd)
             del self._by_fd[fd]
         leg.close()
+        self._couple()
+
+    def _couple(self) -> None:
+        """Join the two legs of a relay; payloads go over untouched while nothing else is to be heard, to one alone none."""
+        if self.kind != "relay":
+            return
+        legs = list(self.legs.values())
+        is_pair = len(legs) == 2
+        is_whole = not self._sources and (len(legs) < 2 or (is_pair and is_alike(legs[0].spec, legs[1].spec)))
+        for leg, other in zip(legs, reversed(legs), strict=True):
+            leg.passage = Passage(leg, other, is_whole) if is_pair else None
+            if self._is_whole and not is_whole:
+                leg.set_codec()
+                leg.marker = True
+        self._is_whole = is_whole
 
     def _settle(self, leg: Leg) -> None:
         """A stream of its own from the start for a leg that could not change to one later without a step."""
@@ -122,10 +171,12 @@ class Room:
     def add_source(self, source_id: int, source: Source) -> None:
         """Mix in a source that everybody hears, until it is at its end."""
         self._sources[source_id] = source
+        self._couple()
 
     def remove_source(self, source_id: int) -> None:
         """Stop a source; an unknown one is no error."""
         self._sources.pop(source_id, None)
+        self._couple()
 
     def close(self) -> None:
         """End all legs."""
@@ -146,13 +197,17 @@ class Room:
 
     def tick(self, now_ns: int) -> None:
         """One step of 20 ms. now_ns: monotonic, the time at which the step was due."""
-        self._drain(now_ns)
+        self.drain(now_ns)
         legs = self.legs.values()
         for leg in legs:
-            leg.pull(now_ns)
+            if self._is_whole:
+                self._contributed[leg.spec.leg_id] = self._ticks
+                leg.go_on()
+            else:
+                leg.pull(now_ns)
         if self.kind == "echo":
             self._echo()
-        else:
+        elif not self._is_whole:
             self._measure()
             speakers = choose(legs, self.max_speakers)
             self._tell_speakers(speakers)
@@ -162,11 +217,12 @@ class Room:
 
     def skip(self, now_ns: int) -> None:
         """One step that came too late to be worth sending: what was due in it is dropped, the timestamps go on."""
-        self._drain(now_ns)
+        self.drain(now_ns)
         for leg in self.legs.values():
             leg.drop(now_ns)
 
-    def _drain(self, now_ns: int) -> None:
+    def drain(self, now_ns: int) -> None:
+        """Take what has arrived; a relay may do so between two ticks. now_ns: monotonic."""
         offset = time.time_ns() - time.monotonic_ns()
         by_fd, poll = self._by_fd, self._poll.poll
         for _ in range(MAX_ROUNDS):
@@ -175,12 +231,15 @@ class Room:
                 leg, is_rtcp = by_fd[fd]
                 packet = receive(leg.rtcp_socket if is_rtcp else leg.rtp, offset, now_ns)  # type: ignore[arg-type]
                 if packet is not None:
-                    try:
-                        self._take(leg, is_rtcp, packet, now_ns)
-                    except Exception:
-                        self._failed(leg)
+                    self._take_safely(leg, is_rtcp, packet, now_ns)
             if not ready:
                 return
+
+    def _take_safely(self, leg: Leg, is_rtcp: bool, packet: tuple[bytes, Address, int], now_ns: int) -> None:
+        try:
+            self._take(leg, is_rtcp, packet, now_ns)
+        except Exception:
+            self._failed(leg)
 
     def _failed(self, leg: Leg) -> None:
         leg.junk += 1
@@ -211,7 +270,48 @@ class Room:
         leg.spec.remote = source
         if leg.spec.rtcp_mux:
             leg.spec.remote_rtcp = source
+        self._unlock(leg)
         self._notices.append(AddressLearnt(leg.spec.leg_id, source))
+
+    # ---- whose port it is
+
+    def _look(self, leg: Leg, now_ns: int) -> None:
+        """Give a peer whose address is certain a socket of its own; see who else sends to the port of one that has it."""
+        is_quiet = now_ns - leg.filter.last_ns > QUIET_NS
+        leg.look_at = now_ns / 1e9 + (0.0 if is_quiet and leg.door is not None else LOOK_S)
+        if leg.door is None and not is_quiet and leg.filter.accepted == leg.spec.remote:
+            self._lock(leg)
+        offset = time.time_ns() - time.monotonic_ns()
+        for _ in range(MAX_NEWCOMERS_A_TICK if is_quiet else MAX_NEWCOMERS):
+            packet = None if leg.door is None else receive(leg.door, offset, now_ns)
+            if packet is None:
+                return
+            self._take_safely(leg, False, packet, now_ns)
+
+    def _lock(self, leg: Leg) -> None:
+        remote, fd = leg.spec.remote, leg.rtp.fileno()
+        assert remote is not None
+        try:
+            leg.lock(remote)
+        except OSError as error:                    # no descriptor is left: one socket does as well
+            logger.info("a leg keeps one socket: %s", error, extra={"room": self.room_id, "leg": leg.spec.leg_id})
+            return
+        self._swap(fd, leg)
+
+    def _unlock(self, leg: Leg) -> None:
+        if leg.door is not None:
+            fd = leg.rtp.fileno()
+            self._poll.unregister(fd)
+            leg.unlock()
+            self._swap(fd, leg)
+
+    def _swap(self, old: int, leg: Leg) -> None:
+        """Wait for packets at the leg's present socket, no more at an old one."""
+        if leg.door is not None:
+            self._poll.unregister(old)
+        del self._by_fd[old]
+        self._by_fd[leg.rtp.fileno()] = (leg, False)
+        self._poll.register(leg.rtp.fileno(), select.EPOLLIN)
 
     def _measure(self) -> None:
         """The levels of the tick's G.711 payloads, by table and all at once."""
@@ -241,9 +341,12 @@ class Room:
         self._silent_ticks = self._silent_ticks + 1 if is_silent else 0
         everybody = SILENCE if is_silent else clip(total)
         csrcs = [(leg.spec.leg_id, leg.level) for leg in speakers[:MAX_CSRCS]]
+        for leg_id, _ in csrcs:
+            self._contributed[leg_id] = self._ticks
         listeners = []
         for leg in self.legs.values():
-            if not leg.spec.hears or leg.spec.remote is None:
+            if not leg.may_send or leg.event_ticks:
+                leg.event_ticks = max(0, leg.event_ticks - 1)
                 leg.pass_over()
             elif id(leg) in own:
                 if leg.own is None:
@@ -276,7 +379,7 @@ class Room:
         for source_id, source in list(self._sources.items()):
             samples = source()
             if samples is None:
-                del self._sources[source_id]
+                self.remove_source(source_id)
             else:
                 total += samples
                 added = True
@@ -326,7 +429,7 @@ class Room:
     def _echo(self) -> None:
         for leg in self.legs.values():
             frame = leg.frame()
-            if not leg.spec.hears or leg.spec.remote is None:
+            if not leg.may_send:
                 leg.pass_over()
                 continue
             if leg.own is None:
@@ -337,8 +440,20 @@ class Room:
     def _report(self, now_ns: int) -> None:
         now = now_ns / 1e9
         for leg in self.legs.values():
+            if leg.look_at <= now:
+                self._look(leg, now_ns)
             if leg.rtcp.due_at <= now:
-                leg.send_rtcp(leg.rtcp.report(now, time.time(), leg.timestamp, leg.statistics))
+                leg.send_rtcp(leg.rtcp.report(now, time.time(), leg.timestamp, leg.statistics) + self._contributors(leg))
+
+    def _contributors(self, leg: Leg) -> bytes:
+        """SDES with the names of those who were in the mix lately (RFC 3550 §7.3), nothing when there was nobody else.
+
+        The names are ours: a phone's own may tell its address, or the person's (RFC 7022 §3).
+        """
+        recent = [leg_id for leg_id, tick in self._contributed.items() if self._ticks - tick < NAMED_TICKS]
+        self._contributed = {leg_id: self._contributed[leg_id] for leg_id in recent}
+        names = {leg_id: f"{leg_id:08x}.{leg.spec.cname}" for leg_id in recent if leg_id != leg.spec.leg_id}
+        return bytes(SourceDescription(dict(list(names.items())[-MAX_CSRCS:]))) if names else b""
 
 
 def clip(total: Sum) -> Samples:

@@ -1,4 +1,5 @@
-"""Reading a media socket with the time of arrival that the system noted (SO_TIMESTAMPNS), for RFC 3550's jitter."""
+"""Media sockets: read with the time of arrival that the system noted (SO_TIMESTAMPNS), for RFC 3550's jitter; a second one that
+hears a single peer alone, so that what strangers send to the port (RFC 3550 §9, RFC 3711 §9.5) is sorted out by the system."""
 
 from __future__ import annotations
 
@@ -15,10 +16,34 @@ def prepare(sock: socket.socket) -> None:
     """Make a media socket ready: non-blocking, arrival times, expedited forwarding (RFC 3246)."""
     sock.setblocking(False)
     sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    sock.setsockopt(*_traffic_class(sock), 0xB8)
+
+
+def _traffic_class(sock: socket.socket) -> tuple[int, int]:
     if sock.family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, 0xB8)
-    else:
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0xB8)
+        return socket.IPPROTO_IPV6, socket.IPV6_TCLASS
+    return socket.IPPROTO_IP, socket.IP_TOS
+
+
+def connect(sock: socket.socket, remote: tuple[str, int]) -> socket.socket:
+    """Another socket like `sock` on its port, connected to `remote`: it gets what comes from there, `sock` all the rest.
+
+    Raises OSError. Both must allow the port to be shared; `sock` does so only meanwhile, so that nobody else can bind it.
+    """
+    connected = socket.socket(sock.family, socket.SOCK_DGRAM)
+    try:
+        for one in (sock, connected):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        connected.bind(sock.getsockname())
+        connected.connect(remote)
+        connected.setblocking(False)
+        for level, option in (_traffic_class(sock), (socket.SOL_SOCKET, SO_TIMESTAMPNS)):
+            connected.setsockopt(level, option, sock.getsockopt(level, option))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    except OSError:
+        connected.close()
+        raise
+    return connected
 
 
 def receive(sock: socket.socket, offset_ns: int, now_ns: int) -> tuple[bytes, tuple[str, int], int] | None:

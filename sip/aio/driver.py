@@ -105,6 +105,8 @@ class Driver:
                     udp.send(data, flow.remote)
             else:
                 self._streams.send(data, flow)
+        for flow in self.endpoint.flows_to_close():
+            self._streams.drop(flow)
 
     def _socket_for(self, flow: Flow) -> UdpSocket | None:
         """The socket bound to the flow's own address, else one bound to all addresses."""

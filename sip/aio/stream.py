@@ -124,10 +124,18 @@ class Streams:
         if connection is None:
             self._open_and_send(data, flow)
             return
+        if connection.writer.transport.is_closing():        # gone, as its reader is about to learn
+            return
         if connection.writer.transport.get_write_buffer_size() > MAX_BUFFERED:
             connection.task.cancel()
             return
         connection.writer.write(data)
+
+    def drop(self, flow: Flow) -> None:
+        """Give up the connection that a flow goes by."""
+        connection = self._connections.get(flow.connection) or self._connections.get(self._by_remote.get(flow.remote, 0))
+        if connection is not None:
+            connection.writer.transport.abort()
 
     def _open_and_send(self, data: bytes, flow: Flow) -> None:
         if flow.remote in self._opening:

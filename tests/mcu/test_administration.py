@@ -82,6 +82,10 @@ class Server:
         """One phone."""
         return [{"aor": "alice", "contact": "sip:alice@192.0.2.7"}]
 
+    def server(self) -> Facts:
+        """What it holds."""
+        return {"calls": 1, "counters": {"junk": 2}}
+
     def account_removed(self, name: str) -> None:
         """Noted."""
         self.told.append(("removed", name))
@@ -294,3 +298,9 @@ def test_a_failing_database_is_said_as_the_commands_failure() -> None:
     administration = Administration(Directory(storage), storage)
     with pytest.raises(CommandError, match="the disk is full"):
         administration.execute("room.create", {"name": "daily"})
+
+
+def test_what_the_server_holds_is_shown_where_one_is_running(desk: Desk, alone: Desk) -> None:
+    assert desk.do("server.show") == {"calls": 1, "counters": {"junk": 2}}
+    with pytest.raises(CommandError, match="no server is running"):
+        alone.do("server.show")

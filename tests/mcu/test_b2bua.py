@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mcu.b2bua import RING_S, capabilities_for
+from rtp.sdp import negotiation
+from rtp.sdp.negotiation import Capabilities, LocalMedia
 from sip import events
 from sip.events import CallAnswered, CallProgressed, CallReceived, CallTerminated, DialogRequestReceived, ResponseReceived
 from sip.invite import Call
@@ -156,6 +158,30 @@ def test_text_goes_to_the_other_side_and_its_answer_back() -> None:
     theirs.request("INFO", body=b"Signal=5\r\n", content_type="application/dtmf-relay", now=house.time)
     house.run(0.1)
     assert alice.side.take(DialogRequestReceived).request.body == b"Signal=5\r\n"
+
+
+@pytest.mark.parametrize(("alice_events", "bob_events", "told"), [
+    (True, False, ["bob"]), (True, True, []), (False, True, []), (False, False, [])])
+def test_key_goes_by_info_only_where_neither_event_nor_tone_brings_it(alice_events: bool, bob_events: bool,
+                                                                      told: list[str]) -> None:
+    house = House()
+    alice, bob = registered(house, "alice"), registered(house, "bob")
+    bodies = {phone: bytes(negotiation.offer(Capabilities(dtmf=has_events), LocalMedia(phone.address[0], 40000, 40001),
+                                             session_id=1, version=1))
+              for phone, has_events in ((alice, alice_events), (bob, bob_events))}
+    alice.call("sip:bob@house.example", bodies[alice])
+    ringing(bob, house).accept(bodies[bob], house.time)
+    house.run(0.1)
+    (user_call,) = house.switchboard.user_calls
+    user_call.pressed(next(leg.media.leg_id for leg in user_call.legs if leg.identity.account == "alice"), "5")
+    house.run(0.1)
+    assert [phone.name for phone in (alice, bob) if phone.side.has(DialogRequestReceived)] == told
+
+
+def test_call_between_two_has_a_relay_for_its_media() -> None:
+    house = House()
+    answered(house)
+    assert [room.kind for room in house.rooms] == ["relay"]
 
 
 def test_hold_of_one_side_is_no_business_of_the_other() -> None:

@@ -172,27 +172,45 @@ async def test_a_phone_that_sends_nothing_is_told_silent_once(engine: Engine) ->
 
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
-async def test_a_worker_that_dies_or_hangs_is_replaced_and_only_its_rooms_are_lost(engine: Engine, blow: int) -> None:
+async def test_a_worker_that_dies_or_hangs_is_replaced_and_its_rooms_go_on(engine: Engine, blow: int) -> None:
     rooms = [engine.pool.open_room() for _ in range(2)]
-    phones = [engine.phone(room, 450) for room in rooms]
-    await until(lambda: [worker.rooms for worker in engine.pool.figures()] == [1, 1])
-    victim = engine.pool.figures()[0].pid
+    pairs = [(engine.phone(room, 450), engine.phone(room, 710)) for room in rooms]
+    await until(lambda: [worker.legs for worker in engine.pool.figures()] == [2, 2])
+    await engine.talk(70)
+    victim, counted = engine.pool.figures()[0].pid, pairs[0][0].leg.statistics.packets_in
+    assert counted > 0
     os.kill(victim, blow)
-    await until(lambda: lost(engine) == [rooms[0].room_id])
-    phones[0].leg.set_muted(True)
-    phones[0].close()
-    engine.phones.remove(phones[0])
-    rooms[0].close()
-    assert [worker.restarts for worker in engine.pool.figures()] == [1, 0]
-    await until(lambda: engine.pool.figures()[0].pid not in (0, victim) and engine.pool.figures()[0].cpu_s > 0)
-    again = engine.pool.open_room()
-    speaker, listener = engine.phone(again, 710), engine.phone(again, 1130)
-    await until(lambda: engine.pool.figures()[0].legs == 2)
-    await engine.talk(80)
-    assert level_dbfs(48000, listener.heard(), speaker.hz) > -22
-    assert len(phones[1].packets) > 60 and lost(engine) == [rooms[0].room_id]
+    await until(lambda: engine.pool.figures()[0].legs == 2 and engine.pool.figures()[0].pid not in (0, victim))
+    await engine.talk(90)
+    for pair in pairs:
+        assert level_dbfs(48000, pair[0].heard(), 710) > -22 and level_dbfs(48000, pair[1].heard(), 450) > -22
+    for phone in pairs[1]:
+        assert all((b.sequence - a.sequence) & 0xFFFF == 1 for a, b in pairwise(phone.packets))
+    await until(lambda: pairs[0][0].leg.statistics.packets_in > counted + 40)
+    assert [(worker.restarts, worker.recovered) for worker in engine.pool.figures()] == [(1, 1), (0, 0)]
+    assert engine.pool.figures()[0].recovery_s > 0 and not lost(engine)
     with pytest.raises(ProcessLookupError):
         os.kill(victim, 0)
+
+
+async def test_a_room_whose_worker_dies_again_and_again_is_lost_and_its_handles_do_nothing(engine: Engine) -> None:
+    room = engine.pool.open_room()
+    phone = engine.phone(room, 450)
+    slain: set[int] = set()
+
+    def is_lost() -> bool:
+        place = engine.pool.figures()[0]
+        if place.pid and place.legs and place.pid not in slain:
+            slain.add(place.pid)
+            os.kill(place.pid, signal.SIGKILL)
+        return lost(engine) == [room.room_id]
+
+    await until(is_lost)
+    assert len(slain) == 3
+    phone.leg.set_muted(True)
+    phone.close()
+    engine.phones.remove(phone)
+    room.close()
 
 
 async def test_ports_come_back_when_calls_end(engine: Engine) -> None:

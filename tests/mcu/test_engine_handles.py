@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import pytest
 
+from mcu.addresses import Addresses
 from mcu.engine.handles import Engine, LegMedia, RoomMedia
-from mcu.engine.notices import LegSilent, MediaNotice
+from mcu.engine.notices import AddressLearnt, LegSilent, MediaNotice
 from mcu.engine.ports import PortRange, own_address, plain_host
 from mcu.engine.settings import EngineSettings
 from mcu.errors import ProtocolError
@@ -200,12 +201,50 @@ def test_media_of_ipv6_works(bench: Bench) -> None:
     assert isinstance(bench.last, AddLeg) and bench.last.spec.remote == ("::1", 4000)
 
 
-def test_the_public_address_stands_in_the_sdp() -> None:
+def test_outsiders_find_the_public_address_in_the_sdp_and_neighbours_our_own() -> None:
     first = free_port()
-    bench = Bench(EngineSettings(first_port=first, last_port=first + 99, public_address="203.0.113.7"))
-    assert b"c=IN IP4 203.0.113.7" in bench.leg(1).answer(sdp())
-    assert b"c=IN IP6 ::1" in bench.leg(2, "::1").answer(sdp(host="::1"))
+    bench = Bench(EngineSettings(first_port=first, last_port=first + 99, addresses=Addresses("203.0.113.7")))
+    far = bench.room.create_leg(1, local_host=HOST, signalling_host="198.51.100.9")
+    assert b"c=IN IP4 203.0.113.7" in far.answer(sdp())
+    assert b"c=IN IP4 127.0.0.1" in bench.leg(2).answer(sdp())
+    assert b"c=IN IP6 ::1" in bench.leg(3, "::1").answer(sdp(host="::1"))
     bench.room.close()
+
+
+@pytest.mark.parametrize(("signalling", "written", "sent_to"), [
+    ("198.51.100.9", "192.168.1.10", "198.51.100.9"), ("198.51.100.9", "127.0.0.1", "198.51.100.9"),
+    ("198.51.100.9", "203.0.113.50", "203.0.113.50"), ("10.0.0.9", "192.168.1.10", "192.168.1.10"),
+])
+def test_a_private_address_of_a_phone_from_elsewhere_gives_way_to_its_nat(
+        bench: Bench, signalling: str, written: str, sent_to: str) -> None:
+    leg = bench.room.create_leg(1, local_host=HOST, signalling_host=signalling)
+    leg.answer(sdp(host=written))
+    assert isinstance(bench.last, AddLeg)
+    assert (bench.last.spec.remote, bench.last.spec.remote_rtcp) == ((sent_to, 4000), (sent_to, 4001))
+
+
+def test_media_of_another_family_than_the_signalling_is_received_where_it_can_come(bench: Bench) -> None:
+    leg = bench.leg(host="::1")
+    assert b"c=IN IP4 127.0.0.1" in leg.answer(sdp(host="127.0.0.1"))
+    assert isinstance(bench.last, AddLeg) and bench.last.spec.remote == ("127.0.0.1", 4000)
+    with pytest.raises(MediaRefused, match="can't change to IPv6"):
+        leg.answer(sdp(host="::1"))
+    assert b"c=IN IP4 127.0.0.1" in leg.answer(sdp(host="127.0.0.1"))
+
+
+def test_an_answer_of_another_family_than_our_offer_is_refused_in_words(bench: Bench) -> None:
+    leg = bench.leg()
+    leg.offer()
+    with pytest.raises(MediaRefused, match="can't change to IPv6"):
+        leg.apply(sdp(host="::1"))
+
+
+def test_media_of_a_family_that_leads_nowhere_is_refused_in_words(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mcu.engine.handles.own_address", lambda local, peer: local)
+    leg = bench.leg()
+    with pytest.raises(MediaRefused, match="no way to 2001:db8::1") as caught:
+        leg.answer(sdp(host="2001:db8::1"))
+    assert caught.value.status == 488 and leg.local_port == 0
 
 
 def test_without_a_free_port_the_call_is_refused_with_503_and_ports_come_back() -> None:
@@ -265,6 +304,55 @@ def test_handles_of_a_lost_room_do_nothing(bench: Bench) -> None:
     leg.release()
     bench.room.close()
     assert len(bench.line.commands) == count and not bench.closed
+
+
+def test_a_room_that_recovers_gets_its_legs_again_at_the_same_ports_with_new_streams(bench: Bench) -> None:
+    legs = [bench.leg(n) for n in (1, 2, 3)]
+    for leg in legs[:2]:
+        leg.answer(sdp())
+    legs[0].set_muted(True)
+    before = [command.spec for command in bench.line.commands if isinstance(command, AddLeg)]
+    ports = [leg.local_port for leg in legs]
+    bench.line.commands.clear()
+    assert bench.room.recover(0.0)
+    opened, *added = bench.line.commands
+    assert opened == OpenRoom(1, "mix", 8)
+    specs = [command.spec for command in added if isinstance(command, AddLeg)]
+    assert [(spec.leg_id, spec.is_muted, spec.remote) for spec in specs] == [(1, True, (HOST, 4000)), (2, False, (HOST, 4000))]
+    assert [leg.local_port for leg in legs] == ports
+    for old, new in zip(before, specs, strict=True):
+        assert (old.ssrc, old.timestamp) != (new.ssrc, new.timestamp) and old.ssrc != new.ssrc
+
+
+def test_a_leg_on_hold_is_on_hold_after_the_recovery(bench: Bench) -> None:
+    leg = bench.leg()
+    leg.answer(sdp())
+    leg.answer(sdp("sendonly"))
+    bench.room.recover(0.0)
+    assert isinstance(bench.last, AddLeg) and not bench.last.spec.hears and not bench.last.spec.is_heard
+
+
+def test_what_was_learnt_and_counted_outlives_the_worker(bench: Bench) -> None:
+    leg = bench.leg()
+    leg.answer(sdp(extra="a=rtcp-mux\r\n"))
+    bench.room.learn(AddressLearnt(1, 77, (HOST, 4444)))
+    bench.room.learn(AddressLearnt(1, 4711, (HOST, 1)))
+    leg.receive_figures(replace(LegStatistics(77), packets_in=100, lost=3, jitter_ms=9.0), 0.0)
+    leg.receive_figures(replace(LegStatistics(77), packets_in=150, lost=4, jitter_ms=9.0), 0.0)
+    bench.room.recover(0.0)
+    assert isinstance(bench.last, AddLeg)
+    assert (bench.last.spec.remote, bench.last.spec.remote_rtcp) == ((HOST, 4444), (HOST, 4444))
+    leg.receive_figures(replace(LegStatistics(77), packets_in=10, lost=1, jitter_ms=2.0), 0.0)
+    assert (leg.statistics.packets_in, leg.statistics.lost, leg.statistics.jitter_ms) == (160, 5, 2.0)
+    leg.answer(sdp(port=5000))
+    bench.room.recover(100.0)
+    assert isinstance(bench.last, AddLeg) and bench.last.spec.remote == (HOST, 5000)
+
+
+@pytest.mark.parametrize(("times", "kept"), [((0, 1, 9), [True, True, False]), ((0, 5, 10.1), [True, True, True])])
+def test_a_room_that_fails_three_times_in_ten_seconds_is_given_up(bench: Bench, times: tuple[float, ...],
+                                                                 kept: list[bool]) -> None:
+    assert [bench.room.recover(now) for now in times] == kept
 
 
 def test_sounds_are_played_by_name(bench: Bench) -> None:

@@ -197,6 +197,16 @@ def test_the_loop_beats_and_ends_when_control_is_gone() -> None:
         assert not thread.is_alive()
 
 
+def test_worker_with_too_much_to_do_still_beats_by_the_clock() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        worker, due = Worker(theirs), 0
+        for second in range(1, 5):                          # a tick a second: it is late, not dead
+            due = worker._tick(due, second * 1_000_000_000)
+        ours.setblocking(False)
+        assert [type(parse(ours.recv(MAX_MESSAGE))) for _ in range(4)] == [Heartbeat] * 4
+
+
 def _heartbeats(sock: socket.socket) -> Iterator[Heartbeat]:
     for _ in range(10):
         message: Message = parse(sock.recv(MAX_MESSAGE))

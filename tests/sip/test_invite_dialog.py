@@ -429,3 +429,27 @@ def test_responses_to_a_call_that_is_over_do_nothing() -> None:
     pair.inject(bytes(invite.respond(180, to_tag="x")), to_a=True)
     pair.inject(response(200), to_a=True)
     assert pair.a.endpoint.counters["stray responses"] == 2
+
+
+@pytest.mark.parametrize("hops", [70, 5])
+def test_a_call_made_for_another_one_has_the_hops_that_are_left(hops: int) -> None:
+    pair = Pair()
+    pair.a.endpoint.invite(
+        Uri.parse("sip:room@b.example"), from_=NameAddr.parse("<sip:alice@a.example>"), flow=pair.flow_a,
+        contact=Uri.parse("sip:alice@192.0.2.1:5060"), now=0.0, offer=OFFER, max_forwards=hops)
+    pair.flush()
+    assert pair.a.requests("INVITE")[0].max_forwards == hops
+
+
+def test_a_lost_connection_concerns_the_calls_that_went_by_it_alone() -> None:
+    pair = Pair(transport="TCP")
+    ours = pair.call()
+    other = pair.a.endpoint.invite(
+        Uri.parse("sip:room@c.example"), from_=NameAddr.parse("<sip:alice@a.example>"),
+        flow=Flow("TCP", pair.flow_a.local, ("192.0.2.3", 5060), 8), contact=ours.contact, now=0.0, offer=OFFER)
+    pair.a.endpoint.datagrams_to_send()
+    pair.a.endpoint.flow_lost(pair.flow_a, 0.0)
+    assert ours.state is CallState.ENDED and other.state is CallState.CALLING
+    pair.a.endpoint.flow_lost(other.flow, 0.0)
+    assert other.state is CallState.ENDED
+    assert pair.a.endpoint._transactions._by_flow == {}

@@ -220,3 +220,26 @@ def test_a_lost_connection_is_followed_by_another_register() -> None:
     pair.a.endpoint.flow_lost(pair.flow_a, pair.now)
     pair.run(10)
     assert len(registrar.requests) == 2
+
+
+def test_a_phone_with_an_instance_registers_a_flow_of_its_own() -> None:
+    pair = Pair()
+    pair.a.endpoint.register(
+        Uri.parse("sip:b.example"), aor=NameAddr.parse("<sip:alice@b.example>"), contact=Uri.parse(CONTACT),
+        flow=pair.flow_a, now=0.0, instance="urn:uuid:00000000-0000-1000-8000-000a95a0e128", reg_id=2)
+    pair.flush()
+    sent = pair.a.requests("REGISTER")[0]
+    assert sent.supported == {"outbound", "path"}
+    contact = sent.contacts[0]
+    assert contact.uri.has_parameter("ob") and contact.parameter("reg-id") == "2"
+    assert contact.parameter("+sip.instance") == "<urn:uuid:00000000-0000-1000-8000-000a95a0e128>"
+    registrar = Registrar(pair)
+    pair.run(1)
+    assert len(registrar.requests) == 1 and pair.a.take(Registered).expires_s == 3600
+
+
+def test_a_phone_without_an_instance_says_nothing_of_outbound() -> None:
+    pair = Pair()
+    register(pair)
+    sent = pair.a.requests("REGISTER")[0]
+    assert sent.supported == {"path"} and str(sent.contacts[0]) == f"<{CONTACT}>"

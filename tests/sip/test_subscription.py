@@ -428,3 +428,39 @@ def test_a_subscription_outlives_its_connection_and_follows_the_subscriber_to_a_
     )
     assert notifier.subscriptions[0].flow == again
     assert pair.b.sent[-1][2] == again
+
+
+def test_a_200_that_no_notify_follows_ends_it_by_timer_n() -> None:
+    pair = Pair()
+    Notifier(pair)
+    pair.drop = lambda data, from_a: data.startswith(b"NOTIFY")
+    subscription = subscribe(pair)
+    pair.run(0.5)
+    assert subscription.is_active
+    pair.run(32)
+    assert pair.a.take(SubscriptionTerminated).reason == "no NOTIFY came" and not subscription.is_active
+    pair.run(40)
+    assert_all_gone(pair)
+
+
+def test_a_notifier_may_shorten_the_time_but_not_lengthen_it() -> None:
+    pair = Pair()
+    notifier = Notifier(pair)
+    subscribe(pair, 600)
+    pair.run(0.5)
+    dialog = notifier.subscriptions[0].dialog
+    assert dialog is not None
+
+    def notify(state: str) -> None:
+        message = dialog.make_request("NOTIFY", f"SIP/2.0/UDP 192.0.2.2:5062;branch=z9hG4bK{dialog.local_cseq}x")
+        message.headers.add("Event", "conference")
+        message.headers.add("Subscription-State", state)
+        pair.inject(bytes(message), to_a=True)
+
+    notify("active;expires=100000")
+    notify("active;expires=rubbish")
+    pair.run(400)
+    assert len(pair.a.requests("SUBSCRIBE")) == 1
+    notify("pending ;expires=10")
+    pair.run(9)
+    assert len(pair.a.requests("SUBSCRIBE")) == 2

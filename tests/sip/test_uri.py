@@ -140,3 +140,10 @@ def test_any_text_is_a_uri_or_a_parse_error(text: str) -> None:
     except ParseError:
         return
     assert Uri.parse(str(uri)) == uri
+
+
+def test_a_header_in_a_uri_is_escaped_and_read_back() -> None:
+    uri = Uri.parse("sip:carol@c.example;lr").with_header("Replaces", "a@b;to-tag=1;from-tag=2").with_header("X", "&=%")
+    assert str(uri) == "sip:carol@c.example;lr?Replaces=a%40b%3Bto-tag%3D1%3Bfrom-tag%3D2&X=%26%3D%25"
+    again = Uri.parse(str(uri))
+    assert (again.header("replaces"), again.header("x"), again.header("y")) == ("a@b;to-tag=1;from-tag=2", "&=%", None)

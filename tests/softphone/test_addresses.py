@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from sip.aio.resolver import DnsResolver, FixedResolver
+from sip.routing import Destination, Host, Srv
+from sip.uri import Uri
 from softphone.addresses import AddressError, Server, resolve, shown, target_uri, title_of, without_pin
 
 SERVER = Server("example.org", 5070)
@@ -62,7 +65,18 @@ def test_text_of_others_cannot_break_or_turn_a_line() -> None:
 
 
 async def test_addresses_need_no_look_up_and_names_that_are_not_there_are_told() -> None:
-    assert await resolve("192.0.2.1", None) == ("192.0.2.1", 5060)
-    assert await resolve("2001:db8::1", 5070) == ("2001:db8::1", 5070)
+    resolver = DnsResolver()
+    assert await resolve(Uri.parse("sip:192.0.2.1"), "TCP", resolver) == (Destination("TCP", "192.0.2.1", 5060),)
+    assert await resolve(Uri.parse("sip:[2001:db8::1]:5070"), "UDP", resolver) == (Destination("UDP", "2001:db8::1", 5070),)
     with pytest.raises(AddressError, match="no computer called no-such-host"):
-        await resolve("no-such-host.invalid", None)
+        await resolve(Uri.parse("sip:no-such-host.invalid"), "UDP", resolver)
+
+
+async def test_a_server_without_a_port_is_found_by_its_service_records_for_the_transport_in_use() -> None:
+    table = FixedResolver({("SRV", "_sip._tcp.example.org"): [Srv(1, 1, 5070, "a.example.org")],
+                           ("A", "a.example.org"): [Host("192.0.2.1")]}, frozenset({"silent.example.org"}))
+    assert await resolve(Uri.parse("sip:example.org"), "TCP", table) == (Destination("TCP", "192.0.2.1", 5070),)
+    with pytest.raises(AddressError, match=r"no computer called example\.org"):
+        await resolve(Uri.parse("sip:example.org"), "UDP", table)
+    with pytest.raises(AddressError, match="is the network there"):
+        await resolve(Uri.parse("sip:silent.example.org:5060"), "UDP", table)

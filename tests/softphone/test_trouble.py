@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import softphone.call
 import softphone.phone
 import softphone.signin
 from confero.testing import start_server
+from sip.routing import Destination
 from softphone.errors import CallFailed, SignInFailed
 from softphone.line import PhoneEvent, RegistrationUpdated
 from softphone.phone import Phone
@@ -123,7 +125,7 @@ async def test_a_side_that_forgot_the_call_is_noticed_by_asking() -> None:
 
 async def test_with_an_account_calls_come_through_the_server_alone() -> None:
     async with Phone(listen="127.0.0.1") as stranger, Phone(server="127.0.0.1", listen="127.0.0.1") as phone:
-        phone._server_address = ("192.0.2.1", 5060)
+        phone._servers = deque([Destination("UDP", "192.0.2.1", 5060)])
         with pytest.raises(CallFailed, match="Calls come through the server"):
             await stranger.call(phone.addresses[0])
         assert not phone.calls

@@ -268,3 +268,14 @@ def test_levels_in_the_mix_fit_the_one_byte_form() -> None:
         table.run(30)
         data = bytes(listener.packets[-1])
         assert len(parse_extensions(data, 12 + 4 * 15)[2]) == 15
+
+
+@pytest.mark.parametrize(("codec", "dtmf_type", "told"), [("pcmu", -1, ["5"]), ("pcma", -1, ["5"]), ("pcmu", 101, []),
+                                                          ("opus", -1, [])])
+def test_keys_are_looked_for_in_the_audio_of_g711_phones_without_telephone_events(codec: str, dtmf_type: int,
+                                                                                  told: list[str]) -> None:
+    low, high = sine(770, -15), sine(1336, -15)
+    with seated() as table:
+        table.join(lambda tick: low(tick) + high(tick) if 20 <= tick < 26 else silence(tick), codec, dtmf_type=dtmf_type)
+        table.run(50)
+        assert [notice.key for notice in table.notices if isinstance(notice, DtmfPressed)] == told

@@ -176,7 +176,7 @@ async def test_a_keep_alive_gets_its_pong_and_junk_closes_the_connection() -> No
         async with asyncio.timeout(PATIENCE_S):
             writer.write(b"\r\n\r\n")
             assert await reader.readexactly(2) == b"\r\n"
-            for byte in request("PRACK", Via="SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK1"):
+            for byte in request("PUBLISH", Via="SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK1"):
                 writer.write(bytes([byte]))
                 await writer.drain()
             assert (await reader.readuntil(b"\r\n")).startswith(b"SIP/2.0 405")

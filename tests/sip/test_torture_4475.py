@@ -25,6 +25,20 @@ def status_of(data: bytes) -> int | None:
     pair = Pair()
     pair.inject(data)
     statuses = [m.status for m in pair.b.messages() if isinstance(m, Response) and m.status > 100]
+    status = statuses[0] if statuses else None
+    if data.count(b"Content-Length") == 1 and data.rpartition(b"\r\n\r\n")[2] == b"":
+        assert status_over_a_stream(data) == status
+    return status
+
+
+def status_over_a_stream(data: bytes) -> int | None:
+    """The same when it comes byte by byte over a connection; only where the stream can be cut as the datagram is."""
+    pair = Pair(transport="TCP")
+    for byte in data:
+        if not pair.b.endpoint.receive_stream(bytes([byte]), pair.flow_b, pair.now):
+            break
+    pair.flush()
+    statuses = [m.status for m in pair.b.messages() if isinstance(m, Response) and m.status > 100]
     return statuses[0] if statuses else None
 
 

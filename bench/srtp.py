@@ -1,0 +1,86 @@
+"""CPU time to protect and open a packet of 160 B (voice) and 1200 B (picture): readable contexts and libsrtp; a DTLS handshake.
+
+    python -m bench.srtp        (prints one JSON object; times in µs of CPU, the least of several repeats)
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from bench.sip_parse import microseconds
+from rtp.keying.certificate import Certificate
+from rtp.keying.dtls import DtlsEndpoint, Role
+from rtp.packet import RtpPacket
+from rtp.srtp import ALL_SUITES, MasterKey, Receiver, Sender, SrtpReceiver, SrtpSender, Suite
+from rtp.srtp.fast import PROFILES, FastReceiver, FastSender
+
+TIMES, REPEATS = 2000, 3
+
+
+def packets(size: int) -> list[bytes]:
+    """Packets of a payload size, enough for all repeats."""
+    return [bytes(RtpPacket(0, n & 0xFFFF, n * 160, 7, bytes(size))) for n in range(TIMES * REPEATS)]
+
+
+def figures(suite: Suite, send: type[SrtpSender | FastSender], receive: type[SrtpReceiver | FastReceiver],
+            size: int) -> tuple[float, float]:
+    """µs to protect and to open."""
+    master = MasterKey.of(suite, bytes(range(suite.master_length)))
+    ours: Sender = send(suite, master)
+    plain = packets(size)
+    turn = itertools.cycle(plain)
+    protect = microseconds(lambda: ours.protect(next(turn)), TIMES, REPEATS)
+    ours = send(suite, master)
+    sealed = [ours.protect(packet) for packet in plain]
+    theirs: Receiver = receive(suite, master)
+    arriving = itertools.cycle(sealed)
+    return protect, microseconds(lambda: theirs.unprotect(next(arriving)), TIMES, REPEATS)
+
+
+def milliseconds(work: Callable[[], object], times: int) -> float:
+    """CPU ms of one call, the mean."""
+    started = time.process_time()
+    for _ in range(times):
+        work()
+    return round((time.process_time() - started) / times * 1e3, 2)
+
+
+def handshake() -> Callable[[], object]:
+    """A whole DTLS handshake, both ends in this process."""
+    wallclock = datetime.now(UTC)
+    ours, theirs = Certificate.create(wallclock), Certificate.create(wallclock)
+    here, there = ("192.0.2.1", 1), ("192.0.2.2", 2)
+
+    def shake() -> None:
+        client = DtlsEndpoint(Role.CLIENT, ours, now=0.0, fingerprints=[theirs.fingerprint()])
+        server = DtlsEndpoint(Role.SERVER, theirs, now=0.0, fingerprints=[ours.fingerprint()])
+        client.start(there, 0.0)
+        while server.state != "connected" or client.state != "connected":
+            for data, _ in client.datagrams_to_send():
+                server.receive_datagram(data, here, 0.0)
+            for data, _ in server.datagrams_to_send():
+                client.receive_datagram(data, there, 0.0)
+
+    return shake
+
+
+def main() -> None:
+    """Measure and print."""
+    result: dict[str, float] = {"dtls_handshake_both_ends_ms": milliseconds(handshake(), 50)}
+    for suite in ALL_SUITES:
+        for size in (160, 1200):
+            for name, send, receive in (("python", SrtpSender, SrtpReceiver), ("libsrtp", FastSender, FastReceiver)):
+                if name == "libsrtp" and suite not in PROFILES:
+                    continue
+                protect, unprotect = figures(suite, send, receive, size)
+                result[f"{suite}_{size}_{name}_protect_us"] = protect
+                result[f"{suite}_{size}_{name}_unprotect_us"] = unprotect
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
