@@ -1,4 +1,4 @@
-"""Writes the pages of docs/reference/ that are made from the code: commands, configuration, settings, errors.
+"""Writes the pages of docs/reference/ that are made from the code: commands, configuration, settings, errors, transactions.
 
     python -m docs.generate             writes them
     python -m docs.generate --check     exits 1 when one of them is out of date
@@ -19,6 +19,7 @@ from mcu import config
 from mcu.__main__ import app as server_app
 from pcap.__main__ import app as pcap_app
 from sip.message import REASONS
+from sip.transaction import START, TABLES, Kind
 from softphone import options
 from softphone.config import DEFAULT_SETTINGS, default_path
 from softphone.words import call_failed, registration_failed
@@ -61,7 +62,8 @@ SETTINGS = {
 
 def pages() -> dict[str, str]:
     """The generated pages by file name."""
-    return {"commands.md": commands(), "configuration.md": configuration(), "settings.md": settings(), "errors.md": errors()}
+    return {"commands.md": commands(), "configuration.md": configuration(), "settings.md": settings(), "errors.md": errors(),
+            "transactions.md": transactions()}
 
 
 # ---- commands
@@ -193,6 +195,35 @@ def errors() -> str:
         "What it shows when signing in fails:", _table(("status", "the phone says"), registrations),
         "What the server says, and what to do: [when it does not work](../how-to/when-it-does-not-work.md).",
     ]) + "\n"
+
+
+# ---- state machines
+
+
+def transactions() -> str:
+    """The four transaction machines as diagrams and tables."""
+    parts = [NOTICE, "# The transaction machines",
+             "The tables of `sip.transaction`, which are RFC 3261 §17 with the corrections of RFC 6026, drawn. An event is the "
+             "letter of a timer, a class of responses that came (1xx, 2xx, refusal: 300 and above), a request or ACK that came "
+             "again, `send_…` for a response of our own, or `transport` for a transport that failed. Behind the arrow of each "
+             "row stands what is done: `send` and `resend` a message, `ack` a refusal, `pass` a response to who asked, `fail` "
+             "tell that none will come, `start_X` and `stop_X` a timer."]
+    for kind in Kind:
+        rows = [(before.value, event, after.value, ", ".join(f"`{action}`" for action in actions))
+                for (before, event), (after, actions) in TABLES[kind].items()]
+        parts += [f"## {kind.value.capitalize()} transaction", _diagram(kind),
+                  _table(("state", "event", "next state", "actions"), rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _diagram(kind: Kind) -> str:
+    first, actions = START[kind]
+    edges: dict[tuple[str, str], list[str]] = {}
+    for (before, event), (after, _) in TABLES[kind].items():
+        edges.setdefault((before.value, after.value), []).append(event)
+    lines = [f"    [*] --> {first.value}" + (f" : {', '.join(actions)}" if actions else "")]
+    lines += [f"    {before} --> {after} : {', '.join(events)}" for (before, after), events in edges.items()]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "    terminated --> [*]", "```"])
 
 
 # ---- text

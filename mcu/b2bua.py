@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from mcu.leg import CallLeg, begin_record, own_contact
+from mcu.leg import CallLeg, answer_call, begin_record, own_contact
 from mcu.location import Located
 from mcu.participant import Identity
 from mcu.storage.base import Account, CallRecord
@@ -24,6 +25,7 @@ from sip.headers import NameAddr
 from sip.invite import Call, CallState
 from sip.media_backend import MediaRefused
 from sip.message import Request
+from sip.refer import Referral
 from sip.uri import Uri
 
 log = logging.getLogger(__name__)
@@ -43,9 +45,24 @@ def capabilities_for(offer: bytes | None) -> Capabilities:
         wanted = [codec.name.lower() for media in parse(offer).media for codec in codecs_of(media)]
     except SdpError:
         return known
-    names = [codec.name.lower() for codec in known.codecs]
-    first = [name for name in dict.fromkeys(wanted) if name in names]
-    return known.only(*first, *(name for name in names if name not in first))
+    return capabilities_preferring(wanted)
+
+
+def capabilities_preferring(names: list[str]) -> Capabilities:
+    """Our codecs, those of these names first."""
+    known = Capabilities()
+    ours = [codec.name.lower() for codec in known.codecs]
+    first = [name for name in dict.fromkeys(names) if name in ours]
+    return known.only(*first, *(name for name in ours if name not in first))
+
+
+@dataclass(slots=True)
+class Transfer:
+    """A transfer under way. by: the call of who asked for it; is_alone: they have hung up already."""
+
+    referral: Referral
+    by: Call
+    is_alone: bool = False
 
 
 class UserCall:
@@ -56,6 +73,7 @@ class UserCall:
         self._server = server
         self._ended = ended
         self._event = event
+        self._call = event.call
         self._caller = caller
         self._callee = callee
         self._room: MediaRoom | None = None
@@ -63,6 +81,7 @@ class UserCall:
         self._ringing: dict[Call, CallLeg] = {}
         self._other: CallLeg | None = None
         self._best_refusal = (480, f"{callee.name} is not there")
+        self._transfer: Transfer | None = None
         self._is_over = False
 
     @property
@@ -80,7 +99,7 @@ class UserCall:
     def start(self, phones: list[Located]) -> None:
         """Ring all phones of the callee; when there is none the call is refused at once."""
         capabilities = capabilities_for(self._event.offer)
-        call, server = self._event.call, self._server
+        call, server = self._call, self._server
         call.data = self
         try:
             self._room = server.open_media_room("relay")
@@ -89,7 +108,7 @@ class UserCall:
             self._finish()
             return
         for located in phones:
-            self._ring(located, capabilities)
+            self._ring(located, capabilities, self._caller, self._callee)
         if not self._ringing:
             status, reason = self._best_refusal
             call.reject(status, reason, now=server.now())
@@ -97,7 +116,7 @@ class UserCall:
             return
         server.call_at(server.now() + RING_S, self._rang_long_enough)
 
-    def _ring(self, located: Located, capabilities: Capabilities) -> None:
+    def _ring(self, located: Located, capabilities: Capabilities, caller: Identity, callee: Account) -> None:
         server, room = self._server, self._room
         flow = server.flow_of(located)
         assert room is not None
@@ -109,22 +128,22 @@ class UserCall:
             return
         media = room.create_leg(server.new_id(), local_host=flow.local[0], signalling_host=flow.remote[0],
                                 capabilities=capabilities)
-        from_ = NameAddr(Uri.parse(self._caller.entity), self._caller.display_name)
-        to = NameAddr(Uri("sip", self._callee.name, server.domain), self._callee.display_name)
+        from_ = NameAddr(Uri.parse(caller.entity), caller.display_name)
+        to = NameAddr(Uri("sip", callee.name, server.domain), callee.display_name)
         try:
             call = server.dial(target, from_=from_, to=to, flow=flow, offer=media.offer(), data=self)
         except MediaRefused as error:
             media.release()
             self._best_refusal = (error.status, error.reason)
             return
-        identity = Identity(str(to.uri), self._callee.display_name, self._callee.name)
-        record = CallRecord(call.id, None, self._callee.name, str(from_.uri), self._caller.display_name,
+        identity = Identity(str(to.uri), callee.display_name, callee.name)
+        record = CallRecord(call.id, None, callee.name, str(from_.uri), caller.display_name,
                             f"{flow.remote[0]}:{flow.remote[1]}", flow.transport, located.binding.user_agent,
                             server.wallclock())
         self._ringing[call] = CallLeg(call, media, identity, record)
 
     def _rang_long_enough(self) -> None:
-        if self._other is None and not self._is_over:
+        if (self._other is None or self._transfer is not None) and not self._is_over:
             self._best_refusal = (480, f"{self._callee.name} does not answer")
             for call in list(self._ringing):
                 call.hang_up(self._server.now(), "nobody answered")
@@ -135,7 +154,7 @@ class UserCall:
         """An event of one of our calls."""
         match event:
             case events.CallProgressed(call, response) if response.status in (180, 181, 182, 183) and call in self._ringing:
-                self._event.call.ring(self._server.now())
+                self._progressed()
             case events.CallAnswered(call, _, answer):
                 self._answered(call, answer)
             case events.CallTerminated(call, cause, status, reason, _):
@@ -148,13 +167,23 @@ class UserCall:
                 leg = self._leg_of(call)
                 if leg is not None:
                     leg.receive_answer(answer, self._server.now())
+            case events.OfferRefused(call, _):
+                self._reinvite_refused(call)
+            case events.ReferReceived(referral):
+                referral.reject(403, self._server.now(), "only a call that is up can be transferred")
             case events.DialogRequestReceived(call, transaction_id, request):
                 self._requested(call, transaction_id, request)
+
+    def _progressed(self) -> None:
+        if self._transfer is None:
+            self._call.ring(self._server.now())
+        else:
+            self._transfer.referral.notify(180, self._server.now())
 
     def _answered(self, call: Call, answer: bytes | None) -> None:
         leg = self._ringing.pop(call, None)
         now = self._server.now()
-        if leg is None or self._other is not None or self._is_over:
+        if leg is None or (self._other is not None and self._transfer is None) or self._is_over:
             call.hang_up(now, "somebody else answered")
             return
         if answer is None or not leg.receive_answer(answer, now):
@@ -163,13 +192,16 @@ class UserCall:
                 call.hang_up(now, "no answer in the 200", 488)
             self._refused(488, "no common way to talk")
             return
-        self._other = leg
         for other in list(self._ringing):
             other.hang_up(now, "call completed elsewhere")
-        self._accept()
+        if self._transfer is not None:
+            self._complete(self._transfer, leg)
+        else:
+            self._other = leg
+            self._accept()
 
     def _accept(self) -> None:
-        call, server, room = self._event.call, self._server, self._room
+        call, server, room = self._call, self._server, self._room
         assert room is not None and self._other is not None
         media = room.create_leg(server.new_id(), local_host=call.flow.local[0], signalling_host=call.flow.remote[0])
         record = begin_record(self._event.request, call, self._caller, None, server.wallclock())
@@ -189,25 +221,40 @@ class UserCall:
 
     def _terminated(self, call: Call, cause: str, status: int, reason: str) -> None:
         now, wallclock = self._server.now(), self._server.wallclock()
-        if call is self._event.call:
-            if self._leg is not None:
-                self._server.keep_record(self._leg.end(cause, status, reason, wallclock))
-                self._leg = None
-            for ringing in list(self._ringing):
-                ringing.hang_up(now, reason or "the caller gave up")
-            if self._other is not None:
-                self._other.call.hang_up(now, reason)
-        elif self._other is not None and call is self._other.call:
-            self._server.keep_record(self._other.end(cause, status, reason, wallclock))
-            self._other = None
-            self._event.call.hang_up(now, reason)
-        elif call in self._ringing:
+        if call in self._ringing:
             self._ringing.pop(call).media.release()
             if cause == "rejected":
                 self._refused(status, reason)
-            elif self._other is None and not self._ringing:
+            elif not self._ringing and (self._other is None or self._transfer is not None):
                 self._give_up()
+        else:
+            leg = self._leg_of(call)
+            if leg is not None:
+                self._server.keep_record(leg.end(cause, status, reason, wallclock))
+                self._take_out(leg)
+            transfer = self._transfer
+            if transfer is not None and call is transfer.by:
+                transfer.is_alone = True                    # whom they transferred waits for the answer alone
+            elif call is self._call or leg is not None:
+                self._end_rest(now, reason)
         self._finish_if_over()
+
+    def _take_out(self, leg: CallLeg) -> None:
+        if leg is self._leg:
+            self._leg = None
+        elif leg is self._other:
+            self._other = None
+
+    def _end_rest(self, now: float, reason: str) -> None:
+        """One side has gone: so do the other side and all that rings."""
+        if self._transfer is not None:
+            self._transfer.referral.notify(487, now, "the other side has gone")
+            self._transfer = None
+        for ringing in list(self._ringing):
+            ringing.hang_up(now, reason or "the caller gave up")
+        for leg in self.legs:
+            leg.call.hang_up(now, reason)
+        self._call.hang_up(now, reason)
 
     def _refused(self, status: int, reason: str) -> None:
         """A phone refused: a decline ends it for all (RFC 3261 §16.7 step 5), else the best refusal counts."""
@@ -216,12 +263,113 @@ class UserCall:
                 ringing.hang_up(self._server.now(), "declined elsewhere")
         if self._best_refusal[0] == 480 or status >= 600 or status in (486, 603):
             self._best_refusal = (status, reason)
-        if self._other is None and not self._ringing:
+        if not self._ringing and (self._other is None or self._transfer is not None):
             self._give_up()
 
     def _give_up(self) -> None:
         status, reason = self._best_refusal
-        self._event.call.reject(status, reason, now=self._server.now())
+        transfer, self._transfer = self._transfer, None
+        if transfer is None:
+            self._call.reject(status, reason, now=self._server.now())
+            return
+        transfer.referral.notify(status, self._server.now(), reason)
+        if transfer.is_alone:
+            self._end_rest(self._server.now(), reason)
+
+    # ---- transfer (RFC 3515, RFC 3891, RFC 5589)
+
+    def transfer(self, referral: Referral, by: Call, target: Account, phones: list[Located]) -> None:
+        """Ring `target` for the partner of `by`, whose REFER was accepted; whoever answers takes the place of `by`."""
+        partner = self._partner(by)
+        now = self._server.now()
+        if partner is None or self._transfer is not None:
+            referral.notify(491, now)
+            return
+        self._transfer = Transfer(referral, by)
+        self._best_refusal = (480, f"{target.name} is not there")
+        agreed = partner.media.negotiated
+        first = [agreed.codec.name.lower()] if agreed is not None else []
+        for located in phones:
+            self._ring(located, capabilities_preferring(first), partner.identity, target)
+        if not self._ringing:
+            self._give_up()
+        else:
+            self._server.call_at(now + RING_S, self._rang_long_enough)
+
+    def _complete(self, transfer: Transfer, leg: CallLeg) -> None:
+        """The new side is there: it takes the place of the one who transferred."""
+        now = self._server.now()
+        self._transfer = None
+        transfer.referral.notify(200, now)
+        self._put_in_place_of(transfer.by, leg)
+        self._server.keep_record(leg.record)
+        transfer.by.hang_up(now, "transferred")
+
+    def _put_in_place_of(self, call: Call, leg: CallLeg) -> None:
+        old = self._leg_of(call)
+        if old is not None:
+            self._server.keep_record(old.end("transferred", 200, "transferred", self._server.wallclock()))
+        if call is self._call:
+            self._call, self._leg = leg.call, leg
+        else:
+            self._other = leg
+
+    def join_with(self, by: Call, other: UserCall, their: Call) -> int:
+        """An attended transfer: `by` (here) and `their` (in `other`) are one person, whose two partners are connected.
+
+        The status to tell: 200, or why it can't be.
+        """
+        ours, found = self._partner(by), other._partner(their)
+        if ours is None or found is None or self._room is None or other is self:
+            return 481
+        server = self._server
+        call = found.call
+        media = self._room.create_leg(server.new_id(), local_host=call.flow.local[0], signalling_host=call.flow.remote[0])
+        try:
+            call.offer(media.offer(), server.now())
+        except (MediaRefused, LocalProtocolError):
+            media.release()
+            return 491
+        leg = CallLeg(call, media, found.identity, found.record)
+        call.data = self
+        other._release(found)
+        self._put_in_place_of(by, leg)
+        by.hang_up(server.now(), "transferred")
+        their.hang_up(server.now(), "transferred")
+        return 200
+
+    def _release(self, leg: CallLeg) -> None:
+        """Let go of a side that lives on elsewhere."""
+        leg.media.release()
+        if leg.call is self._call:
+            remaining = self._other
+            self._leg = None
+            self._call = remaining.call if remaining is not None else self._call
+        else:
+            self._other = None
+
+    def replace(self, event: events.CallReceived, old: Call, identity: Identity) -> None:
+        """An INVITE with Replaces: the new call takes the place of `old`, which is hung up (RFC 3891 §3)."""
+        call, server = event.call, self._server
+        if self._leg_of(old) is None or self._room is None:
+            call.reject(481, now=server.now())
+            return
+        try:
+            leg = answer_call(event, self._room, server.new_id(), identity, server, self._callee.name, is_focus=False)
+        except MediaRefused as error:
+            call.reject(error.status, error.reason, now=server.now())
+            return
+        call.data = self
+        self._put_in_place_of(old, leg)
+        server.keep_record(leg.record)
+        old.hang_up(server.now(), "replaced")
+
+    def _reinvite_refused(self, call: Call) -> None:
+        leg = self._leg_of(call)
+        if leg is not None and leg.media.negotiated is None:
+            call.hang_up(self._server.now(), "the media could not be moved", 488)
+
+    # ---- requests and keys
 
     def _requested(self, call: Call, transaction_id: int, request: Request) -> None:
         other = self._partner(call)
@@ -249,11 +397,11 @@ class UserCall:
     def shut_down(self, reason: str) -> None:
         """Hang up on both."""
         now = self._server.now()
-        for call in (self._event.call, *self._ringing, *(leg.call for leg in self.legs)):
+        for call in (self._call, *self._ringing, *(leg.call for leg in self.legs)):
             call.hang_up(now, reason)
 
     def _finish_if_over(self) -> None:
-        if self._event.call.state is CallState.ENDED and not self._ringing and self._other is None:
+        if self._call.state is CallState.ENDED and not self._ringing and not self.legs:
             self._finish()
 
     def _finish(self) -> None:

@@ -46,16 +46,18 @@ from mcu.switchboard import Limits, Switchboard
 from mcu.welcome import Welcome
 from sip.aio.driver import Driver
 from sip.aio.resolver import DnsResolver, find
-from sip.endpoint import Endpoint, EndpointSettings
+from sip.endpoint import Endpoint
 from sip.events import Event
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.invite import Call
 from sip.routing import Destination, Lookup, NoRoute
+from sip.settings import ALLOW, SUPPORTED, EndpointSettings
 from sip.uri import Uri
 
 log = logging.getLogger(__name__)
 
+SETTINGS = EndpointSettings(allow=f"{ALLOW}, REFER", supported=SUPPORTED | {"replaces", "norefersub"})
 PROBE_EVERY_S = 30.0
 """How often phones that send no media are asked whether they are there, and bindings that ran out are dropped."""
 STUN_EVERY_S = 300.0
@@ -81,7 +83,7 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._storage = storage
         self._ids: set[int] = set()
-        self.endpoint = Endpoint(EndpointSettings(), secrets.token_bytes)
+        self.endpoint = Endpoint(SETTINGS, secrets.token_bytes)
         self.driver = Driver(self.endpoint, self._receive_event)
         self.pool = WorkerPool(
             EngineSettings(workers=config.workers, first_port=config.rtp_ports[0], last_port=config.rtp_ports[1],

@@ -34,6 +34,8 @@ from sip.headers import NameAddr
 from sip.invite import Call
 from sip.media_backend import MediaRefused
 from sip.message import Request
+from sip.refer import Referral
+from sip.replaces import Replaces
 from sip.subscription import Subscription
 from sip.uri import Uri
 
@@ -123,6 +125,10 @@ class Switchboard:
             case events.CallTerminated(call):
                 self._forget(call)
                 self._to_role(call, event)
+            case events.ReferReceived(referral, call, refer_to, _, replaces, _):
+                self._refer(referral, call, refer_to, replaces)
+            case events.OfferRefused(call):
+                self._to_role(call, event)
             case (events.OfferReceived(call) | events.AnswerReceived(call) | events.DialogRequestReceived(call)
                   | events.CallProgressed(call) | events.CallAnswered(call)):
                 self._to_role(call, event)
@@ -141,6 +147,9 @@ class Switchboard:
             return
         self._sources[source] += 1
         identity = self._identify(request, call.flow)
+        if event.replaces is not None:
+            self._replace(event, event.replaces, identity)
+            return
         log.info("call", extra={"from": identity.entity, "to": without_pin(request.uri), "source": str(call.flow)})
         match self._dialplan.resolve(request.uri):
             case Service(name, _):
@@ -166,6 +175,42 @@ class Switchboard:
         user_call = UserCall(event, identity, callee, self.server, self.user_calls.discard)
         self.user_calls.add(user_call)
         user_call.start(self.registrar.store.get(name))
+
+    def _replace(self, event: events.CallReceived, old: Call, identity: Identity) -> None:
+        """An INVITE with Replaces (RFC 3891): for calls between people, by somebody with an account."""
+        if identity.account is None or not isinstance(old.data, UserCall):
+            event.call.reject(403, "that call can't be replaced", now=self.server.now())
+            return
+        old.data.replace(event, old, identity)
+
+    def _refer(self, referral: Referral, call: Call | None, refer_to: NameAddr, replaces: Replaces | None) -> None:
+        """A transfer (RFC 5589): blind to another user, or attended to the partner of another call of the same person."""
+        now = self.server.now()
+        role = call.data if call is not None else None
+        if call is None or not isinstance(role, UserCall) or referral.method != "INVITE":
+            referral.reject(403, now, "only calls between people can be transferred")
+            return
+        if replaces is not None:
+            self._join_calls(referral, call, role, replaces)
+            return
+        target = self._dialplan.resolve(refer_to.uri)
+        account = self._names.account(target.name) if isinstance(target, UserCalled) else None
+        if account is None:
+            referral.reject(404, now, "a call can be transferred to a user of this server")
+            return
+        referral.accept(now)
+        self.registrar.expire(self.server.wallclock(), account.name)
+        role.transfer(referral, call, account, self.registrar.store.get(account.name))
+
+    def _join_calls(self, referral: Referral, call: Call, role: UserCall, replaces: Replaces) -> None:
+        now = self.server.now()
+        for other in self.user_calls:
+            for leg in other.legs:
+                if leg.call.dialog is not None and leg.call.dialog.id == replaces.dialog_id:
+                    referral.accept(now)
+                    referral.notify(role.join_with(call, other, leg.call), now)
+                    return
+        referral.reject(481, now, "the other call is not there")
 
     def _forget(self, call: Call) -> None:
         if call.is_outgoing:

@@ -38,6 +38,8 @@ from sip.uri import Uri
 Admission = Callable[[Request, Flow, float], Response | None]
 MAX_USAGES = 8
 """Subscriptions inside the dialog of one call: a phone has one or two."""
+KEEP_ALIVES = frozenset((b"", b"\0", b"\0\0\0\0", b"\r\n", b"\r\n\r\n", b"jaK"))
+"""What phones send over UDP so that their NAT remembers them."""
 _ONLY_IN_DIALOGS = frozenset(("BYE", "NOTIFY", "UPDATE", "INFO", "PRACK"))
 _TARGETS = frozenset(("INVITE", "SUBSCRIBE", "NOTIFY", "UPDATE", "REGISTER"))
 """Methods whose Contact we use."""
@@ -72,7 +74,7 @@ class Endpoint:
     def receive_datagram(self, data: bytes, flow: Flow, now: float) -> None:
         """A UDP datagram came. Never raises for what is in it."""
         if len(data) < 20 or not 33 <= data[0] <= 126:      # STUN, keep-alives, junk
-            self.counters["keep-alives" if data in (b"", b"\0", b"\0\0\0\0", b"\r\n", b"\r\n\r\n") else "junk"] += 1
+            self.counters["keep-alives" if data in KEEP_ALIVES else "junk"] += 1
             return
         self._receive(data, flow, now)
 

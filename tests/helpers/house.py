@@ -26,6 +26,7 @@ from mcu.live import LiveView
 from mcu.location import Located, MemoryLocationStore
 from mcu.participant import ParticipantId
 from mcu.registrar import Registrar
+from mcu.server import SETTINGS
 from mcu.storage.base import CallRecord
 from mcu.storage.memory import MemoryStorage
 from mcu.switchboard import Limits, Switchboard
@@ -35,17 +36,19 @@ from rtp.sdp import negotiation
 from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio
 from rtp.sdp.parser import parse
 from sip.auth import DigestClient
-from sip.endpoint import Endpoint, EndpointSettings
+from sip.endpoint import Endpoint
 from sip.events import DialogRequestReceived, NotifyReceived
 from sip.flow import Address, Flow
 from sip.headers import NameAddr
 from sip.invite import Call
 from sip.media_backend import MediaRefused
+from sip.settings import ALLOW, SUPPORTED, EndpointSettings
 from sip.subscription import Subscription
 from sip.uri import Uri
 from tests.helpers.pair import Side
 
 DOMAIN = "house.example"
+PHONE = EndpointSettings(allow=f"{ALLOW}, REFER", supported=SUPPORTED | {"replaces", "norefersub"})
 HOUSE: Address = ("192.0.2.100", 5060)
 
 
@@ -126,7 +129,7 @@ class Phone:
     def __init__(self, house: House, name: str, host: str, password: str | None) -> None:
         self.house, self.name = house, name
         self.address: Address = (host, 5062)
-        self.side = Side(self.address, hash(host) & 0xFFFF)
+        self.side = Side(self.address, hash(host) & 0xFFFF, PHONE)
         self.flow = Flow("UDP", self.address, HOUSE)
         self.contact = Uri("sip", name, *self.address)
         self.credentials = None if password is None else DigestClient(name, password)
@@ -173,7 +176,7 @@ class House:
         self.random = random.Random(7)
         self.storage = MemoryStorage()
         self.directory = Directory(self.storage, DOMAIN, self.wallclock)
-        self.endpoint = Endpoint(EndpointSettings(), self.random.randbytes)
+        self.endpoint = Endpoint(SETTINGS, self.random.randbytes)
         self.phones: list[Phone] = []
         self.refuses_media = False
         self._due: list[tuple[float, int, Callable[[], None]]] = []

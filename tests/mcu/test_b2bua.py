@@ -8,7 +8,15 @@ from mcu.b2bua import RING_S, capabilities_for
 from rtp.sdp import negotiation
 from rtp.sdp.negotiation import Capabilities, LocalMedia
 from sip import events
-from sip.events import CallAnswered, CallProgressed, CallReceived, CallTerminated, DialogRequestReceived, ResponseReceived
+from sip.events import (
+    CallAnswered,
+    CallProgressed,
+    CallReceived,
+    CallTerminated,
+    DialogRequestReceived,
+    ReferProgressed,
+    ResponseReceived,
+)
 from sip.invite import Call
 from sip.uri import Uri
 from tests.helpers.house import House, Phone, sdp
@@ -200,3 +208,135 @@ def test_callee_is_offered_the_callers_codec_first() -> None:
     assert names[:2] == ["PCMA", "PCMU"]
     assert len(names) == 4
     assert capabilities_for(b"junk") == capabilities_for(None)
+
+
+def progress(phone: Phone) -> list[int]:
+    """What the reports of a transfer said."""
+    return [event.status for event in phone.side.events if isinstance(event, ReferProgressed)]
+
+
+def media_of(house: House) -> list[int]:
+    """How many legs with media each open room has."""
+    is_open = [room for room in house.rooms if not room.is_closed]
+    return [len([media for media in room.legs.values() if media.negotiated and not media.is_released]) for room in is_open]
+
+
+@pytest.mark.parametrize("by", ["caller", "callee"])
+def test_blind_transfer_puts_another_user_in_ones_place(by: str) -> None:
+    house = House()
+    alice, ours, bob, theirs = answered(house)
+    carol = registered(house, "carol")
+    who, call, other = (alice, ours, theirs) if by == "caller" else (bob, theirs, ours)
+    call.refer(Uri.parse("sip:carol@house.example"), now=house.time)
+    house.run(0.1)
+    third = ringing(carol, house)
+    partner = "bob" if by == "caller" else "alice"
+    assert third.remote.uri == Uri("sip", partner, "house.example")
+    assert other.is_up and call.is_up
+    third.accept(sdp(carol.address[0]), house.time)
+    house.run(0.2)
+    assert progress(who)[-1] == 200
+    assert who.side.take(CallTerminated).reason == "transferred"
+    assert other.is_up and third.is_up
+    assert media_of(house) == [2]
+    other.hang_up(house.time)
+    house.run(0.1)
+    assert carol.side.has(CallTerminated)
+    assert house.switchboard.user_calls == set() and media_of(house) == []
+
+
+def test_refused_transfer_leaves_the_call_as_it_was() -> None:
+    house = House()
+    alice, ours, _, theirs = answered(house)
+    carol = registered(house, "carol")
+    ours.refer(Uri.parse("sip:carol@house.example"), now=house.time)
+    house.run(0.1)
+    ringing(carol, house).reject(486, now=house.time)
+    house.run(0.1)
+    assert progress(alice)[-1] == 486
+    assert ours.is_up and theirs.is_up and media_of(house) == [2]
+
+
+def test_who_transfers_may_hang_up_before_the_answer() -> None:
+    house = House()
+    _, ours, _, theirs = answered(house)
+    carol = registered(house, "carol")
+    theirs.refer(Uri.parse("sip:carol@house.example"), now=house.time)
+    house.run(0.1)
+    third = ringing(carol, house)
+    theirs.hang_up(house.time)
+    house.run(0.1)
+    assert ours.is_up
+    third.accept(sdp(carol.address[0]), house.time)
+    house.run(0.1)
+    assert ours.is_up and third.is_up and media_of(house) == [2]
+
+
+def test_whom_they_transferred_gives_up_and_nothing_rings_any_more() -> None:
+    house = House()
+    _, ours, _, theirs = answered(house)
+    carol = registered(house, "carol")
+    theirs.refer(Uri.parse("sip:carol@house.example"), now=house.time)
+    house.run(0.1)
+    ringing(carol, house)
+    theirs.hang_up(house.time)
+    house.run(0.1)
+    ours.hang_up(house.time)
+    house.run(0.1)
+    assert carol.side.take(CallTerminated).cause == "cancelled"
+    assert house.switchboard.user_calls == set() and media_of(house) == []
+
+
+def test_attended_transfer_connects_the_two_others() -> None:
+    house = House()
+    alice, ours, bob, theirs = answered(house)
+    carol = registered(house, "carol")
+    second = bob.call("sip:carol@house.example")
+    third = ringing(carol, house)
+    third.accept(sdp(carol.address[0]), house.time)
+    house.run(0.1)
+    assert second.is_up
+    theirs.refer(Uri.parse("sip:carol@house.example"), now=house.time, replaces=second)
+    house.run(0.1)
+    moved = carol.side.take(events.OfferReceived)
+    third.accept_offer(sdp(carol.address[0]), house.time)
+    house.run(0.2)
+    assert moved.call is third
+    assert progress(bob)[-1] == 200
+    assert ours.is_up and third.is_up and not theirs.is_up and not second.is_up
+    assert media_of(house) == [2]
+    assert len(house.switchboard.user_calls) == 1
+    third.hang_up(house.time)
+    house.run(0.1)
+    assert alice.side.has(CallTerminated)
+    assert house.switchboard.user_calls == set() and media_of(house) == []
+
+
+def test_invite_with_replaces_takes_the_place_of_a_call() -> None:
+    house = House()
+    _, ours, _, theirs = answered(house)
+    mobile = registered(house, "bob")
+    taken = mobile.call("sip:bob@house.example", headers=[("Replaces", theirs.replaces_value())])
+    house.run(0.1)
+    assert taken.is_up and ours.is_up and not theirs.is_up
+    assert media_of(house) == [2]
+
+
+@pytest.mark.parametrize(("target", "status"), [("sip:nobody@house.example", 404), ("sip:dave@elsewhere.example", 404)])
+def test_transfer_to_where_nobody_is_is_refused(target: str, status: int) -> None:
+    house = House()
+    alice, ours, _, theirs = answered(house)
+    ours.refer(Uri.parse(target), now=house.time)
+    house.run(0.1)
+    assert progress(alice) == [status]
+    assert ours.is_up and theirs.is_up
+
+
+def test_refer_to_a_room_is_refused_in_words() -> None:
+    house = House(is_open=True)
+    alice = house.phone("alice")
+    call = alice.call("sip:daily@house.example")
+    call.refer(Uri.parse("sip:bob@house.example"), now=house.time)
+    house.run(0.1)
+    assert progress(alice) == [403]
+    assert call.is_up

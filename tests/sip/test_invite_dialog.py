@@ -18,7 +18,9 @@ from sip.events import (
     ResponseReceived,
 )
 from sip.flow import Flow
+from sip.headers import NameAddr
 from sip.invite import CallState
+from sip.uri import Uri
 from tests.helpers.pair import ANSWER, OFFER, A, B, Pair, assert_all_gone
 from tests.helpers.sip_messages import request, response
 

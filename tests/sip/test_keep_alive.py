@@ -149,7 +149,7 @@ def test_another_server_is_registered_at_by_another_flow() -> None:
     assert pair.a.requests("REGISTER")[-1].contacts[0].uri.port == 5099
 
 
-@pytest.mark.parametrize("data", [b"\r\n\r\n", b"\r\n", b"\0", b"\0\0\0\0"])
+@pytest.mark.parametrize("data", [b"\r\n\r\n", b"\r\n", b"\0", b"\0\0\0\0", b"jaK"])
 def test_keep_alives_of_phones_over_udp_are_no_junk_and_need_no_answer(data: bytes) -> None:
     pair = Pair()
     pair.inject(data)

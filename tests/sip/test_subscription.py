@@ -20,7 +20,7 @@ from sip.headers import NameAddr
 from sip.message import Request, Response
 from sip.subscription import Subscription
 from sip.uri import Uri
-from tests.helpers.pair import ANSWER, OFFER, A, B, Pair
+from tests.helpers.pair import ANSWER, OFFER, A, B, Pair, assert_all_gone
 from tests.helpers.sip_messages import request
 
 

@@ -1,4 +1,4 @@
-"""Messages with the traits of the cases of RFC 5118 (IPv6), by their section numbers, as a datagram and byte by byte in a stream."""
+"""Messages with the traits of the cases of RFC 5118 (IPv6), by section numbers, as a datagram and byte by byte in a stream."""
 
 from __future__ import annotations
 
