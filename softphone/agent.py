@@ -32,6 +32,7 @@ from softphone.line import (
     PhoneEvent,
     RegistrationUpdated,
     RosterUpdated,
+    TransferProgressed,
 )
 from softphone.media.processing import Wanted
 from softphone.meter import Meter, quality_of
@@ -129,6 +130,8 @@ class Agent:
                 self._set_muted(muted)
             case model.SetHold(held):
                 self._start(self._hold(held))
+            case model.Transfer(target):
+                self._start(self._transfer(target))
             case model.SendDigits(digits):
                 if self.call is None or not self.call.press(digits):
                     self._banner(Banner("The other side takes no keys.", "warning"))
@@ -221,11 +224,19 @@ class Agent:
             "transport": account.transport, "display_name": account.display_name, "dtx": self.config.is_on("dtx"),
             "listen": self._listen[0], "port": self._listen[1], "notify": self._on_phone_event,
         }
+        if account.is_set:
+            options["instance"] = self._instance()
         try:
             return Phone(account.user, account.password, account.server, codecs=(codec,) if codec else (), **options)
         except NegotiationFailed as error:
             self._banner(Banner(f"{error}; all codecs are used.", "warning"))
             return Phone(account.user, account.password, account.server, **options)
+
+    def _instance(self) -> str:
+        """The name by which servers know this phone again, kept from the first time on."""
+        if not self.config.instance:
+            self._save(self.config.with_instance())
+        return self.config.instance
 
     async def _close_phone(self) -> None:
         phone, self.phone = self.phone, None
@@ -372,6 +383,9 @@ class Agent:
             case MessageArrived(call, text):
                 if call is self.call:
                     self._banner(Banner(f"{call.remote_name}: {text[:200]}"))
+            case TransferProgressed(call, text):
+                if call is self.call:
+                    self._banner(Banner(text))
             case CallOver(call):
                 self._on_over(call)
 
@@ -425,6 +439,17 @@ class Agent:
                 self._banner(Banner(_sentence(str(error)), "warning"))
             return
         self._publish(model.HoldChanged(held))
+
+    async def _transfer(self, target: str) -> None:
+        """Hand the call on; where that fails it goes on, and a banner says why."""
+        call = self.call
+        if call is None or not call.is_up:
+            return
+        try:
+            await call.transfer(target)
+        except CallFailed as error:
+            if call.is_up:
+                self._banner(Banner(f"The call was not transferred: {error}", "warning"))
 
     async def _measure(self) -> None:
         """Levels twenty times a second, figures once a second."""
@@ -507,7 +532,7 @@ class Agent:
         return {**self.config.settings, "transport": self.account.transport}
 
     def _remember(self, call: Call) -> None:
-        self._save(self.config.with_recent(model.Recent(str(call.uri), call.title, time.time())))
+        self._save(self.config.with_recent(model.Recent(str(call.uri), call.title, time.time(), call.has_pin)))
         self._publish(model.RecentChanged(self.config.recent))
 
     def _save(self, config: Config) -> None:

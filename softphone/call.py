@@ -31,27 +31,35 @@ from softphone.line import (
     MessageArrived,
     RosterUpdated,
     State,
+    TransferProgressed,
 )
 from softphone.media.session import MediaSession
 from softphone.model import Member
 from softphone.roster import RosterFeed
 from softphone.stats import MediaFigures
-from softphone.words import call_ended
+from softphone.transfer import Transfer
+from softphone.words import TRANSFERRED, call_ended
 
 VANISHED_S = 30.0
 """So long without RTP and RTCP, while the peer should send, and it is gone."""
 PROBE_AFTER_S, PROBE_EVERY_S = 10.0, 20.0
 """A peer that is silent for so long is asked by OPTIONS whether it still knows the call, and again."""
 REOFFERS = 3
+GONE_S = 2.0
+"""So long after a transfer the server may take to hang up; then we do."""
 
 
 class Call:
-    """One call. `uri` is what to show and to call again, `roster` is empty outside of conferences, `end` is set at the end."""
+    """One call. `uri` is what to show and to call again, `roster` is empty outside of conferences, `end` is set at the end.
+
+    `has_pin`: whether a PIN was given to get in; it is in `uri` no more.
+    """
 
     def __init__(self, line: Line, signalling: sip.invite.Call, media: MediaSession, remote: NameAddr) -> None:
         self.signalling = signalling
         self.media = media
         self.uri = without_pin(remote.uri)
+        self.has_pin = remote.uri.user != self.uri.user
         self.remote_name = shown(remote.display_name) or shown(title_of(remote.uri))
         self.state = State.CALLING if signalling.is_outgoing else State.RINGING
         self.is_conference = False
@@ -67,6 +75,7 @@ class Call:
         self._ended_at: float | None = None
         self._settled, self._over = asyncio.Event(), asyncio.Event()
         self._reoffer: asyncio.Future[int] | None = None
+        self._transfer: Transfer | None = None
         self._feed: RosterFeed | None = None
         self._probed_at = 0.0
         self._probe: asyncio.Future[Response | None] | None = None
@@ -160,6 +169,29 @@ class Call:
             raise CallFailed(f"the other side refused to {'hold' if held else 'resume'} the call ({status})", status)
         self.is_held = held
 
+    async def transfer(self, target: str | Call) -> None:
+        """Hand the call on: to a name or an address (blind), or to the other side of another call of ours (attended).
+
+        When it returns, the two others are connected, and our calls are over. Raises CallFailed in words when they are not; the
+        call then goes on.
+        """
+        if not self.is_up or self.is_conference:
+            raise CallFailed("only a call between two that is up can be transferred")
+        if self._transfer is not None:
+            raise CallFailed("another transfer is under way")
+        other = target if isinstance(target, Call) else None
+        if other is self or (other is not None and (not other.is_up or other.is_conference)):
+            raise CallFailed("the other call is not up")
+        uri = target.uri if isinstance(target, Call) else self._line.uri_of(self, target)
+        self._refer(uri, other)
+        assert self._transfer is not None
+        try:
+            await self._transfer.done()
+        finally:
+            self._transfer = None
+        for call in filter(None, (self, other)):
+            await call._gone()
+
     def press(self, digits: str) -> bool:
         """Send keys (0-9 * # A-D); False when the other side takes none."""
         return self.is_up and self.media.press(digits)
@@ -214,6 +246,8 @@ class Call:
                 self._settle_reoffer(status)
             case events.DialogRequestReceived(_, transaction_id, request):
                 self._on_request(transaction_id, request)
+            case events.ReferProgressed(_, _, status, reason, is_final) if self._transfer is not None:
+                self._transfer.on_progress(status, shown(reason), is_final)
             case events.CallTerminated():
                 self._on_terminated(event)
             case events.NotifyReceived(_, request) if self._feed is not None and self.is_up:
@@ -300,6 +334,8 @@ class Call:
             self._feed.end(self._line.now())
         self.media.release()
         self._settle_reoffer(481)
+        if self._transfer is not None:
+            self._transfer.on_call_over(reason)
         self.frames.end()
         self._settled.set()
         self._over.set()
@@ -353,6 +389,24 @@ class Call:
         if not self.is_up:
             raise CallFailed("the call is not up")
         return await self._start_request(method, body, content_type)
+
+    def _refer(self, uri: Uri, other: Call | None) -> None:
+        """Send the REFER of a transfer."""
+        replaced = None if other is None else other.signalling
+        try:
+            self.signalling.refer(uri, now=self._line.now(), replaces=replaced)
+        except LocalProtocolError:
+            raise CallFailed("the call is not up") from None
+        self._transfer = Transfer(title_of(uri), lambda text: self._line.notify(TransferProgressed(self, text)))
+        self._line.pump()
+
+    async def _gone(self) -> None:
+        """Wait for the end after a transfer, and bring it about where the other side leaves it to us (RFC 5589 §6.1)."""
+        try:
+            async with asyncio.timeout(GONE_S):
+                await self.ended()
+        except TimeoutError:
+            self.hang_up(TRANSFERRED)
 
     async def _offer_again(self) -> int:
         """Send an offer; the status that came back. Waits and tries again at glare (RFC 3261 §14.1)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+import uuid
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -44,13 +45,18 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All that persists."""
+    """All that persists. `instance` names this phone to servers (RFC 5626 §4.1); empty until it has signed in anywhere."""
 
     account: Account = Account()
     microphone: str = ""
     speaker: str = ""
     settings: dict[str, str | bool] = field(default_factory=lambda: dict(DEFAULT_SETTINGS))
     recent: tuple[Recent, ...] = ()
+    instance: str = ""
+
+    def with_instance(self) -> Config:
+        """This with a name for the phone, made up where there is none: a URN that stays the same (RFC 4122)."""
+        return self if self.instance else replace(self, instance=uuid.uuid4().urn)
 
     def with_setting(self, name: str, value: str | bool) -> Config:
         """This with a setting changed. Raises ValueError for a known setting with a value of another kind."""
@@ -83,6 +89,12 @@ class _Recent(BaseModel):
     uri: str = Field(max_length=512)
     title: str = Field(default="", max_length=256)
     when: float = 0.0
+    has_pin: bool = False
+
+
+class _Phone(BaseModel):
+    model_config = ConfigDict(strict=True)
+    instance: str = Field(default="", pattern="^(urn:uuid:[0-9a-fA-F-]{36})?$")
 
 
 class _Devices(BaseModel):
@@ -93,6 +105,7 @@ class _Devices(BaseModel):
 
 class _File(BaseModel):
     model_config = ConfigDict(strict=True)
+    phone: _Phone = _Phone()
     account: _Account = _Account()
     devices: _Devices = _Devices()
     settings: dict[str, bool | str] = Field(default_factory=dict, max_length=200)
@@ -127,9 +140,9 @@ def _from_file(found: _File) -> Config:
     for name, value in found.settings.items():
         if name not in settings or type(value) is type(settings[name]):
             settings[name] = value
-    recent = tuple(Recent(r.uri, r.title, r.when) for r in found.recent[:MAX_RECENT])
+    recent = tuple(Recent(r.uri, r.title, r.when, r.has_pin) for r in found.recent[:MAX_RECENT])
     account = Account(**found.account.model_dump())
-    return Config(account, found.devices.microphone, found.devices.speaker, settings, recent)
+    return Config(account, found.devices.microphone, found.devices.speaker, settings, recent, found.phone.instance)
 
 
 def _set_aside(path: Path, why: str) -> str:
@@ -153,13 +166,14 @@ def save(config: Config, path: Path) -> None:
 
 
 def _to_toml(config: Config) -> str:
-    lines = ["# Written by confero-phone.", "[account]"]
+    lines = ["# Written by confero-phone.", "[phone]", f"instance = {_value(config.instance)}", "", "[account]"]
     lines += [f"{item.name} = {_value(getattr(config.account, item.name))}" for item in fields(Account)]
     lines += ["", "[devices]", f"microphone = {_value(config.microphone)}", f"speaker = {_value(config.speaker)}"]
     lines += ["", "[settings]"]
     lines += [f"{_key(name)} = {_value(value)}" for name, value in config.settings.items()]
     for recent in config.recent:
         lines += ["", "[[recent]]", f"uri = {_value(recent.uri)}", f"title = {_value(recent.title)}", f"when = {recent.when!r}"]
+        lines += ["has_pin = true"] if recent.has_pin else []
     return "\n".join(lines) + "\n"
 
 

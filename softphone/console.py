@@ -14,7 +14,7 @@ from softphone.model import Command, Event, Registration, Screen, State, reduce
 POLL_S = 0.1
 HELP = """call NAME or URI   new            answer   decline
 mute   unmute      hold   resume  keys *6  people   stats
-leave  end (for all)              help     quit"""
+transfer NAME      leave  end (for all)    help     quit"""
 
 
 def run_console(bridge: Bridge, *, initial: State, target: str | None = None) -> int:
@@ -102,6 +102,8 @@ def command_of(word: str, rest: str, state: State) -> Command | None:
     }
     if word == "call" and rest and state.screen is Screen.HOME:
         return model.Dial(rest)
+    if word == "transfer" and rest and state.meeting is not None:
+        return model.Transfer(rest)
     if word == "keys" and rest:
         return model.SendDigits(rest)
     return simple.get(word)

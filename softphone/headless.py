@@ -11,13 +11,13 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 from softphone.addresses import AddressError
 from softphone.call import Call
-from softphone.errors import PhoneError
-from softphone.line import CallEnd
+from softphone.errors import CallFailed, PhoneError
+from softphone.line import CallEnd, PhoneEvent, TransferProgressed
 from softphone.media.audio import SoundCard
 from softphone.media.devices import Device, DeviceError, SourceDevice
 from softphone.media.player import SourceError
@@ -43,7 +43,8 @@ async def _run(options: Options) -> int:
         loop.add_signal_handler(number, stop.set)
     try:
         phone = Phone(options.user, options.password, options.server, transport=options.transport or "udp",
-                      codecs=options.codecs, display_name=options.display_name, listen=options.listen, port=options.port)
+                      codecs=options.codecs, display_name=options.display_name, listen=options.listen, port=options.port,
+                      notify=_tell_progress)
         async with phone:
             return await _one_call(phone, options, stop)
     except (PhoneError, AddressError, DeviceError, SourceError) as error:
@@ -65,20 +66,22 @@ async def _one_call(phone: Phone, options: Options, stop: asyncio.Event) -> int:
     phone.use_sound(_sound(device, options))
     phone.attach(call)
     print(f"{'answered ' if options.answer else 'in '}{call.uri} ({call.figures.codec})", file=sys.stderr, flush=True)
-    keys = asyncio.create_task(_press(call, options.dtmf))
+    deeds = [asyncio.create_task(deed) for deed in _deeds(call, options)]
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(options.seconds):
                 await _until(stop, call.ended())
     finally:
-        keys.cancel()
-        await asyncio.gather(keys, return_exceptions=True)
+        for deed in deeds:
+            deed.cancel()
+        outcomes = await asyncio.gather(*deeds, return_exceptions=True)
     report = _report(call)
     call.hang_up()
     end = await call.ended()
     report.ended_by, report.reason = ("them", end.text or end.reason) if end.by_remote else ("us", end.text)
     _tell(report, options)
-    return _status(end)
+    failed = [outcome for outcome in outcomes if isinstance(outcome, CallFailed)]
+    return fail(str(failed[0]), 1) if failed else _status(end)
 
 
 async def _answered(phone: Phone) -> Call:
@@ -118,12 +121,46 @@ def _sound(device: Device, options: Options) -> Sound:
     return sound
 
 
-async def _press(call: Call, keys: tuple[tuple[float, str], ...]) -> None:
+def _tell_progress(event: PhoneEvent) -> None:
+    if isinstance(event, TransferProgressed):
+        print(event.text, file=sys.stderr, flush=True)
+
+
+def _deeds(call: Call, options: Options) -> Iterator[Coroutine[Any, Any, None]]:
+    """What is to be done in the call, each at its time."""
     begun = asyncio.get_running_loop().time()
+    yield _press(call, begun, options.dtmf)
+    yield _hold(call, begun, options.hold)
+    if options.transfer is not None:
+        at, target = options.transfer
+        yield _transfer(call, begun + at, target)
+
+
+async def _until_time(moment: float) -> None:
+    await asyncio.sleep(max(0.0, moment - asyncio.get_running_loop().time()))
+
+
+async def _press(call: Call, begun: float, keys: tuple[tuple[float, str], ...]) -> None:
     for at, digits in keys:
-        await asyncio.sleep(max(0.0, begun + at - asyncio.get_running_loop().time()))
+        await _until_time(begun + at)
         if not call.press(digits):
             print("the other side takes no keys", file=sys.stderr, flush=True)
+
+
+async def _hold(call: Call, begun: float, holds: tuple[tuple[float, float], ...]) -> None:
+    for at, length in holds:
+        for held, moment in ((True, begun + at), (False, begun + at + length)):
+            await _until_time(moment)
+            await call.hold(held)
+            print("on hold" if held else "back in the call", file=sys.stderr, flush=True)
+
+
+async def _transfer(call: Call, moment: float, target: str) -> None:
+    await _until_time(moment)
+    try:
+        await call.transfer(target)
+    except CallFailed as error:
+        raise CallFailed(f"the call was not transferred: {error}", error.status) from None
 
 
 def _report(call: Call) -> CallReport:

@@ -74,6 +74,14 @@ class MessageArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferProgressed:
+    """A transfer of ours is under way; `text` is for people."""
+
+    call: Call
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallOver:
     """A call is over: `call.end`."""
 
@@ -90,7 +98,7 @@ class RegistrationUpdated:
     is_retrying: bool = False
 
 
-CallEvent = CallArrived | CallProgressed | CallEstablished | RosterUpdated | MessageArrived | CallOver
+CallEvent = (CallArrived | CallProgressed | CallEstablished | RosterUpdated | MessageArrived | TransferProgressed | CallOver)
 PhoneEvent = CallEvent | RegistrationUpdated
 
 
@@ -111,6 +119,9 @@ class Line(Protocol):
 
     def subscribe(self, call: Call, target: Uri, package: str, accept: str) -> Subscription:
         """Subscribe beside a call."""
+
+    def uri_of(self, call: Call, target: str) -> Uri:
+        """Whom a name or an address means that was given in a call. Raises CallFailed."""
 
     def call_failed(self, uri: Uri, status: int, reason: str) -> str:
         """Words for a call that was refused."""

@@ -102,11 +102,12 @@ class Banner:
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """A place called before, newest first in `State.recent`."""
+    """A place called before, newest first in `State.recent`. has_pin: it wanted a PIN, which is not kept."""
 
     uri: str
     title: str
     when: float
+    has_pin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,6 +367,13 @@ class SetHold:
 
 
 @dataclass(frozen=True, slots=True)
+class Transfer:
+    """Hand the call on to somebody else: a name or a SIP URI. Who is called talks to the other side then, we are out."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class SendDigits:
     """Press keys: 0-9 * #."""
 
@@ -406,8 +414,8 @@ class Quit:
 
 
 Command = (
-    SignIn | NewMeeting | OpenPrejoin | ClosePrejoin | Dial | Answer | Decline | SetMuted | SetHold | SendDigits | Leave
-    | ChooseDevice | TestSpeaker | ChangeSetting | Quit
+    SignIn | NewMeeting | OpenPrejoin | ClosePrejoin | Dial | Answer | Decline | SetMuted | SetHold | Transfer | SendDigits
+    | Leave | ChooseDevice | TestSpeaker | ChangeSetting | Quit
 )
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
@@ -27,13 +28,19 @@ EXAMPLES = """examples:
   confero-phone sip:daily@example.org                  the window, about to join the room
   confero-phone --headless sip:daily.123456@example.org --play tone:440 --record heard.wav --seconds 10
   confero-phone --headless daily --user alice --server example.org --play speech.wav --dtmf "2s:*6"
+  confero-phone --headless alice --user bob --server example.org --hold "3s:5s" --transfer "10s:carol"
   confero-phone --headless --answer --play speech.wav  wait for a call, answer it"""
+_HOLD = re.compile(r"(?P<at>[0-9]{1,5}(?:\.[0-9]{1,3})?)s:(?P<for>[0-9]{1,5}(?:\.[0-9]{1,3})?)s")
+_TRANSFER = re.compile(r"(?P<at>[0-9]{1,5}(?:\.[0-9]{1,3})?)s:(?P<target>.+)")
 _PRESS = re.compile(r"(?P<at>[0-9]{1,5}(?:\.[0-9]{1,3})?)s:(?P<keys>[0-9*#A-Da-d]{1,64})")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked for. `dtmf`: (seconds after the answer, keys); `seconds` None: until somebody hangs up."""
+    """What was asked for. Times are seconds after the answer; `seconds` None: until somebody hangs up.
+
+    `dtmf`: (when, keys); `hold`: (when, how long); `transfer`: (when, to whom).
+    """
 
     target: str = ""
     headless: bool = False
@@ -50,6 +57,8 @@ class Options:
     record: Path | None = None
     seconds: float | None = None
     dtmf: tuple[tuple[float, str], ...] = ()
+    hold: tuple[tuple[float, float], ...] = ()
+    transfer: tuple[float, str] | None = None
     stats: Path | None = None
     listen: str = ""
     port: int = 0
@@ -72,7 +81,8 @@ def parse_options(arguments: list[str]) -> Options:
     options = Options(
         given.target or "", given.headless, given.console, given.answer, given.user, _password(given.password), given.server,
         given.display_name, given.transport, tuple(filter(None, given.codec.split(","))), given.play, given.loop, given.record,
-        given.seconds, _parse_dtmf(given.dtmf), given.stats, *_parse_listen(given.listen), given.config or default_path(),
+        given.seconds, _parse_dtmf(given.dtmf), _parse_hold(given.hold), _parse_transfer(given.transfer), given.stats,
+        *_parse_listen(given.listen), given.config or default_path(),
     )
     return _checked(options)
 
@@ -102,6 +112,10 @@ def _parser() -> argparse.ArgumentParser:
     headless.add_argument("--seconds", type=_seconds, metavar="N", help="hang up so long after the answer")
     headless.add_argument("--dtmf", default="", metavar='"1s:*6"',
                           help="keys to press, some time after the answer; commas between")
+    headless.add_argument("--hold", default="", metavar='"3s:5s"',
+                          help="hold the call, some time after the answer, for so long; commas between")
+    headless.add_argument("--transfer", default="", metavar='"3s:bob"',
+                          help="hand the call on to somebody, some time after the answer")
     headless.add_argument("--stats", type=Path, metavar="OUT.json", help="write the figures into a file, too")
     headless.add_argument("--listen", default="", metavar="ADDR[:PORT]", help="our own address (default: found out)")
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"the window's settings (default: {default_path()})")
@@ -132,6 +146,28 @@ def _parse_dtmf(text: str) -> tuple[tuple[float, str], ...]:
     return tuple(sorted(found))
 
 
+def _parse_hold(text: str) -> tuple[tuple[float, float], ...]:
+    found = []
+    for piece in filter(None, (part.strip() for part in text.split(","))):
+        match = _HOLD.fullmatch(piece)
+        if match is None:
+            raise OptionError(f"--hold is written \"3s:5s\" (when, then how long), not {piece!r}")
+        found.append((float(match["at"]), float(match["for"])))
+    found.sort()
+    if any(at + length > later for (at, length), (later, _) in pairwise(found)):
+        raise OptionError("--hold: one begins before the other is over")
+    return tuple(found)
+
+
+def _parse_transfer(text: str) -> tuple[float, str] | None:
+    if not text:
+        return None
+    match = _TRANSFER.fullmatch(text.strip())
+    if match is None:
+        raise OptionError(f"--transfer is written \"3s:bob\" (when, then a name or an address), not {text!r}")
+    return float(match["at"]), match["target"].strip()
+
+
 def _parse_listen(text: str) -> tuple[str, int]:
     if not text:
         return "", 0
@@ -151,6 +187,8 @@ def _checked(options: Options) -> Options:
             raise OptionError("--user needs --server HOST")
         if options.target:
             target_uri(options.target, server)
+        if options.transfer is not None:
+            target_uri(options.transfer[1], server or Server("the.server"))     # a name alone is at the server of the call
         if options.codecs:
             Capabilities().only(*options.codecs)
         if options.play not in ("", MICROPHONE):
@@ -170,7 +208,8 @@ def _check_mode(options: Options) -> None:
     if options.answer and options.target:
         raise OptionError("either call somebody or --answer, not both")
     if not options.headless:
-        only = {"--answer": options.answer, "--dtmf": options.dtmf, "--seconds": options.seconds, "--stats": options.stats}
+        only = {"--answer": options.answer, "--dtmf": options.dtmf, "--hold": options.hold, "--transfer": options.transfer,
+                "--seconds": options.seconds, "--stats": options.stats}
         if wrong := [name for name, value in only.items() if value]:
             raise OptionError(f"{wrong[0]} works with --headless alone")
 

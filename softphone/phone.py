@@ -76,14 +76,14 @@ class Phone:
 
     user, password, server: the account; a server alone (HOST or HOST:PORT) makes names of rooms callable without signing in.
     transport: udp or tcp. codecs: names in order of preference, all when empty. listen: our address and port, found out when
-    not given. keep_alive_s: the longest pause between pings to the server, for a NAT that forgets faster than others. resolver:
-    looks names up, DNS when not given. notify: gets each PhoneEvent, in the loop; it must not block. Raises AddressError for a
-    bad server.
+    not given. keep_alive_s: the longest pause between pings to the server, for a NAT that forgets faster than others. instance:
+    a URN of our own, by which the server knows this phone again under another address (RFC 5626). resolver: looks names up,
+    DNS when not given. notify: gets each PhoneEvent, in the loop; it must not block. Raises AddressError for a bad server.
     """
 
     def __init__(self, user: str = "", password: str = "", server: str = "", *, transport: str = "udp", display_name: str = "",
                  codecs: tuple[str, ...] = (), listen: str = "", port: int = 0, dtx: bool = False, auto_register: bool = True,
-                 keep_alive_s: float = 0.0, resolver: Resolver | None = None,
+                 keep_alive_s: float = 0.0, instance: str = "", resolver: Resolver | None = None,
                  notify: Callable[[PhoneEvent], None] = lambda event: None) -> None:
         if transport.upper() not in TRANSPORTS:
             raise AddressError(f"the transport is udp or tcp, not {transport!r}")
@@ -107,6 +107,7 @@ class Phone:
         self._server_address: Address | None = None
         self._servers: deque[Destination] = deque()
         self._keep_alive_s = keep_alive_s
+        self._instance = instance
         self._resolver = resolver
         self._credentials: DigestClient | None = None
         self._sign_in: SignIn | None = None
@@ -268,6 +269,13 @@ class Phone:
             now=self.now(), credentials=call.signalling.credentials, data=call,
         )
 
+    def uri_of(self, call: Call, target: str) -> Uri:
+        """See Line. A name without a host is at our server, or where the call goes."""
+        try:
+            return target_uri(target, self.server or Server(call.uri.host, call.uri.port))
+        except AddressError as error:
+            raise CallFailed(str(error)) from None
+
     def call_failed(self, uri: Uri, status: int, reason: str) -> str:
         """See Line."""
         return call_failed(status, reason, str(self.server or uri.host_port), bool(self.user))
@@ -420,7 +428,7 @@ class Phone:
         flow = self._driver.flow_to(self._server_address, self.transport)
         self._sign_in = SignIn(self._endpoint, self, registrar=self.server.uri(), aor=self._identity(flow),
                                contact=self._contact(flow), flow=flow, credentials=self._credentials,
-                               tell=self._tell_registration, keep_alive_s=self._keep_alive_s)
+                               tell=self._tell_registration, keep_alive_s=self._keep_alive_s, instance=self._instance)
         self.pump()
 
     def _try_next_server(self) -> None:

@@ -15,6 +15,8 @@ from sip.uri import Uri
 from softphone.line import Line, RegistrationUpdated
 from softphone.words import registration_failed
 
+REG_ID = 1
+"""We keep one flow to the server (RFC 5626 §4.2)."""
 EXPIRES_S = 600
 """How long a binding is asked to live: after a change of the network it is not wrong for long."""
 KEEP_ALIVE_S = 30.0
@@ -22,10 +24,11 @@ KEEP_ALIVE_S = 30.0
 
 
 class SignIn:
-    """One registration, as long as our address stays the same. tell: gets what changed."""
+    """One registration, as long as our address stays the same. tell: gets what changed; instance: the URN of this phone."""
 
     def __init__(self, endpoint: Endpoint, line: Line, *, registrar: Uri, aor: NameAddr, contact: Uri, flow: Flow,
-                 credentials: DigestClient, tell: Callable[[RegistrationUpdated], None], keep_alive_s: float = 0.0) -> None:
+                 credentials: DigestClient, tell: Callable[[RegistrationUpdated], None], keep_alive_s: float = 0.0,
+                 instance: str = "") -> None:
         self.is_registered = False
         self.flow = flow
         self._line = line
@@ -33,7 +36,8 @@ class SignIn:
         self._is_over = False
         self._registration = endpoint.register(registrar, aor=aor, contact=contact, flow=flow, now=line.now(),
                                                credentials=credentials, expires_s=EXPIRES_S,
-                                               keep_alive_s=keep_alive_s or KEEP_ALIVE_S)
+                                               keep_alive_s=keep_alive_s or KEEP_ALIVE_S,
+                                               instance=instance, reg_id=REG_ID)
 
     def on_event(self, event: events.Registered | events.RegistrationFailed) -> None:
         """The registrar has answered, or has not."""

@@ -26,6 +26,27 @@ _CALL = {
     606: "there is no common way to talk (codecs or protection)",
 }
 
+TRANSFERRED = "transferred"
+"""The reason of the BYE that ends a call which was handed on."""
+_ENDED = {
+    TRANSFERRED: "The call was transferred",
+    "replaced": "The call goes on at another phone",
+}
+_TRANSFER = {
+    403: "this call can't be transferred",
+    404: "nobody is called that there",
+    405: "the other side can't transfer calls",
+    408: "nobody answered",
+    480: "the other side is not available just now",
+    481: "the other call is over",
+    486: "the line is busy",
+    487: "the other side hung up",
+    491: "another transfer is under way",
+    501: "the other side can't transfer calls",
+    600: "the line is busy everywhere",
+    603: "the call was declined",
+}
+
 
 def call_failed(status: int, reason: str, server: str, has_account: bool) -> str:
     """Why a call of ours did not come about. reason: the peer's own words, used where they say more than the number."""
@@ -48,6 +69,15 @@ def _says_more(status: int, reason: str) -> bool:
     return bool(reason) and reason.lower() not in (REASONS.get(status, "").lower(), "unknown", "not found", "forbidden")
 
 
+def transfer_failed(status: int, reason: str) -> str:
+    """Why a call could not be handed on. reason: the server's own words, used where they say more than the number."""
+    if status < 200 or status == 202:
+        return "the other side does not tell whether it worked"
+    if status not in (408, 487) and _says_more(status, reason):
+        return reason
+    return _TRANSFER.get(status, f"the other side refused ({status})")
+
+
 def registration_failed(status: int, reason: str, server: str) -> str:
     """Why signing in did not work, and what to do."""
     if status in (401, 407):
@@ -66,6 +96,8 @@ def registration_failed(status: int, reason: str, server: str) -> str:
 def call_ended(cause: str, reason: str, by_remote: bool) -> tuple[str, bool]:
     """(the line for the end of a call that was up, whether it is an error)."""
     if cause == "hung_up":
+        if reason in _ENDED:
+            return _ENDED[reason], False
         if not by_remote:
             return "", False
         return (reason[:1].upper() + reason[1:] if reason else "The other side hung up"), False

@@ -68,9 +68,10 @@ def tone_desk(hz: float) -> Callable[[Callable[[model.Banner], None]], Desk]:
 
 @asynccontextmanager
 async def running(path: Path, account: Account | None = None, hz: float = 440,
-                  make_desk: Callable[[Callable[[model.Banner], None]], Desk] | None = None) -> AsyncIterator[Fixture]:
+                  make_desk: Callable[[Callable[[model.Banner], None]], Desk] | None = None,
+                  instance: str = "") -> AsyncIterator[Fixture]:
     window = Window()
-    config = replace(Config(), account=account or Account())
+    config = replace(Config(), account=account or Account(), instance=instance)
     agent = Agent(window.publish, config, path, make_desk or tone_desk(hz), listen=("127.0.0.1", 0))
     task = asyncio.create_task(agent.run())
     try:
@@ -87,7 +88,9 @@ async def running(path: Path, account: Account | None = None, hz: float = 440,
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server open to all."""
     found = start_server(tmp_path_factory.mktemp("server"), "--open")
-    found.json("user", "add", "alice", "--password", "correct-horse")
+    for name in ("alice", "bob", "carol"):
+        found.json("user", "add", name, "--password", "correct-horse")
+    found.json("room", "create", "board", "--pin", "123456")
     yield found
     found.stop()
 
@@ -296,3 +299,52 @@ async def test_the_roster_shows_who_is_there_who_is_muted_and_who_speaks(tmp_pat
         state = await ben.until(lambda s: s.screen is Screen.HOME)
         assert state.banner == model.Banner("The host has ended the meeting")
         await ann.until(lambda s: s.screen is Screen.HOME)
+
+
+async def test_a_phone_that_starts_again_takes_the_place_of_its_old_self(tmp_path: Path, server: Server) -> None:
+    path, account = tmp_path / "phone.toml", Account("carol", "correct-horse", f"{server.host}:{server.port}")
+    async with running(path, account) as before:
+        await before.until(lambda s: s.registration is Registration.REGISTERED)
+        name = load(path)[0].instance
+        assert name.startswith("urn:uuid:")
+        async with running(path, account, instance=name) as after:          # as if the first had died without a word
+            await after.until(lambda s: s.registration is Registration.REGISTERED)
+            assert after.agent.phone is not None
+            contacts = [row["contact"] for row in server.json("reg", "list") if row["aor"] == "carol"]
+            assert len(contacts) == 1 and after.agent.phone.addresses[0].removeprefix("sip:") in contacts[0]
+        assert load(path)[0].instance == name
+
+
+async def test_a_room_entered_with_a_pin_is_remembered_without_it(tmp_path: Path, server: Server) -> None:
+    account = Account(server=f"{server.host}:{server.port}")
+    async with running(tmp_path / "phone.toml", account) as ours:
+        for target in ("board.123456", "daily"):
+            ours.send(model.Dial(target))
+            await ours.until(lambda s: s.screen is Screen.MEETING)
+            ours.send(model.Leave())
+            state = await ours.until(lambda s: s.screen is Screen.HOME)
+        assert [(recent.title, recent.has_pin) for recent in state.recent] == [("daily", False), ("board", True)]
+    assert "123456" not in ours.path.read_text() and load(ours.path)[0].recent == state.recent
+
+
+async def test_a_call_is_transferred_and_one_that_is_not_goes_on_with_a_banner(tmp_path: Path, server: Server) -> None:
+    host = f"{server.host}:{server.port}"
+    async with (running(tmp_path / "b.toml", Account("bob", "correct-horse", host)) as bob,
+                Phone("alice", "correct-horse", host, listen="127.0.0.1") as alice,
+                Phone("carol", "correct-horse", host, listen="127.0.0.1") as carol):
+        await bob.until(lambda s: s.registration is Registration.REGISTERED)
+        bob.send(model.Dial("alice"))
+        theirs = await alice.next_call()
+        await theirs.answer()
+        await bob.until(lambda s: s.screen is Screen.MEETING)
+        bob.send(model.Transfer("nobody"))
+        state = await bob.until(lambda s: s.banner is not None and s.banner.kind == "warning")
+        assert state.banner is not None and state.banner.text.startswith("The call was not transferred: ")
+        assert state.screen is Screen.MEETING
+        bob.send(model.Transfer("carol"))
+        third = await carol.next_call()
+        await bob.until(lambda s: s.banner == model.Banner("Transfer to carol: ringing …"))
+        await third.answer()
+        state = await bob.until(lambda s: s.screen is Screen.HOME)
+        assert state.banner == model.Banner("The call was transferred")
+        assert theirs.is_up and third.is_up

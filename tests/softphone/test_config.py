@@ -19,7 +19,9 @@ def test_what_is_saved_is_loaded_again_and_readable_by_its_owner_alone(tmp_path:
     path = tmp_path / "a" / "phone.toml"
     account = Account("ann", 'p"a\\ss\n', "h:5070", "tcp", "Ann 你好")
     config = Config(account, "Headset", "Loud \x7f speaker").with_setting("theme", "dark")
-    config = config.with_recent(Recent("sip:daily@h", "Daily", 12.5))
+    config = config.with_recent(Recent("sip:daily@h", "Daily", 12.5)).with_recent(Recent("sip:board@h", "Board", 13.5, True))
+    config = config.with_instance()
+    assert config.instance.startswith("urn:uuid:") and config.with_instance() is config
     save(config, path)
     found, trouble = load(path)
     assert trouble == "" and found == replace(config, speaker="Loud  speaker")
@@ -36,7 +38,7 @@ def test_any_text_survives(user: str, password: str, title: str, settings: dict[
 
 
 @pytest.mark.parametrize("text", [
-    "not toml [", "[account]\nuser = 5\n", "[account]\ntransport = 'tls'\n", "\x00", "recent = 3",
+    "not toml [", "[phone]\ninstance = 'me'\n", "[account]\nuser = 5\n", "[account]\ntransport = 'tls'\n", "\x00", "recent = 3",
 ])
 def test_a_broken_file_is_set_aside_with_a_clear_line_and_the_defaults_are_used(tmp_path: Path, text: str) -> None:
     path = tmp_path / "phone.toml"

@@ -19,7 +19,7 @@ from softphone.phone import Phone
     ("call daily", model.Dial("daily")), ("new", model.NewMeeting()), ("mute", model.SetMuted(True)),
     ("unmute", model.SetMuted(False)), ("hold", model.SetHold(True)), ("keys *6", model.SendDigits("*6")),
     ("leave", model.Leave()), ("end", model.Leave(end_for_all=True)), ("answer", model.Answer("7")), ("call", None),
-    ("what", None), ("", None),
+    ("what", None), ("transfer bob", None), ("", None),
 ])
 def test_a_line_is_a_command(line: str, command: Command | None) -> None:
     state = State(incoming=(model.Incoming("7", "Bo", "sip:bo@h"),))
@@ -29,6 +29,10 @@ def test_a_line_is_a_command(line: str, command: Command | None) -> None:
 
 def test_a_call_during_a_meeting_is_no_command() -> None:
     assert command_of("call", "daily", State(screen=Screen.MEETING)) is None
+
+
+def test_a_call_is_transferred_by_a_line() -> None:
+    assert command_of("transfer", "bob", State(meeting=model.Meeting("sip:x@h", "x"))) == model.Transfer("bob")
 
 
 def test_what_happens_is_told_in_words() -> None:

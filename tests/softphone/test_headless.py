@@ -68,6 +68,35 @@ async def test_a_call_is_played_recorded_and_counted(tmp_path: Path) -> None:
     assert tones.longest_gap_ms(rate, middle) == 0
 
 
+async def test_a_call_is_held_for_a_while_and_taken_back(tmp_path: Path) -> None:
+    async with Phone(listen="127.0.0.1") as phone:
+        with headless(phone.addresses[0], "--play", "tone:440", "--hold", "0.5s:1s", "--seconds", "30") as process:
+            call = await phone.next_call()
+            await call.answer()
+            assert call.media.negotiated is not None and process.stderr is not None
+            seen = []
+            for line, direction in (("on hold\n", "recvonly"), ("back in the call\n", "sendrecv")):
+                while await asyncio.wait_for(asyncio.to_thread(process.stderr.readline), 20) != line:
+                    pass
+                seen.append((call.media.negotiated.direction, direction))
+            call.hang_up()
+            await finish(process)
+    assert process.returncode == 0
+    assert seen == [("recvonly", "recvonly"), ("sendrecv", "sendrecv")]
+
+
+async def test_a_transfer_that_fails_is_one_line_and_status_one() -> None:
+    async with Phone(listen="127.0.0.1") as phone:
+        with headless(phone.addresses[0], "--transfer", "0.1s:bob", "--seconds", "2") as process:
+            call = await phone.next_call()
+            await call.answer()
+            end = await asyncio.wait_for(call.ended(), 20)
+            out, errors = await finish(process)
+    assert process.returncode == 1 and end.cause == "hung_up" and json.loads(out)["is_connected"]
+    assert errors.splitlines()[-2:] == [
+        "Transferring to bob …", "confero-phone: the call was not transferred: the other side can't transfer calls"]
+
+
 async def test_waiting_for_a_call_tells_where_and_ends_with_the_caller() -> None:
     with headless("--answer", "--listen", "127.0.0.1", "--play", "tone:700") as process:
         assert process.stderr is not None

@@ -20,6 +20,10 @@ from softphone.options import OptionError, parse_options
     (["--headless", "sip:x@h", "--play", "tone:abc"], "tone:440"),
     (["--headless", "sip:x@h", "--play", "/nowhere/a.wav"], "there is no file"),
     (["--headless", "sip:x@h", "--dtmf", "6"], "--dtmf is written"),
+    (["--headless", "sip:x@h", "--hold", "3s"], "--hold is written"),
+    (["--headless", "sip:x@h", "--hold", "3s:5s,7s:1s"], "before the other is over"),
+    (["--headless", "sip:x@h", "--transfer", "bob"], "--transfer is written"),
+    (["--headless", "sip:x@h", "--transfer", "3s:a b"], "no name that can be called"),
     (["--headless", "sip:x@h", "--codec", "speex"], "no codec is called 'speex'"),
     (["--headless", "sip:x@h", "--seconds", "0"], "a number of seconds"),
     (["--headless", "sip:x@h", "--seconds", "nan"], "a number of seconds"),
@@ -30,6 +34,8 @@ from softphone.options import OptionError, parse_options
     (["--headless", "x", "--user", "alice"], "--server"),
     (["--server", "h:99999"], "HOST or HOST:PORT"),
     (["--dtmf", "1s:1"], "--headless alone"),
+    (["--hold", "1s:1s"], "--hold works with --headless alone"),
+    (["--transfer", "1s:bob"], "--transfer works with --headless alone"),
     (["--headless", "--console", "sip:x@h"], "not allowed with"),
     (["--bogus"], "--bogus"),
 ])
@@ -54,6 +60,11 @@ def test_the_password_may_come_from_the_environment(monkeypatch: pytest.MonkeyPa
 def test_keys_are_sorted_by_their_time() -> None:
     options = parse_options(["--headless", "sip:x@h", "--dtmf", "3s:#, 1.5s:*6"])
     assert options.dtmf == ((1.5, "*6"), (3.0, "#"))
+
+
+def test_holds_are_sorted_and_a_transfer_has_a_time_and_a_target() -> None:
+    options = parse_options(["--headless", "sip:x@h", "--hold", "9s:1s, 1.5s:2s", "--transfer", "12s:sip:bob@h"])
+    assert options.hold == ((1.5, 2.0), (9.0, 1.0)) and options.transfer == (12.0, "sip:bob@h")
 
 
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
