@@ -1,4 +1,4 @@
-"""The cards: sign in, settings, keypad, list of keys."""
+"""The cards: sign in, settings, transfer, keypad, list of keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import customtkinter as ctk
 
-from softphone.model import ChangeSetting, SendDigits, SignIn, State
+from softphone.model import ChangeSetting, SendDigits, SignIn, State, Transfer
 from softphone.ui import keys, widgets
 from softphone.ui.button import Button
 from softphone.ui.card import Card, form_row
@@ -125,6 +125,33 @@ class SettingsCard(Card):
     def draw(self, state: State) -> None:
         """Show the devices that are there."""
         self.devices.draw(state)
+
+
+class TransferCard(Card):
+    """To whom the call goes."""
+
+    def __init__(self, host: Host, on_close: Callable[[], None]) -> None:
+        super().__init__(host, host.look.tr("Transfer the call"), on_close, 400)
+        look, tr = self.look, self.look.tr
+        words = widgets.label(self.body, look, tr("Name of a person, or a SIP address"), 12.5, muted=True)
+        words.pack(anchor="w", pady=(0, look.px(4)))
+        self.target = widgets.entry(self.body, look, "", width=self.field_width())
+        self.target.pack(fill="x")
+        self.target.bind("<Return>", lambda _event: self._submit())
+        self.submit = Button(self.body, look, tr("Transfer"), self._submit, icon="transfer", kind="accent", width=130)
+        self.submit.pack(anchor="e", pady=(look.px(14), 0))
+
+    def _submit(self) -> None:
+        target = self.target.get().strip()
+        if not target:
+            self.target.focus_set()
+            return
+        self.host.send(Transfer(target))
+        self.on_close()
+
+    def focus_first(self) -> None:
+        """On the name."""
+        self.target.focus_set()
 
 
 class KeypadCard(Card):

@@ -13,7 +13,7 @@ from softphone.ui.menu import Item
 from softphone.ui.page import Host, Page
 from softphone.ui.rows import Row, RowList
 from softphone.ui.strings import Translator
-from softphone.ui.words import plain, when, with_pin, without_pin
+from softphone.ui.words import plain, short_address, when, with_pin, without_pin
 
 NARROW = 800
 MAX_ROWS = 20
@@ -114,7 +114,7 @@ class HomePage(Page):
         widgets.label(self._places, look, look.tr("Recent"), 15, bold=True).pack(
             anchor="w", padx=look.px(22), pady=(look.px(18), look.px(6))
         )
-        self.recent = RowList(self._places, look, lambda uri: self.host.send(OpenPrejoin(uri)))
+        self.recent = RowList(self._places, look, self._go_to)
         self.recent.pack(fill="both", expand=True, padx=look.px(12), pady=(0, look.px(14)))
         self._nothing = widgets.label(
             self._places, look, look.tr("Rooms and people that you call are listed here."), 13, muted=True, wrap=220
@@ -122,7 +122,19 @@ class HomePage(Page):
 
     def _open_places(self) -> None:
         rows = self.recent.rows[:MAX_MENU]
-        self.host.open_menu(self.places, [Item(row.title, partial(self.host.send, OpenPrejoin(row.key))) for row in rows])
+        self.host.open_menu(self.places, [Item(row.title, partial(self._go_to, row.key), icon=row.icon) for row in rows])
+
+    def _go_to(self, uri: str) -> None:
+        """To a place called before; where it wanted a PIN, that is asked for again."""
+        place = next((recent for recent in self.host.state.recent if recent.uri == uri), None)
+        if place is None or not place.has_pin:
+            self.host.send(OpenPrejoin(uri))
+            return
+        self._choose("join")
+        self.address.delete(0, "end")
+        self.address.insert(0, short_address(uri, self.host.state.server))
+        self.pin.delete(0, "end")
+        self.pin.focus_set()
 
     def _choose(self, mode: str, focus: bool = True) -> None:
         tr = self.look.tr
@@ -216,7 +228,8 @@ def _row(recent: Recent, wall: float, tr: Translator) -> Row:
     address = without_pin(recent.uri)
     title = plain(recent.title or address)
     moment = when(recent.when, wall, tr)
-    return Row(recent.uri, title, title, address.removeprefix("sip:") + (f" · {moment}" if moment else ""))
+    line = address.removeprefix("sip:") + (f" · {moment}" if moment else "")
+    return Row(recent.uri, title, title, line, "lock" if recent.has_pin else "", "muted")
 
 
 def account_line(state: State, tr: Translator) -> str:

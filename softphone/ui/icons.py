@@ -176,6 +176,19 @@ def _close(pen: Pen) -> None:
     pen.line((6, 18), (18, 6), width=2.2)
 
 
+def _transfer(pen: Pen) -> None:
+    pen.line((4, 19), (4, 14.5), (5.5, 11.5), (8.5, 10), (19.5, 10))
+    pen.line((15, 5.2), (19.8, 10), (15, 14.8))
+
+
+def _lock(pen: Pen) -> None:
+    pen.box(5, 10.5, 19, 20.5, 2.5)
+    pen.arc(12, 8, 4, 180, 360)
+    pen.line((8, 8), (8, 10.5))
+    pen.line((16, 8), (16, 10.5))
+    pen.dot(12, 15.5, 1.5)
+
+
 def _check(pen: Pen) -> None:
     pen.line((4.5, 12.5), (10, 18), (19.5, 7), width=2.4)
 
@@ -279,6 +292,8 @@ ICONS: dict[str, Callable[[Pen], None]] = {
     "chevron_up": _chevron_up,
     "close": _close,
     "check": _check,
+    "transfer": _transfer,
+    "lock": _lock,
     "gallery": _gallery,
     "speaker_view": _speaker_view,
     "full_screen": _full_screen,

@@ -13,7 +13,9 @@ from softphone.ui.page import Host
 
 HEIGHT = 60
 GAP = 8
-ALWAYS_IN_MORE = ("invite", "full_screen", "settings", "help")
+ALWAYS_IN_MORE = ("invite", "transfer", "full_screen", "settings", "help")
+OF_A_CONFERENCE, OF_A_CALL = ("invite",), ("transfer",)
+"""What "More" offers in one of the two alone."""
 
 
 class Toolbar(tk.Frame):
@@ -119,13 +121,15 @@ class Toolbar(tk.Frame):
         tr = self.look.tr
         names = {
             "invite": ("copy", tr("Copy invitation")),
+            "transfer": ("transfer", tr("Transfer")),
             "full_screen": ("full_screen", tr("Full screen")),
             "settings": ("gear", tr("Settings")),
             "help": ("help", tr("Keyboard shortcuts")),
         }
         items = [Item(self.foldable[name].text, self._doing(name), icon=self.foldable[name].icon) for name in self.folded]
         is_call = self._meeting is None or not self._meeting.is_conference
-        always = [name for name in ALWAYS_IN_MORE if name != "invite" or not is_call]
+        senseless = OF_A_CONFERENCE if is_call else OF_A_CALL
+        always = [name for name in ALWAYS_IN_MORE if name not in senseless]
         items += [Item(names[name][1], self._doing(name), icon=names[name][0]) for name in always]
         self.host.open_menu(self.more, items)
 

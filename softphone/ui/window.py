@@ -22,7 +22,7 @@ from softphone.ui import drawing, icons, keys, theme
 from softphone.ui.bars import BannerBar, IncomingBar
 from softphone.ui.calling import CallingPage
 from softphone.ui.card import Card, Question
-from softphone.ui.cards import HelpCard, KeypadCard, SettingsCard, SignInCard
+from softphone.ui.cards import HelpCard, KeypadCard, SettingsCard, SignInCard, TransferCard
 from softphone.ui.device_menu import device_items
 from softphone.ui.home import HomePage
 from softphone.ui.meeting import MeetingPage
@@ -125,7 +125,11 @@ class Window:
         page = self.page if isinstance(self.page, MeetingPage) else None
         meeting = self.state.meeting
         match action:
-            case "help" | "settings" | "sign_in" | "keypad":
+            case "help" | "settings" | "sign_in":
+                self._toggle_card(action)
+            case "keypad" if meeting is not None:
+                self._toggle_card(action)
+            case "transfer" if meeting is not None and not meeting.is_conference:
                 self._toggle_card(action)
             case "dismiss":
                 self._change(reduce(self.state, BannerDismissed()))
@@ -260,7 +264,7 @@ class Window:
         self.page.grid(row=2, column=0, sticky="nsew")
         if old is not None:
             old.destroy()
-        if isinstance(self.card, KeypadCard | Question):
+        if isinstance(self.card, KeypadCard | TransferCard | Question):
             self.close_card()
         self._talking_since_key = False
         meeting = self.state.meeting
@@ -301,15 +305,16 @@ class Window:
         self._draw()
 
     def _toggle_card(self, name: str) -> None:
-        makers: dict[str, type[HelpCard] | type[SettingsCard] | type[SignInCard] | type[KeypadCard]] = {
+        makers: dict[str, type[HelpCard | SettingsCard | SignInCard | TransferCard | KeypadCard]] = {
             "help": HelpCard,
             "settings": SettingsCard,
             "sign_in": SignInCard,
+            "transfer": TransferCard,
             "keypad": KeypadCard,
         }
         if isinstance(self.card, makers[name]):
             self.close_card()
-        elif name != "keypad" or self.state.meeting is not None:
+        else:
             self._open_card(makers[name](self, self.close_card))
 
     def _close_top(self) -> None:

@@ -117,6 +117,13 @@ def without_pin(target: str) -> str:
     return f"{room}{at}{host}" if dot and room and pin.isdigit() and not _is_address(name) else target
 
 
+def short_address(target: str, server: str) -> str:
+    """The address as one would type it: the name alone for what is at our own server."""
+    address = without_pin(target).removeprefix("sip:")
+    name, at, host = address.partition("@")
+    return name if at and host == server else address
+
+
 def _is_address(name: str) -> bool:
     bare = name.partition(":")[2] or name
     return all(part.isdigit() for part in bare.split("."))

@@ -184,9 +184,9 @@ async def test_a_phone_that_knows_no_transfer_says_so() -> None:
 
 @pytest.mark.parametrize(("status", "reason", "words"), [
     (603, "Decline", "the call was declined"), (480, "carol does not answer", "carol does not answer"),
-    (487, "the other side has gone", "the other side hung up"), (100, "Trying", "the other side does not tell whether it worked"),
-    (202, "no NOTIFY came", "the other side does not tell whether it worked"), (408, "timeout", "nobody answered"),
-    (499, "", "the other side refused (499)"),
+    (487, "the other side has gone", "the other side hung up"), (408, "timeout", "nobody answered"),
+    (100, "Trying", "the other side does not tell whether it worked"),
+    (202, "no NOTIFY came", "the other side does not tell whether it worked"), (499, "", "the other side refused (499)"),
 ])
 def test_why_a_transfer_failed_is_said_in_words(status: int, reason: str, words: str) -> None:
     assert transfer_failed(status, reason) == words

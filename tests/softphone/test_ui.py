@@ -123,6 +123,12 @@ def test_pin_goes_behind_the_name_of_the_room_and_is_never_shown() -> None:
     assert words.without_pin("sip:bob.smith@host") == "sip:bob.smith@host"
 
 
+def test_what_is_at_our_own_server_is_called_by_its_name() -> None:
+    assert words.short_address("sip:board.1234@host:5070", "host:5070") == "board"
+    assert words.short_address("sip:board@host", "other") == "board@host"
+    assert words.short_address("sip:192.168.0.1", "") == "192.168.0.1"
+
+
 def test_moments_are_told_by_day() -> None:
     now = time.mktime((2026, 3, 5, 18, 0, 0, 0, 0, -1))
     assert words.when(now - 3600, now, ENGLISH) == "today 17:00"
@@ -189,6 +195,8 @@ def test_sentences_of_the_agent_are_translated_with_their_names() -> None:
     text = "No answer from meet.example; check the address, the port, and that the server runs"
     assert CHINESE.sentence(text) == "meet.example 没有应答；请检查地址、端口以及服务器是否运行"
     assert CHINESE.sentence("The call was lost: nobody answered") == "通话中断：无人应答"
+    assert CHINESE.sentence("The call was not transferred: carol is not there") == "通话未能转接：carol 不在线"
+    assert CHINESE.sentence("Transfer to 王: ringing …") == "转接至 王：正在响铃 …"
     assert CHINESE.sentence("something quite new") == "something quite new"
     assert ENGLISH.sentence(text) == text
 

@@ -48,6 +48,7 @@ from softphone.model import (
     SignIn,
     SpeakersChanged,
     State,
+    Transfer,
 )
 from softphone.model import TestSpeaker as PlayTestSound
 from tests.windows.conftest import Driver, texts_of
@@ -202,6 +203,49 @@ def test_a_call_between_two_is_hung_up_and_offers_no_invitation(open_window: Ope
     assert texts_of(driver.page.toolbar.leave) == ["Hang up"]
     driver.click(driver.page.toolbar.leave)
     driver.expect(Leave())
+
+
+def test_a_call_between_two_is_transferred_by_a_name_and_a_meeting_is_not(open_window: Open) -> None:
+    driver = open_window(START)
+    driver.publish(CallEstablished("sip:bob@meet.example", "Bob Smith", False, time.monotonic()))
+    driver.click(driver.page.toolbar.more)
+    driver.choose("Transfer")
+    driver.until(lambda: driver.window.card is not None and driver.window.card.winfo_viewable())
+    driver.key("Return")
+    driver.screen.write("carol")
+    driver.key("Return")
+    driver.expect(Transfer("carol"))
+    assert driver.window.card is None
+    driver.publish(BannerShown(Banner("The call was not transferred: carol does not answer", "warning")))
+    assert driver.window.state.meeting is not None and "carol" in driver.window._banner.text
+    driver.window.do("transfer")
+    driver.publish(CallEnded("The call was transferred"))
+    assert driver.window.card is None
+    in_meeting(driver)
+    driver.click(driver.page.toolbar.more)
+    driver.until(lambda: driver.window._menu is not None)
+    assert "Transfer" not in [item.text for item in driver.window._menu.items]       # type: ignore[union-attr]
+    driver.window.do("transfer")
+    assert driver.window.card is None
+
+
+@pytest.mark.parametrize(("size", "uri", "address"), [
+    ((1240, 760), "sip:board@meet.example", "board"), ((640, 420), "sip:board@else.example:5070", "board@else.example:5070"),
+])
+def test_a_place_that_wanted_a_pin_asks_for_it_with_one_click(
+    open_window: Open, size: tuple[int, int], uri: str, address: str,
+) -> None:
+    driver = open_window(replace(START, recent=(Recent(uri, "board", 2.0, True), *START.recent)), size)
+    driver.click(driver.page.call)
+    if size[0] > 1000:
+        driver.click(driver.page.recent, down=0.1)
+    else:
+        driver.click(driver.page.places)
+        driver.choose("board")
+    driver.until(lambda: driver.page.address.get() == address)
+    driver.screen.write("123456")
+    driver.key("Return")
+    driver.expect(OpenPrejoin(address.replace("board", "board.123456")))
 
 
 def test_host_is_offered_to_end_the_meeting_for_all(open_window: Open) -> None:
