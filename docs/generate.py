@@ -176,8 +176,9 @@ def settings() -> str:
         "the file given with `--config`. The file holds the account's password and is readable by its owner alone. A file that "
         "can't be understood is set aside as `phone.toml.broken`, and the defaults are used.",
         _table(("key of `[settings]`", "default", "meaning"), rows),
-        "Besides there are `[account]` (user, password, server, transport, display_name), `[devices]` (microphone, speaker) "
-        "and the list `[[recent]]` of places called before. PINs are not kept in it.",
+        "Besides there are `[phone]` (instance: a URN made up at the first sign-in, by which a server knows this phone again), "
+        "`[account]` (user, password, server, transport, display_name), `[devices]` (microphone, speaker) and the list "
+        "`[[recent]]` of places called before. PINs are not kept in it, only that one was needed (`has_pin`).",
     ]) + "\n"
 
 
