@@ -297,11 +297,12 @@ def _combine(their_direction: str, ours: str) -> str:
 
 
 def _extensions(media: MediaDescription, known: set[str] | None) -> dict[str, int]:
+    wanted = {AUDIO_LEVEL, MIXER_LEVEL} if known is None else known
     found: dict[str, int] = {}
     for value in media.values("extmap"):
         number, _, rest = value.partition(" ")
         number, uri = number.partition("/")[0], rest.strip().partition(" ")[0]
-        if _is_number(number) and 1 <= int(number) <= 14 and uri in (known or {AUDIO_LEVEL, MIXER_LEVEL}):
+        if _is_number(number) and 1 <= int(number) <= 14 and uri in wanted:
             found[uri] = int(number)
     return found
 

@@ -252,6 +252,11 @@ def test_level_extensions_are_taken_with_their_numbers_and_others_left() -> None
     assert ours.media[0].values("extmap") == [f"5 {AUDIO_LEVEL}", f"7 {MIXER_LEVEL}"]
 
 
+def test_side_without_header_extensions_takes_none() -> None:
+    ours, agreed = answered("m=audio 4000 RTP/AVP 0", f"a=extmap:1 {AUDIO_LEVEL}", capabilities=Capabilities(extensions=()))
+    assert agreed.extensions == {} and ours.media[0].values("extmap") == []
+
+
 # ---- our offer
 
 def test_offer_names_all_codecs_in_our_order_with_events_of_both_rates() -> None:
