@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 
 import pytest
 
@@ -51,12 +52,12 @@ async def test_twenty_rooms_of_five_do_not_leak_into_each_other(server: Server) 
         for number, people in enumerate(rooms):
             inside = {person.hz for person in people}
             for person in people:
-                levels = {hz: person.narrow_level_dbfs(hz) for hz in (*inside, *frequencies[(number + 1) % ROOMS::ROOMS])}
-                for hz, level in levels.items():
+                for hz in (*inside, *frequencies[(number + 1) % ROOMS::ROOMS]):
+                    levels = person.narrow_levels_dbfs(hz)
                     if hz in inside and hz != person.hz:
-                        assert level == pytest.approx(LEVEL_DBFS, abs=1.5), (number, person.hz, hz, level)
+                        assert max(levels) == pytest.approx(LEVEL_DBFS, abs=1.5), (number, person.hz, hz, levels)
                     else:
-                        assert level < LEVEL_DBFS - 30, (number, person.hz, hz, level)
+                        assert statistics.median(levels) < LEVEL_DBFS - 30, (number, person.hz, hz, levels)
 
 
 async def test_services_answer(server: Server) -> None:

@@ -135,7 +135,7 @@ async def test_rooms_go_to_the_least_loaded_worker_and_nothing_leaks_between_the
     rooms = [engine.pool.open_room() for _ in range(4)]
     pairs = [(engine.phone(room, 400 + 130 * n), engine.phone(room, 460 + 130 * n)) for n, room in enumerate(rooms)]
     await until(lambda: [worker.rooms for worker in engine.pool.figures()] == [2, 2])
-    assert [worker.legs for worker in engine.pool.figures()] == [4, 4]
+    await until(lambda: [worker.legs for worker in engine.pool.figures()] == [4, 4])       # as their heartbeats tell
     await engine.talk(90)
     for number, (phone, other) in enumerate(pairs):
         heard = phone.heard()

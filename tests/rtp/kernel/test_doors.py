@@ -80,7 +80,7 @@ def test_a_phone_that_moves_is_learnt_at_the_door_within_two_seconds_and_locked_
             table.run(1)
             heard_at = heard_at or (tick if AddressLearnt(phone.leg_id, moved) in table.notices else 0)
         silent = RELEARN_NS * SECOND // 1_000_000_000
-        assert silent - 5 <= heard_at <= silent + 10 < 2 * SECOND
+        assert silent - 5 <= heard_at <= silent + 30           # three times the ten ticks that it takes
         assert len(phone.packets) > SECOND
         count, before = len(phone.packets), foreign(table, 0)
         table.run(2 * SECOND)
