@@ -254,7 +254,7 @@ class Call:
         if transaction is self.transaction and not self.is_up:
             self._caller.on_failure(status, now)
         elif self._own_offers.has(transaction):
-            self._own_offers.on_failure(status, now)
+            self._own_offers.on_failure(transaction, status, now)
 
     def replace_transaction(self, old: Transaction, new: Transaction) -> None:
         """A request was sent again, with credentials or for a longer session."""

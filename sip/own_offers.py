@@ -16,6 +16,7 @@ from sip.errors import LocalProtocolError
 from sip.message import Response
 from sip.offer_answer import OfferAnswer, what_we_can
 from sip.settings import SDP
+from sip.timers import TIMER_C
 from sip.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -79,19 +80,26 @@ class OwnOffers:
 
     def on_response(self, transaction: Transaction, response: Response, now: float) -> None:
         """The response to a re-INVITE or UPDATE of ours, be it an offer or a refresh of the session."""
+        is_invite = transaction.request.method == "INVITE"
         if response.status < 200:
+            if is_invite:                                    # whose transaction waits without end now (§17.1.1.2)
+                self._core.timers.start((self, "C"), now + TIMER_C)
             return
+        if is_invite:
+            self._core.timers.stop((self, "C"))
         if self._call.state is CallState.ENDED:              # our BYE overtook it: a 2xx wants its ACK all the same
-            if response.status < 300 and transaction.request.method == "INVITE":
+            if response.status < 300 and is_invite:
                 self._acknowledge(transaction)
         elif response.status < 300:
             self._on_accepted(transaction, response, now)
         else:
             self._on_refused(transaction, response, now)
 
-    def on_failure(self, status: int, now: float) -> None:
-        """No response came, which ends the call."""
-        self._exchange.own = self._exchange.refresh = None
+    def on_failure(self, transaction: Transaction, status: int, now: float) -> None:
+        """No final response came, which ends the call (§12.2.1.2)."""
+        self._take(transaction)
+        if transaction.request.method == "INVITE":
+            self._core.timers.stop((self, "C"))
         if self._call.is_up:
             self._call.leave("lost", status, "no answer to a re-INVITE", now)
 
@@ -150,14 +158,20 @@ class OwnOffers:
         assert self._call.dialog is not None
         self._exchange.ack.send(self._call.dialog, self._call.flow, reinvite.request.cseq.number)
 
-    # ---- glare
+    # ---- timers
 
     def handle_timer(self, name: str, now: float) -> None:
-        """The wait after a 491 is over: the user may offer again."""
-        self._core.emit(events.OfferRefused(self._call, 491))
+        """The wait after a 491 is over: the user may offer again. Or a re-INVITE has no final response (timer C, §16.6)."""
+        if name == "glare":
+            self._core.emit(events.OfferRefused(self._call, 491))
+            return
+        for transaction in (self._exchange.own, self._exchange.refresh):
+            if transaction is not None and transaction.request.method == "INVITE":
+                self._core.abandon(transaction)
+                self.on_failure(transaction, 408, now)
 
     def stop(self) -> None:
-        """The call is over."""
+        """The call is over. A re-INVITE that waits for its final response goes on to wait."""
         self._core.timers.stop((self, "glare"))
 
 

@@ -219,6 +219,32 @@ def test_a_re_invite_that_nobody_answers_ends_the_call() -> None:
     assert len(pair.a.endpoint._transactions) == 0 and pair.a.endpoint._dialogs == {}
 
 
+def test_a_re_invite_that_gets_no_more_than_a_100_ends_the_call_after_timer_c() -> None:
+    pair = Pair()
+    ours, _ = pair.established()
+    ours.offer(b"one", pair.now)
+    pair.run(0.1)
+    pair.drop = lambda data, from_a: b"SIP/2.0 2" in data and b"INVITE" in data
+    pair.run(170)
+    assert ours.is_up and pair.a.endpoint.has_unanswered
+    pair.run(20)
+    ended = pair.a.take(CallTerminated)
+    assert (ended.cause, ended.status) == ("lost", 408) and pair.a.summary().count("BYE") == 1
+    pair.run(60)
+    assert_all_gone(pair)
+
+
+def test_a_re_invite_that_never_gets_its_final_response_is_forgotten_after_the_end_of_its_call() -> None:
+    pair = Pair()
+    ours, _ = pair.established()
+    ours.offer(b"one", pair.now)
+    pair.run(0.1)
+    pair.drop = lambda data, from_a: b" 487 " in data
+    ours.hang_up(pair.now)
+    pair.run(200)
+    assert_all_gone(pair)
+
+
 def test_the_target_moves_when_a_re_invite_is_accepted_and_not_when_it_is_refused() -> None:
     pair = Pair()
     ours, theirs = pair.established()
