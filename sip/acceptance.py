@@ -34,8 +34,8 @@ class Acceptance:
 
     def send(self, transaction: Transaction, response: Response, now: float) -> None:
         """Send the 2xx, and again until its ACK."""
-        self._transaction, self._bytes, self._interval = transaction, bytes(response), T1
         self._core.send_response(transaction, response, now)
+        self._transaction, self._bytes, self._interval = transaction, bytes(response), T1
         self._core.timers.start((self, "repeat"), now + T1)
         self._core.timers.start((self, "give up"), now + GIVE_UP)
 
