@@ -53,7 +53,7 @@ class Guard:
         self._replays = ReplayGuard()
         self._failures = Attempts()
 
-    # ---- sip.endpoint.Admission
+    # ---- sip.refusals.Admission
 
     def admit(self, request: Request, flow: Flow, now: float) -> Response | None:
         """None: go on; else the refusal to send."""

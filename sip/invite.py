@@ -22,7 +22,7 @@ from sip.flow import Flow
 from sip.headers import HeaderList, NameAddr
 from sip.message import Request, Response
 from sip.offer_answer import OfferAnswer
-from sip.outgoing import Outgoing
+from sip.outgoing import Outgoing, write_content
 from sip.own_offers import OwnOffers
 from sip.peer_offers import PeerOffers
 from sip.reason import Reason, reason_of
@@ -153,11 +153,7 @@ class Call:
         if self.dialog is None or self.state is CallState.ENDED:
             raise LocalProtocolError("no dialog")
         request = self.dialog.make_request(method, self._core.make_via(self.flow))
-        for name, value in headers:
-            request.headers.add(name, value)
-        if body:
-            request.headers.add("Content-Type", content_type or "text/plain")
-            request.body = body
+        write_content(request, headers, body, content_type)
         owner = Outgoing(self._core, self.credentials, self.dialog)
         owner.id = self._core.send_request(request, self.flow, owner, now).id
         return owner.id

@@ -216,7 +216,7 @@ def test_a_re_invite_that_nobody_answers_ends_the_call() -> None:
     pair.run(33)
     assert pair.a.take(CallTerminated).cause == "lost"
     pair.run(40)
-    assert len(pair.a.endpoint._transactions) == 0 and pair.a.endpoint._dialogs == {}
+    assert len(pair.a.endpoint._transactions) == 0 and pair.a.endpoint._dialogs._by_id == {}
 
 
 def test_a_re_invite_that_gets_no_more_than_a_100_ends_the_call_after_timer_c() -> None:
