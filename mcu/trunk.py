@@ -170,10 +170,11 @@ class Trunk:
         source = plain(flow.remote[0])
         if source is None:
             return False
+        if any(source in network for network in self._networks):
+            return True
         if source.is_loopback:                # everybody on this machine has that address: the port tells who it is
             return any(flow.remote == known.remote for known in self.flows)
-        known = {plain(one.remote[0]) for one in self.flows}
-        return source in known or any(source in network for network in self._networks)
+        return any(source == plain(known.remote[0]) for known in self.flows)
 
     def named_target(self, request: Request) -> Target | None:
         """What the called number means: that of the request URI, else that of To; None where it is none of ours."""
