@@ -27,7 +27,7 @@ from softphone.words import call_failed, registration_failed
 REFERENCE = Path(__file__).resolve().parent / "reference"
 NOTICE = "<!-- Made from the code by `python -m docs.generate`; do not edit. -->"
 DEFAULTS = {"data": "the platform's data folder", "listen": "all addresses; loopback with `open`", "workers": "one a core",
-            "domain": "the machine's name", "public_address": "none", "stun_server": "none"}
+            "domain": "the machine's name", "public_address": "none", "stun_server": "none", "trunk": "none"}
 """Defaults that are found out at run time, in words."""
 MEANINGS = {
     "data": "The folder of the database, the control socket and the lock. In a file, a relative path starts there.",
@@ -50,6 +50,7 @@ MEANINGS = {
     "max_rooms": "Rooms that are open at once. More are refused with 503.",
     "max_call_s": "A call is ended after that time; 0 means never.",
     "log_level": "How much is logged to standard error.",
+    "trunk": "Providers of telephone numbers: one table each, see [connect a provider](../how-to/connect-a-provider.md).",
 }
 SETTINGS = {
     "theme": "`system`, `light` or `dark`", "language": "`system`, `en` or `zh`",
@@ -158,8 +159,8 @@ def configuration() -> str:
     return "\n\n".join([
         NOTICE, "# Configuration of the server",
         "One TOML file, named with `confero serve --config confero.toml`. Flags go before the file, the file before the "
-        "defaults. All keys stand at the top level. `confero config check confero.toml` says what is wrong with a file, by "
-        "line and key; `confero config show confero.toml` prints every setting with its value.",
+        "defaults. All keys but those of a trunk stand at the top level. `confero config check confero.toml` says what is "
+        "wrong with a file, by line and key; `confero config show confero.toml` prints every setting with its value.",
         _table(("key", "flag", "takes", "default", "meaning"), rows),
         "Times are in seconds. An example:",
         '```toml\ndomain = "meet.example.org"\nlisten = ["192.0.2.10", "2001:db8::10"]\nsip_port = 5060\n'

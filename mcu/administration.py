@@ -61,7 +61,7 @@ class Live(Protocol):
         """End a call; False when none of that id is running."""
 
     def registrations(self) -> list[Facts]:
-        """The phones that are registered, with the fields of a Binding."""
+        """The phones that are registered, and our own registrations at providers: the fields of a Binding, trunk, state."""
 
     def server(self) -> Facts:
         """How much the server holds just now, what it counted, and its media workers."""
@@ -295,7 +295,8 @@ class Administration:
         if self._live is not None:
             return self._live.registrations()
         now = self._clock()
-        return [asdict(binding) for binding in self._storage.bindings() if binding.expires_at > now]
+        return [{**asdict(binding), "trunk": None, "state": "registered"} for binding in self._storage.bindings()
+                if binding.expires_at > now]
 
     def _show_server(self, arguments: Arguments) -> Facts:
         arguments.finish()

@@ -3,24 +3,30 @@
 The caller's INVITE is sent on to all phones of the callee at once; the first that answers has the call, the others are
 cancelled. Who calls is what the guard found out, never what From says. Each leg negotiates its media with the server, so that
 a hold, a new codec or a new address of one phone is no business of the other's; texts and keys by INFO are handed on.
+A call to the telephone network is the same with one phone, the provider's, as which the caller is our account there. What is
+played before the answer (RFC 3960 §3) is let through, of the first that plays.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from mcu.leg import CallLeg, answer_call, begin_record, own_contact
 from mcu.location import Located
 from mcu.participant import Identity
 from mcu.storage.base import Account, CallRecord
 from mcu.surroundings import MediaRoom, Surroundings
+from mcu.trunk import Trunk
 from rtp.errors import ParseError as SdpError
 from rtp.sdp.negotiation import Capabilities, codecs_of
 from rtp.sdp.parser import parse
 from sip import events
+from sip.auth import DigestClient
 from sip.errors import LocalProtocolError, ParseError
+from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.invite import Call, CallState
 from sip.media_backend import MediaRefused
@@ -56,6 +62,21 @@ def capabilities_preferring(names: list[str]) -> Capabilities:
     return known.only(*first, *(name for name in ours if name not in first))
 
 
+class Callee(Protocol):
+    """Who is called: an account of ours, or a number of the telephone network."""
+
+    @property
+    def name(self) -> str:
+        """The name of the account, or the number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """A number of the telephone network."""
+
+    name: str
+
+
 @dataclass(slots=True)
 class Transfer:
     """A transfer under way. by: the call of who asked for it; is_alone: they have hung up already."""
@@ -66,9 +87,9 @@ class Transfer:
 
 
 class UserCall:
-    """One call to a user. ended: called once, when both sides are over."""
+    """One call to a user, or to the telephone network. ended: called once, when both sides are over."""
 
-    def __init__(self, event: events.CallReceived, caller: Identity, callee: Account, server: Surroundings,
+    def __init__(self, event: events.CallReceived, caller: Identity, callee: Callee, server: Surroundings,
                  ended: Callable[[UserCall], None]) -> None:
         self._server = server
         self._ended = ended
@@ -79,6 +100,8 @@ class UserCall:
         self._room: MediaRoom | None = None
         self._leg: CallLeg | None = None
         self._ringing: dict[Call, CallLeg] = {}
+        self._described: dict[Call, bytes] = {}
+        self._early: CallLeg | None = None
         self._other: CallLeg | None = None
         self._best_refusal = (480, f"{callee.name} is not there")
         self._transfer: Transfer | None = None
@@ -96,9 +119,25 @@ class UserCall:
 
     # ---- ringing
 
-    def start(self, phones: list[Located]) -> None:
+    def start(self, phones: list[Located], callee: Account) -> None:
         """Ring all phones of the callee; when there is none the call is refused at once."""
-        capabilities = capabilities_for(self._event.offer)
+        if self._open():
+            capabilities = capabilities_for(self._event.offer)
+            for located in phones:
+                self._ring(located, capabilities, self._caller, callee)
+            self._await()
+
+    def start_through(self, trunk: Trunk) -> None:
+        """Call the number through a provider, as our account there: nothing of the caller's own name goes out."""
+        if self._open():
+            to = NameAddr(trunk.uri_of(self._callee.name))
+            flows = trunk.ways
+            self._best_refusal = (480, f"{self._callee.name} can't be reached")
+            self._invite(to.uri, trunk.aor, to, flows[0], capabilities_for(self._event.offer),
+                         Identity(str(to.uri), self._callee.name), alternatives=flows[1:], credentials=trunk.credentials)
+            self._await()
+
+    def _open(self) -> bool:
         call, server = self._call, self._server
         call.data = self
         try:
@@ -106,40 +145,47 @@ class UserCall:
         except MediaRefused as error:
             call.reject(error.status, error.reason, now=server.now())
             self._finish()
-            return
-        for located in phones:
-            self._ring(located, capabilities, self._caller, self._callee)
+            return False
+        return True
+
+    def _await(self) -> None:
         if not self._ringing:
             status, reason = self._best_refusal
-            call.reject(status, reason, now=server.now())
+            self._call.reject(status, reason, now=self._server.now())
             self._finish()
             return
-        server.call_at(server.now() + RING_S, self._rang_long_enough)
+        self._server.call_at(self._server.now() + RING_S, self._rang_long_enough)
 
     def _ring(self, located: Located, capabilities: Capabilities, caller: Identity, callee: Account) -> None:
-        server, room = self._server, self._room
+        server = self._server
         flow = server.flow_of(located)
-        assert room is not None
         try:
             target = Uri.parse(located.binding.contact)
         except ParseError:
             return
         if flow is None or flow.remote == flow.local:             # gone, or a binding that leads back to us
             return
-        media = room.create_leg(server.new_id(), local_host=flow.local[0], signalling_host=flow.remote[0],
-                                capabilities=capabilities)
         from_ = NameAddr(Uri.parse(caller.entity), caller.display_name)
         to = NameAddr(Uri("sip", callee.name, server.domain), callee.display_name)
+        self._invite(target, from_, to, flow, capabilities, Identity(str(to.uri), callee.display_name, callee.name),
+                     located.binding.user_agent)
+
+    def _invite(self, target: Uri, from_: NameAddr, to: NameAddr, flow: Flow, capabilities: Capabilities, identity: Identity,
+                user_agent: str = "", alternatives: Sequence[Flow] = (), credentials: DigestClient | None = None) -> None:
+        server, room = self._server, self._room
+        assert room is not None
+        media = room.create_leg(server.new_id(), local_host=flow.local[0], signalling_host=flow.remote[0],
+                                capabilities=capabilities)
         try:
-            call = server.dial(target, from_=from_, to=to, flow=flow, offer=media.offer(), data=self)
+            call = server.dial(target, from_=from_, to=to, flow=flow, offer=media.offer(), data=self, alternatives=alternatives,
+                               credentials=credentials)
         except MediaRefused as error:
             media.release()
             self._best_refusal = (error.status, error.reason)
             return
-        identity = Identity(str(to.uri), callee.display_name, callee.name)
-        record = CallRecord(call.id, None, callee.name, str(from_.uri), caller.display_name,
-                            f"{flow.remote[0]}:{flow.remote[1]}", flow.transport, located.binding.user_agent,
-                            server.wallclock())
+        remote_uri, shown = (from_.uri, from_.display_name) if identity.account else (to.uri, identity.display_name)
+        record = CallRecord(call.id, None, identity.account, str(remote_uri), shown, f"{flow.remote[0]}:{flow.remote[1]}",
+                            flow.transport, user_agent, server.wallclock())
         self._ringing[call] = CallLeg(call, media, identity, record)
 
     def _rang_long_enough(self) -> None:
@@ -153,16 +199,14 @@ class UserCall:
     def receive_event(self, event: events.Event) -> None:
         """An event of one of our calls."""
         match event:
-            case events.CallProgressed(call, response) if response.status in (180, 181, 182, 183) and call in self._ringing:
-                self._progressed()
+            case events.CallProgressed(call, response, answer) if 180 <= response.status <= 183 and call in self._ringing:
+                self._progressed(self._ringing[call], answer)
             case events.CallAnswered(call, _, answer):
                 self._answered(call, answer)
             case events.CallTerminated(call, cause, status, reason, _):
                 self._terminated(call, cause, status, reason)
             case events.OfferReceived(call, offer, _):
-                leg = self._leg_of(call)
-                if leg is not None:
-                    leg.receive_offer(offer, self._server.now())
+                self._offered(call, offer)
             case events.AnswerReceived(call, answer):
                 leg = self._leg_of(call)
                 if leg is not None:
@@ -174,11 +218,41 @@ class UserCall:
             case events.DialogRequestReceived(call, transaction_id, request):
                 self._requested(call, transaction_id, request)
 
-    def _progressed(self) -> None:
-        if self._transfer is None:
-            self._call.ring(self._server.now())
-        else:
-            self._transfer.referral.notify(180, self._server.now())
+    def _progressed(self, leg: CallLeg, answer: bytes | None) -> None:
+        now = self._server.now()
+        if self._transfer is not None:
+            self._transfer.referral.notify(180, now)
+        elif answer is None or self._event.offer is None or self._described or not self._play_early(leg, answer):
+            self._call.ring(now)
+
+    def _play_early(self, leg: CallLeg, answer: bytes) -> bool:
+        """Let the caller hear what comes before the answer; False when their phone and this one have no way in common."""
+        assert self._event.offer is not None
+        early = self._early or self._make_leg()
+        try:
+            leg.media.apply(answer)
+            if self._early is None:
+                early.ring(self._event.offer, self._server.now())
+        except MediaRefused:
+            early.media.release()
+            return False
+        self._described[leg.call], self._early = answer, early
+        return True
+
+    def _make_leg(self) -> CallLeg:
+        call, server = self._call, self._server
+        assert self._room is not None
+        media = self._room.create_leg(server.new_id(), local_host=call.flow.local[0], signalling_host=call.flow.remote[0])
+        record = begin_record(self._event.request, call, self._caller, None, server.wallclock())
+        return CallLeg(call, media, self._caller, record)
+
+    def _offered(self, call: Call, offer: bytes | None) -> None:
+        """A new offer of one side: also of one that rings, or of a caller who hears it ring, by UPDATE (RFC 3311)."""
+        leg = self._ringing.get(call) or self._leg_of(call) or (self._early if call is self._call else None)
+        if leg is None:
+            call.reject_offer(500, self._server.now())
+        elif leg.receive_offer(offer, self._server.now()) and offer is not None and call in self._ringing:
+            self._described[call] = offer
 
     def _answered(self, call: Call, answer: bytes | None) -> None:
         leg = self._ringing.pop(call, None)
@@ -186,13 +260,14 @@ class UserCall:
         if leg is None or (self._other is not None and self._transfer is None) or self._is_over:
             call.hang_up(now, "somebody else answered")
             return
-        if answer is None or not leg.receive_answer(answer, now):
+        if answer is None or not self._take(leg, answer):
             leg.media.release()
             if answer is None:
                 call.hang_up(now, "no answer in the 200", 488)
             self._refused(488, "no common way to talk")
             return
-        for other in list(self._ringing):
+        for other, unanswered in list(self._ringing.items()):
+            unanswered.media.release()
             other.hang_up(now, "call completed elsewhere")
         if self._transfer is not None:
             self._complete(self._transfer, leg)
@@ -200,17 +275,24 @@ class UserCall:
             self._other = leg
             self._accept()
 
+    def _take(self, leg: CallLeg, answer: bytes) -> bool:
+        """Take the answer of the 200, which a provisional response may have brought already; False when it can't be used."""
+        known = self._described.get(leg.call)
+        if known == answer:
+            return True
+        if known is not None:
+            leg.media.offer()                            # another phone of a fork: its answer is to the same offer of ours
+        return leg.receive_answer(answer, self._server.now())
+
     def _accept(self) -> None:
-        call, server, room = self._call, self._server, self._room
-        assert room is not None and self._other is not None
-        media = room.create_leg(server.new_id(), local_host=call.flow.local[0], signalling_host=call.flow.remote[0])
-        record = begin_record(self._event.request, call, self._caller, None, server.wallclock())
-        leg = CallLeg(call, media, self._caller, record)
+        call, server = self._call, self._server
+        assert self._other is not None
+        leg, self._early = self._early or self._make_leg(), None
         contact = NameAddr(own_contact(call.flow, self._callee.name, server.addresses))
         try:
             leg.accept(self._event.offer, contact, server.wallclock(), server.now())
         except (MediaRefused, LocalProtocolError) as error:
-            media.release()
+            leg.media.release()
             status, reason = (error.status, error.reason) if isinstance(error, MediaRefused) else (487, "the caller has gone")
             call.reject(status, reason, now=server.now())
             self._other.call.hang_up(server.now(), reason)
@@ -221,6 +303,7 @@ class UserCall:
 
     def _terminated(self, call: Call, cause: str, status: int, reason: str) -> None:
         now, wallclock = self._server.now(), self._server.wallclock()
+        self._described.pop(call, None)
         if call in self._ringing:
             self._ringing.pop(call).media.release()
             if cause == "rejected":
@@ -261,6 +344,10 @@ class UserCall:
         if status >= 600:
             for ringing in list(self._ringing):
                 ringing.hang_up(self._server.now(), "declined elsewhere")
+        if status in (401, 407):
+            status, reason = 500, "the provider does not take the password of this server"
+        elif status < 400:
+            status, reason = 480, "the call was sent elsewhere"
         if self._best_refusal[0] == 480 or status >= 600 or status in (486, 603):
             self._best_refusal = (status, reason)
         if not self._ringing and (self._other is None or self._transfer is not None):

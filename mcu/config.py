@@ -22,6 +22,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from mcu.directory import check_domain
 from mcu.errors import ConfigError, UsageError
 from mcu.storage.folder import default_folder
+from mcu.trunk_config import TrunkConfig, TrunkName, quote
+from mcu.trunk_config import explain as explain_trunk
 
 EVERYWHERE = ("0.0.0.0", "::")
 LOOPBACK = ("127.0.0.1", "::1")
@@ -110,6 +112,7 @@ class ServerConfig(BaseModel):
     max_rooms: int = Field(500, ge=1, le=100_000)
     max_call_s: float = Field(0.0, ge=0, le=30 * 86400)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    trunk: dict[TrunkName, TrunkConfig] = Field(default_factory=dict)
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -121,7 +124,7 @@ class ServerConfig(BaseModel):
     def to_toml(self) -> str:
         """The same configuration as the text of a file."""
         lines = []
-        for key, value in self.model_dump(exclude_none=True).items():
+        for key, value in self.model_dump(exclude_none=True, exclude={"trunk"}).items():
             match value:
                 case bool():
                     text = str(value).lower()
@@ -130,11 +133,11 @@ class ServerConfig(BaseModel):
                 case (int(first), int(last)):
                     text = f'"{first}-{last}"'
                 case tuple():
-                    text = "[" + ", ".join(map(_quote, value)) + "]"
+                    text = "[" + ", ".join(map(quote, value)) + "]"
                 case _:
-                    text = _quote(str(value))
+                    text = quote(str(value))
             lines.append(f"{key} = {text}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"\n{trunk.to_toml(name)}" for name, trunk in self.trunk.items())])
 
 
 EXPECTED = {
@@ -155,6 +158,7 @@ EXPECTED = {
     "max_rooms": "a number from 1 to 100000",
     "max_call_s": "a number of seconds from 0 to 2592000",
     "log_level": "one of debug, info, warning, error",
+    "trunk": "tables such as [trunk.acme]",
 }
 """What each key takes, in words; `srtp` has a sentence of its own."""
 
@@ -203,6 +207,9 @@ def _explain(error: ValidationError, name: str, text: str, flags: set[str]) -> s
     """The first thing that is wrong, in words, with its place."""
     first = error.errors()[0]
     key, value = str(first["loc"][0]), first["input"]
+    if key == "trunk":
+        line, words = explain_trunk(first, text)
+        return f"{name}:{line}: {words}"
     place = f"--{key.replace('_', '-')}" if key in flags else f"{name}:{_line_of(key, text)}: {key}"
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key.replace("-", "_"), ServerConfig.model_fields, 1)
@@ -220,6 +227,3 @@ def _line_of(key: str, text: str) -> int:
     pattern = re.compile(rf"\s*(\[\[?\s*)?[\"']?{name}[\"']?\s*[=.\]]")
     return next((number for number, line in enumerate(text.split("\n"), 1) if pattern.match(line)), 1)
 
-
-def _quote(text: str) -> str:
-    return '"' + re.sub(r'["\\]', r"\\\g<0>", text) + '"'

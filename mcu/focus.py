@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from mcu import conference as rules
 from mcu.conference import Admitted, Conference, Done, Refused
-from mcu.keypad import Keypad, Verb
+from mcu.keypad import Keypad, Verb, info_key
 from mcu.leg import CallLeg, answer_call
 from mcu.participant import Identity, ParticipantId
 from mcu.policy import Policy
@@ -100,6 +100,21 @@ class Focus:
         self._carry_out()
         return None
 
+    def adopt(self, leg: CallLeg, pin: str | None) -> Refused | None:
+        """Take over a caller who is in the hands of another role, media and all; None, or why they may not come in."""
+        participant_id = ParticipantId(leg.media.leg_id)
+        verdict = self.conference.join(participant_id, leg.identity, self._server.now(), pin=pin)
+        if isinstance(verdict, Refused):
+            return verdict
+        leg.call.data = self
+        leg.record = replace(leg.record, room=self.name)
+        self._was_used = True
+        self.members[participant_id] = Member(participant_id, leg, Keypad())
+        self._room.adopt(leg.media)
+        self._server.keep_record(leg.record)
+        self._carry_out()
+        return None
+
     def dial(self, target: Uri, to: NameAddr, flow: Flow, identity: Identity, alternatives: Sequence[Flow] = ()) -> Call:
         """Call somebody into the conference (RFC 4579 §5.5); whoever answers is a participant. Raises MediaRefused.
 
@@ -170,7 +185,7 @@ class Focus:
             self._server.respond(transaction_id, status, reason)
         elif method == "INFO" and content_type in ("application/dtmf-relay", "application/dtmf"):
             self._server.respond(transaction_id, 200)
-            key = _info_key(body)
+            key = info_key(content_type, body)
             if key:
                 self._pressed(member, key)
         else:
@@ -403,13 +418,3 @@ def is_conference_event(subscription: Subscription) -> bool:
 
 def _warning(text: str) -> str:
     return text.replace("\\", "").replace('"', "'")
-
-
-def _info_key(body: bytes) -> str:
-    """The key in the body of an INFO, in either of the two forms in use (application/dtmf-relay and application/dtmf)."""
-    text = body[:256].decode("ascii", "replace")
-    for line in text.split("\n"):
-        name, equals, value = line.partition("=")
-        if equals and name.strip().lower() == "signal":
-            return value.strip()[:1]
-    return text.strip()[:1] if "=" not in text else ""

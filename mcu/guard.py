@@ -34,6 +34,9 @@ class Knowledge(Protocol):
     def is_member(self, request: Request, flow: Flow) -> bool:
         """Whether a SUBSCRIBE comes from a phone that is in the conference which it asks about."""
 
+    def is_from_provider(self, request: Request, flow: Flow) -> bool:
+        """Whether an INVITE comes from the provider of a trunk and calls a number of ours."""
+
 
 class Guard:
     """Decides about requests outside of dialogs.
@@ -53,7 +56,7 @@ class Guard:
         self._replays = ReplayGuard()
         self._failures = Attempts()
 
-    # ---- sip.endpoint.Admission
+    # ---- sip.refusals.Admission
 
     def admit(self, request: Request, flow: Flow, now: float) -> Response | None:
         """None: go on; else the refusal to send."""
@@ -61,6 +64,8 @@ class Guard:
             return None
         if request.method == "SUBSCRIBE" and self._knowledge.is_member(request, flow):
             return None
+        if request.method == "INVITE" and _credentials(request) is None and self._knowledge.is_from_provider(request, flow):
+            return None                                            # a provider answers no challenge of ours
         claimed = self._claimed(request)
         if not self._needs_account(request, claimed):
             return None

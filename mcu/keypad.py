@@ -47,3 +47,15 @@ class Keypad:
         if verb is Verb.ASK_TO_CLOSE:
             self._asked_at = now
         return verb
+
+
+def info_key(content_type: str, body: bytes) -> str:
+    """The key in an INFO, in either of the two forms in use (application/dtmf-relay and application/dtmf); empty: none."""
+    if content_type not in ("application/dtmf-relay", "application/dtmf"):
+        return ""
+    text = body[:256].decode("ascii", "replace")
+    for line in text.split("\n"):
+        name, equals, value = line.partition("=")
+        if equals and name.strip().lower() == "signal":
+            return value.strip()[:1]
+    return text.strip()[:1] if "=" not in text else ""

@@ -23,13 +23,17 @@ from sip.uri import Uri
 
 
 class CallLeg:
-    """A call in a room. `record` is what is known of it so far; wallclock times are seconds since 1970."""
+    """A call in a room. `record` is what is known of it so far; wallclock times are seconds since 1970.
+
+    description: our answer, where it was told before the call was answered.
+    """
 
     def __init__(self, call: Call, media: Media, identity: Identity, record: CallRecord) -> None:
         self.call = call
         self.media = media
         self.identity = identity
         self.record = record
+        self.description = b""
 
     @property
     def is_held(self) -> bool:
@@ -49,9 +53,14 @@ class CallLeg:
         agreed = self.media.negotiated
         return agreed.codec.name if agreed is not None else ""
 
+    def ring(self, offer: bytes, now: float) -> None:
+        """Tell our answer before the call is answered, so that the caller hears what comes (183). Raises MediaRefused."""
+        self.description = self.media.answer(offer)
+        self.call.ring(now, 183, self.description, reliable=True)
+
     def accept(self, offer: bytes | None, contact: NameAddr, wallclock: float, now: float) -> None:
         """Answer the INVITE: with an answer to its offer, or with an offer of ours. Raises MediaRefused."""
-        body = self.media.answer(offer) if offer is not None else self.media.offer()
+        body = self.description or (self.media.answer(offer) if offer is not None else self.media.offer())
         headers = [("Contact", contact), ("Allow-Events", "conference")]
         self.call.accept(body, now, contact=contact.uri, headers=headers)
         self.record = replace(self.record, answered_at=wallclock, codec=self.codec or None)

@@ -11,6 +11,7 @@ from mcu.errors import CommandError
 from mcu.focus import Focus, Member
 from mcu.leg import CallLeg
 from mcu.switchboard import Switchboard
+from mcu.trunk import Trunk
 from sip.media_backend import MediaRefused
 
 Facts = dict[str, Any]
@@ -102,7 +103,8 @@ class LiveView:
         """See Live."""
         registrar = self._switchboard.registrar
         registrar.expire(self._switchboard.server.wallclock())
-        return [asdict(located.binding) for located in registrar.store.all()]
+        bindings = [{**asdict(located.binding), "trunk": None, "state": "registered"} for located in registrar.store.all()]
+        return [*bindings, *(_trunk(trunk) for trunk in self._switchboard.trunks.all)]
 
     def server(self) -> Facts:
         """See Live."""
@@ -134,6 +136,19 @@ class LiveView:
         if isinstance(verdict, Refused):
             raise CommandError(verdict.reason)
         return int(getattr(verdict, "count", 0))
+
+
+def _trunk(trunk: Trunk) -> Facts:
+    """Our registration at a provider, with the fields of a binding."""
+    registration = trunk.registration
+    flow = registration.flow if registration is not None else next(iter(trunk.flows), None)
+    return {
+        "aor": str(trunk.aor.uri), "contact": str(registration.contact) if registration is not None else "",
+        "source": f"{flow.remote[0]}:{flow.remote[1]}" if flow is not None else "",
+        "transport": flow.transport if flow is not None else trunk.config.transport.upper(), "call_id": "", "cseq": 0,
+        "expires_at": trunk.expires_at or None, "user_agent": "", "instance": None, "trunk": trunk.name,
+        "state": trunk.state.value + (f": {trunk.reason}" if trunk.reason else ""),
+    }
 
 
 def _record(leg: CallLeg) -> Any:

@@ -25,8 +25,10 @@ MAX_MESSAGE = 1024
 MAX_TEXT = 255
 MAX_SPEAKERS = 64
 ROOM_KINDS = ("mix", "echo", "tone", "music", "relay")
-SOUNDS = ("tone", "music", "join", "leave", "closing", "muted", "unmuted")
-"""The sounds that a worker makes by itself."""
+PROMPTS = ("enter-pin", "wrong-pin", "not-now", "goodbye")
+"""What the attendant says: files that control has laid down, or a few notes."""
+SOUNDS = ("tone", "music", "join", "leave", "closing", "muted", "unmuted", *PROMPTS, "hush")
+"""The sounds that a worker makes by itself. A prompt ends the one before; hush ends it and says nothing."""
 CODECS = ("pcmu", "pcma", "g722", "opus")
 
 Address = tuple[str, int]

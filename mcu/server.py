@@ -20,9 +20,11 @@ from typing import Any
 
 import uvloop
 
+from mcu import prompts
 from mcu.addresses import Addresses, networks_at_hand
 from mcu.administration import Administration
 from mcu.api import control
+from mcu.attendant import Attendant
 from mcu.b2bua import UserCall
 from mcu.config import AUTO, EVERYWHERE, ServerConfig
 from mcu.dialplan import Dialplan
@@ -43,14 +45,17 @@ from mcu.storage.folder import DataLock
 from mcu.storage.sqlite import SqliteStorage
 from mcu.surroundings import MediaRoom
 from mcu.switchboard import Limits, Switchboard
+from mcu.trunk import Trunk, Trunks
 from mcu.welcome import Welcome
 from sip.aio.driver import Driver
 from sip.aio.resolver import DnsResolver, find
+from sip.auth import DigestClient
 from sip.endpoint import Endpoint
 from sip.events import Event
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.invite import Call
+from sip.registration import Registration
 from sip.routing import Destination, Lookup, NoRoute
 from sip.settings import ALLOW, SUPPORTED, EndpointSettings
 from sip.uri import Uri
@@ -87,14 +92,15 @@ class Server:
         self.driver = Driver(self.endpoint, self._receive_event)
         self.pool = WorkerPool(
             EngineSettings(workers=config.workers, first_port=config.rtp_ports[0], last_port=config.rtp_ports[1],
-                           addresses=self.addresses), self._receive_notice)
+                           addresses=self.addresses, prompts=config.data / prompts.FOLDER), self._receive_notice)
         self.endpoint.told_host = lambda flow: self.addresses.towards(flow.local[0], flow.remote[0])
         dialplan = Dialplan(self.domain, lambda name: directory.account(name) is not None)
         store = MemoryLocationStore(storage.put_binding, storage.delete_binding)
         store.load(storage.bindings())
         limits = Limits(config.max_calls, config.max_calls_per_source, config.max_rooms, config.max_call_s,
                         config.max_members, config.grace_s)
-        self.switchboard = Switchboard(self, dialplan, directory, Registrar(store), limits, is_open=config.open)
+        trunks = Trunks(Trunk(name, one, self, secrets.token_bytes) for name, one in config.trunk.items())
+        self.switchboard = Switchboard(self, dialplan, directory, Registrar(store), limits, is_open=config.open, trunks=trunks)
         guard = Guard(dialplan, self.switchboard, realm=self.domain, nonce_key=directory.nonce_key, is_open=config.open,
                       entropy=secrets.token_bytes, wallclock=self.wallclock)
         self.switchboard.accounts = guard
@@ -138,11 +144,18 @@ class Server:
         self._storage.put_call(record)
 
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
-             headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = ()) -> Call:
-        """Send an INVITE of ours. alternatives: where it goes when the flow fails."""
+             headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = (),
+             credentials: DigestClient | None = None) -> Call:
+        """Send an INVITE of ours. alternatives: where it goes when the flow fails; credentials: for a challenge."""
         contact = own_contact(flow, from_.uri.user or "", self.addresses)
         return self.endpoint.invite(target, from_=from_, to=to, flow=flow, contact=contact, now=self.now(), offer=offer,
-                                    headers=headers, data=data, alternatives=alternatives)
+                                    headers=headers, data=data, alternatives=alternatives, credentials=credentials)
+
+    def register(self, registrar: Uri, aor: NameAddr, contact: Uri, flow: Flow, credentials: DigestClient, expires_s: int,
+                 keep_alive_s: float) -> Registration:
+        """Register at another server, until the registration is ended."""
+        return self.endpoint.register(registrar, aor=aor, contact=contact, flow=flow, now=self.now(), credentials=credentials,
+                                      expires_s=expires_s, keep_alive_s=keep_alive_s)
 
     def look_up(self, uri: Uri, found: Callable[[Sequence[Flow]], None], failed: Callable[[str], None]) -> None:
         """Find the way to a URI (RFC 3263); see Surroundings."""
@@ -233,7 +246,7 @@ class Server:
     def _receive_notice(self, notice: MediaNotice) -> None:
         role = self.switchboard.role_of(notice.room_id)
         match notice:
-            case DtmfPressed(_, leg_id, key) if isinstance(role, Focus | UserCall):
+            case DtmfPressed(_, leg_id, key) if isinstance(role, Focus | UserCall | Attendant):
                 role.pressed(leg_id, key)
             case SpeakersChanged(_, leg_ids) if isinstance(role, Focus):
                 role.speaking = leg_ids
@@ -302,10 +315,14 @@ async def run(config: ServerConfig) -> int:
         directory.begin()
         server = Server(config, storage, directory)
         stopping = _stop_on_signals()
+        if config.trunk:
+            await asyncio.to_thread(prompts.prepare, config.data / prompts.FOLDER)
         await stack.enter_async_context(server.driver)
         await stack.enter_async_context(server.pool)
         await server.listen()
         await server.learn_public_address()
+        server.switchboard.trunks.start()
+        server.driver.pump()
         live = LiveView(server.switchboard, server.driver.pump, server.figures)
         administration = Administration(directory, storage, live, max_members=config.max_members)
         await stack.enter_async_context(control.ControlServer(config.data / control.FILE_NAME, administration.execute, lock))

@@ -11,10 +11,12 @@ from mcu.participant import ParticipantId
 from mcu.storage.base import CallRecord
 from rtp.kernel import LegStatistics
 from rtp.sdp.negotiation import Capabilities, NegotiatedAudio
+from sip.auth import DigestClient
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.invite import Call
 from sip.media_backend import MediaBackend
+from sip.registration import Registration
 from sip.uri import Uri
 
 
@@ -45,6 +47,9 @@ class MediaRoom(Protocol):
     def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str,
                    capabilities: Capabilities | None = None) -> Media:
         """A leg whose media the call negotiates."""
+
+    def adopt(self, media: Media) -> None:
+        """Take over a leg from another room of this engine, with its ports and all that is agreed."""
 
     def play(self, name: str) -> None:
         """Let everybody hear a short sound."""
@@ -78,8 +83,13 @@ class Surroundings(Protocol):
         """Write a call record behind."""
 
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
-             headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = ()) -> Call:
-        """Send an INVITE of ours. alternatives: where it goes when the flow fails."""
+             headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = (),
+             credentials: DigestClient | None = None) -> Call:
+        """Send an INVITE of ours. alternatives: where it goes when the flow fails; credentials: for a challenge."""
+
+    def register(self, registrar: Uri, aor: NameAddr, contact: Uri, flow: Flow, credentials: DigestClient, expires_s: int,
+                 keep_alive_s: float) -> Registration:
+        """Register at another server, until the registration is ended."""
 
     def look_up(self, uri: Uri, found: Callable[[Sequence[Flow]], None], failed: Callable[[str], None]) -> None:
         """Find the way to a URI (RFC 3263), and call `found` with the flows in the order to try, or `failed` with words.

@@ -15,9 +15,21 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mcu.attempts import Attempts
-from mcu.b2bua import UserCall
+from mcu.attendant import Attendant
+from mcu.b2bua import Outside, UserCall
 from mcu.conference import Refused
-from mcu.dialplan import SERVICES, Dialplan, Elsewhere, Factory, Nowhere, RoomCalled, Service, UserCalled, without_pin
+from mcu.dialplan import (
+    SERVICES,
+    Destination,
+    Dialplan,
+    Elsewhere,
+    Factory,
+    Nowhere,
+    RoomCalled,
+    Service,
+    UserCalled,
+    without_pin,
+)
 from mcu.focus import Focus, is_conference_event
 from mcu.leg import CallLeg
 from mcu.participant import Identity, clean_name
@@ -27,6 +39,7 @@ from mcu.registrar import Registrar
 from mcu.services import ServiceRole
 from mcu.storage.base import Account, CallRecord, RoomRecord
 from mcu.surroundings import Surroundings
+from mcu.trunk import Prompt, Target, Trunk, Trunks
 from sip import events
 from sip.errors import ParseError
 from sip.flow import Flow
@@ -41,12 +54,16 @@ from sip.uri import Uri
 
 log = logging.getLogger(__name__)
 
-Role = Focus | ServiceRole | UserCall
+Role = Focus | ServiceRole | UserCall | Attendant
 """What a call can belong to."""
 Phone = tuple[Uri, NameAddr, Flow, Identity, list[Flow]]
 """What to call: request URI, To, the way there, whose it is, and other ways."""
 ALPHABET = "abcdefghjkmnpqrstuvwxyz"
 """Letters of the names of new meetings: none that is read as another."""
+LEAST_PIN = 6
+"""Digits of a PIN that finds its room by itself: whoever guesses tries all rooms at once."""
+TRUNK_FAILURES = 50
+"""Wrong PINs within ten minutes from all callers of a provider, who can say of themselves what they like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +87,9 @@ class Names(Protocol):
     def room(self, name: str) -> RoomRecord | None:
         """A permanent room by name."""
 
+    def rooms(self) -> list[RoomRecord]:
+        """All permanent rooms."""
+
 
 class Accounts(Protocol):
     """Who has proved to be whom (mcu.guard.Guard)."""
@@ -82,13 +102,15 @@ class Switchboard:
     """All roles of a server. is_open: anyone may call and create rooms."""
 
     def __init__(self, server: Surroundings, dialplan: Dialplan, names: Names, registrar: Registrar, limits: Limits, *,
-                 is_open: bool, placement: RoomPlacement | None = None) -> None:
+                 is_open: bool, placement: RoomPlacement | None = None, trunks: Trunks | None = None) -> None:
         self.server = server
+        self.trunks = trunks if trunks is not None else Trunks()
         self.foci: dict[str, Focus] = {}
         self.services: dict[str, ServiceRole] = {
             name: ServiceRole(name, kind, server) for name, kind in SERVICES.items()
         }
         self.user_calls: set[UserCall] = set()
+        self.attendants: set[Attendant] = set()
         self.registrar = registrar
         self.accounts: Accounts | None = None
         self._dialplan = dialplan
@@ -97,6 +119,7 @@ class Switchboard:
         self._is_open = is_open
         self._placement = placement if placement is not None else MemoryPlacement()
         self._pins = Attempts()
+        self._trunk_pins = Attempts(TRUNK_FAILURES)
         self._sources: Counter[str] = Counter()
         self._probed: set[Call] = set()
         self._expected: dict[int, Callable[[int, str], None]] = {}
@@ -127,6 +150,8 @@ class Switchboard:
                 self._to_role(call, event)
             case events.ReferReceived(referral, call, refer_to, _, replaces, _):
                 self._refer(referral, call, refer_to, replaces)
+            case events.Registered() | events.RegistrationFailed():
+                self.trunks.receive_event(event)
             case events.OfferRefused(call):
                 self._to_role(call, event)
             case (events.OfferReceived(call) | events.AnswerReceived(call) | events.DialogRequestReceived(call)
@@ -134,7 +159,7 @@ class Switchboard:
                 self._to_role(call, event)
 
     def _to_role(self, call: Call, event: events.Event) -> None:
-        if isinstance(call.data, Focus | ServiceRole | UserCall):
+        if isinstance(call.data, Focus | ServiceRole | UserCall | Attendant):
             call.data.receive_event(event)
 
     # ---- calls
@@ -151,7 +176,23 @@ class Switchboard:
             self._replace(event, event.replaces, identity)
             return
         log.info("call", extra={"from": identity.entity, "to": without_pin(request.uri), "source": str(call.flow)})
-        match self._dialplan.resolve(request.uri):
+        incoming = self.trunks.called(request, call.flow) if identity.account is None else None
+        if incoming is not None:
+            self._receive_from_trunk(event, *incoming)
+        else:
+            self._connect(event, identity)
+        if self._limits.max_call_s:
+            self.server.call_at(now + self._limits.max_call_s, lambda: call.hang_up(
+                self.server.now(), "the longest time for a call is over"))
+
+    def _connect(self, event: events.CallReceived, identity: Identity) -> None:
+        call, request, now = event.call, event.request, self.server.now()
+        destination = self._dialplan.resolve(request.uri)
+        outside = self._outside(request.uri, destination) if identity.account is not None else None
+        if outside is not None:
+            self._call_outside(event, identity, *outside)
+            return
+        match destination:
             case Service(name, _):
                 self.services[name].receive_call(event, identity)
             case Factory():
@@ -164,9 +205,64 @@ class Switchboard:
                 call.reject(404, f"this server does not know {host[:80]}", now=now)
             case Nowhere():
                 call.reject(404, "nobody and no room has that name", now=now)
-        if self._limits.max_call_s:
-            self.server.call_at(now + self._limits.max_call_s, lambda: call.hang_up(
-                self.server.now(), "the longest time for a call is over"))
+
+    def _receive_from_trunk(self, event: events.CallReceived, trunk: Trunk, target: Target) -> None:
+        """A call of a provider: to a user, into a room, or to the voice that asks for a PIN."""
+        identity = trunk.caller(event.request)
+        match target:
+            case UserCalled(name) if self._names.account(name) is not None:
+                self._call_user(event, identity, name)
+            case RoomCalled(name) if not self._wants_pin(name):
+                self._enter(event, identity, name, None)
+            case RoomCalled(name) | Prompt(name):
+                attendant = Attendant(identity, trunk.name, name, self.server, self._enter_by_pin, self.attendants.discard)
+                self.attendants.add(attendant)
+                attendant.receive_call(event, trunk.config.user)
+            case UserCalled(name):
+                log.warning("a number of a trunk leads nowhere", extra={"trunk": trunk.name, "user": name})
+                event.call.reject(404, "nobody has that number", now=self.server.now())
+
+    def _wants_pin(self, room: str) -> bool:
+        policy = self.foci[room].conference.policy if room in self.foci else self._policy_for(room)
+        return policy is not None and policy.pin is not None
+
+    def _enter_by_pin(self, attendant: Attendant, pin: str) -> Refused | None:
+        """Bring a caller into the room with the PIN that they keyed."""
+        now, key = self.server.now(), f"{attendant.trunk} {attendant.identity.entity}"
+        if self._pins.is_locked_out(key, now) or self._trunk_pins.is_locked_out(attendant.trunk, now):
+            return Refused(403, "too many wrong PINs; try again in ten minutes")
+        name = attendant.room or self._room_with_pin(pin)
+        refusal = Refused(404, "no room has that PIN") if name is None else self._adopt(attendant, name, pin)
+        if refusal is None:
+            self._pins.succeed(key)
+        elif refusal.status == 403 and "PIN" in refusal.reason:
+            refusal = Refused(404, refusal.reason)
+        if refusal is not None and refusal.status == 404:
+            self._pins.fail(key, now)
+            self._trunk_pins.fail(attendant.trunk, now)
+        return refusal
+
+    def _room_with_pin(self, pin: str) -> str | None:
+        names = [room.name for room in self._names.rooms() if pin in (room.pin, room.host_pin) and room.pin]
+        if len(names) > 1:
+            log.warning("rooms have the same PIN, so callers of a trunk can't get in", extra={"rooms": ", ".join(names)})
+        return names[0] if len(names) == 1 and len(pin) >= LEAST_PIN else None
+
+    def _adopt(self, attendant: Attendant, name: str, pin: str) -> Refused | None:
+        assert attendant.leg is not None
+        focus = self.foci.get(name)
+        if focus is None:
+            policy = self._policy_for(name)
+            if policy is None:
+                return Refused(480, "that room is gone")
+            try:
+                focus = self._make_focus(name, policy)
+            except MediaRefused as error:
+                return Refused(error.status, error.reason)
+        try:
+            return focus.adopt(attendant.leg, pin)
+        finally:
+            focus.put_away_if_unused()
 
     def _call_user(self, event: events.CallReceived, identity: Identity, name: str) -> None:
         callee = self._names.account(name)
@@ -174,7 +270,33 @@ class Switchboard:
         self.registrar.expire(self.server.wallclock(), name)
         user_call = UserCall(event, identity, callee, self.server, self.user_calls.discard)
         self.user_calls.add(user_call)
-        user_call.start(self.registrar.store.get(name))
+        user_call.start(self.registrar.store.get(name), callee)
+
+    def _outside(self, uri: Uri, destination: Destination) -> tuple[Trunk, str] | None:
+        """The provider and the number, where what was dialled is nobody and nothing of ours but may be called there."""
+        match destination:
+            case Nowhere():
+                return self.trunks.for_number(uri)
+            case RoomCalled(name) if name not in self.foci and self._names.room(name) is None:
+                return self.trunks.for_number(uri)
+            case Elsewhere(host) if any(host == trunk.domain.host for trunk in self.trunks.all):
+                return self.trunks.for_number(uri)
+        return None
+
+    def _call_outside(self, event: events.CallReceived, identity: Identity, trunk: Trunk, number: str) -> None:
+        if not trunk.ways or trunk.is_full:
+            reason = "all lines to the telephone network are in use" if trunk.ways else "the provider can't be reached just now"
+            event.call.reject(503, reason, [("Retry-After", 60)], now=self.server.now())
+            return
+
+        def ended(user_call: UserCall) -> None:
+            trunk.calls.discard(user_call)
+            self.user_calls.discard(user_call)
+
+        user_call = UserCall(event, identity, Outside(number), self.server, ended)
+        trunk.calls.add(user_call)
+        self.user_calls.add(user_call)
+        user_call.start_through(trunk)
 
     def _replace(self, event: events.CallReceived, old: Call, identity: Identity) -> None:
         """An INVITE with Replaces (RFC 3891): for calls between people, by somebody with an account."""
@@ -265,19 +387,28 @@ class Switchboard:
         return refusal
 
     def _open_focus(self, call: Call, name: str, policy: Policy) -> Focus | None:
-        if len(self.foci) >= self._limits.max_rooms:
-            call.reject(503, "too many rooms are open just now", [("Retry-After", 60)], now=self.server.now())
-            return None
         elsewhere = self._placement.claim(name)
         if elsewhere is not None:
             call.reject(302, None, [("Contact", f"<sip:{name}@{elsewhere}>")], now=self.server.now())
             return None
         try:
-            focus = Focus(name, policy, self.server, self._closed)
+            return self._make_focus(name, policy)
         except MediaRefused as error:
-            self._placement.release(name)
-            call.reject(error.status, error.reason, now=self.server.now())
+            headers = [("Retry-After", 60)] if error.status == 503 else []
+            call.reject(error.status, error.reason, headers, now=self.server.now())
             return None
+
+    def _make_focus(self, name: str, policy: Policy) -> Focus:
+        """A conference that begins. Raises MediaRefused."""
+        if self._placement.claim(name) is not None:
+            raise MediaRefused("that room is open at another server", 480)
+        try:
+            if len(self.foci) >= self._limits.max_rooms:
+                raise MediaRefused("too many rooms are open just now", 503)
+            focus = Focus(name, policy, self.server, self._closed)
+        except MediaRefused:
+            self._placement.release(name)
+            raise
         self.foci[name] = focus
         return focus
 
@@ -420,6 +551,10 @@ class Switchboard:
         record = self._names.room(room)
         return record is not None and record.pin is not None
 
+    def is_from_provider(self, request: Request, flow: Flow) -> bool:
+        """Whether an INVITE comes from the provider of a trunk and calls a number of ours."""
+        return self.trunks.called(request, flow) is not None
+
     def is_member(self, request: Request, flow: Flow) -> bool:
         """Whether the sender's phone is in the conference that the request is for."""
         focus = self._focus_at(request)
@@ -435,6 +570,8 @@ class Switchboard:
             yield from service.legs
         for user_call in self.user_calls:
             yield from user_call.legs
+        for attendant in self.attendants:
+            yield from attendant.legs
 
     def probe_quiet_legs(self) -> None:
         """Ask the phones that send no media by right whether they are still there (an OPTIONS inside the dialog)."""
@@ -469,9 +606,10 @@ class Switchboard:
         return next((role for role in self._roles() if role.room_id == room_id), None)
 
     def _roles(self) -> list[Role]:
-        return [*self.foci.values(), *self.services.values(), *self.user_calls]
+        return [*self.foci.values(), *self.services.values(), *self.user_calls, *self.attendants]
 
     def shut_down(self, reason: str) -> None:
         """Hang up on everybody."""
         for role in self._roles():
             role.shut_down(reason)
+        self.trunks.stop()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from sip.errors import LocalProtocolError, ParseError
 from sip.grammar import Parameters, number, parameters, quote, split_list, unquote, write_parameters
 from sip.uri import Uri
 
+HeaderList = Iterable[tuple[str, object]]
+"""Header fields that a caller adds to a message: names, and values that `str` writes."""
 COMPACT = {
     "v": "Via", "f": "From", "t": "To", "i": "Call-ID", "m": "Contact", "l": "Content-Length", "c": "Content-Type",
     "k": "Supported", "s": "Subject", "e": "Content-Encoding", "o": "Event", "u": "Allow-Events", "r": "Refer-To",

@@ -1,4 +1,4 @@
-"""Owners of single requests: who is told of the response (RFC 3261 §8.1.3, §22 for challenges)."""
+"""Single requests: how they are made (RFC 3261 §8.1.1), and who is told of the response (§8.1.3, §22 for challenges)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,35 @@ from sip import events
 from sip.auth import DigestClient
 from sip.core import Core
 from sip.dialog import Dialog
-from sip.message import Response
+from sip.flow import Flow
+from sip.headers import HeaderList, Headers, NameAddr
+from sip.message import Request, Response
 from sip.transaction import Transaction
+from sip.uri import Uri
+
+
+def request_outside_dialog(core: Core, method: str, target: Uri, from_: NameAddr, to: NameAddr, flow: Flow,
+                           contact: Uri | None) -> Request:
+    """A request outside of a dialog (§8.1.1), with a tag and a Call-ID of its own."""
+    headers = Headers()
+    headers.add("Via", core.make_via(flow))
+    headers.add("Max-Forwards", 70)
+    headers.add("From", from_.with_tag(core.token()))
+    headers.add("To", to)
+    headers.add("Call-ID", core.token(12))
+    headers.add("CSeq", f"1 {method}")
+    if contact is not None:
+        headers.add("Contact", f"<{contact}>")
+    return Request(method, target, headers)
+
+
+def write_content(request: Request, headers: HeaderList, body: bytes, content_type: str | None) -> None:
+    """What the user adds to a request: header fields, and a body, which is plain text unless it says another type."""
+    for name, value in headers:
+        request.headers.add(name, value)
+    if body:
+        request.headers.add("Content-Type", content_type or "text/plain")
+        request.body = body
 
 
 class Quiet:

@@ -1,16 +1,19 @@
 """Session timers (RFC 4028): how long a session may live without a refresh, and who refreshes it.
 
-Values and rules alone: `Session` writes and reads the headers of INVITE, UPDATE and their 2xx, and says when to refresh and
-when to give up. The call sends the refresh, and the BYE at the end (`sip.invite`).
+`Session` is values and rules alone: it writes and reads the headers of INVITE, UPDATE and their 2xx, and says when to refresh
+and when to give up. `SessionTimer` lets that time run. The refresh is sent by `sip.own_offers`, the BYE at the end by the call.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from sip.core import Core
 from sip.errors import ParseError
 from sip.grammar import number, parameters
 from sip.message import Request, Response
+from sip.transaction import Transaction
 
 OPTION = "timer"
 LEAST_S = 90
@@ -18,6 +21,8 @@ LEAST_S = 90
 MOST_S = 86400
 MAX_422 = 3
 """How often a refusal for too short an interval is answered with a longer one."""
+RETRY_REFRESH_S = 5.0
+"""The wait before a refresh of the session that could not be sent, or was refused, is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +132,67 @@ class Session:
             return
         self.interval_s = min(max(given.interval_s, LEAST_S), MOST_S)
         self.is_refresher = given.refresher != "uas"
+
+
+class SessionTimer:
+    """The session of one call as its time runs. refresh: called when a refresh by us is due; expired: when none came."""
+
+    def __init__(self, core: Core, refresh: Callable[[float], None], expired: Callable[[float], None]) -> None:
+        self._core = core
+        self._refresh = refresh
+        self._expired = expired
+        self._session = Session(core.settings.session_expires_s, core.settings.min_se_s)
+        self._is_over = False
+
+    def ask(self, request: Request) -> None:
+        """Write into an INVITE or UPDATE of ours what we ask for."""
+        self._session.ask(request)
+
+    def ask_again_for_longer(self, transaction: Transaction, refusal: Response, now: float) -> bool:
+        """After a 422 send the request again with the interval that the peer wants (§7.3); False for any other refusal."""
+        if not self._session.take_refusal(refusal):
+            return False
+        request = transaction.request.copy()
+        request.headers.remove("Authorization")
+        request.headers.remove("Proxy-Authorization")
+        self._session.ask(request)
+        self._core.send_again(transaction, request, now)
+        return True
+
+    def answer(self, request: Request, now: float) -> list[tuple[str, object]]:
+        """The headers of our 2xx, from which on the time runs anew (§10)."""
+        headers = self._session.answer(request)
+        self._restart(now)
+        return headers
+
+    def receive(self, response: Response, now: float) -> None:
+        """The peer's 2xx came: the time runs anew (§10)."""
+        self._session.receive(response)
+        self._restart(now)
+
+    def retry(self, now: float) -> None:
+        """A refresh failed: it is tried again until the session's time is over (§10)."""
+        self._core.timers.start((self, "refresh"), now + RETRY_REFRESH_S)
+
+    def stop(self) -> None:
+        """The call is over."""
+        self._is_over = True
+        self._stop_timers()
+
+    def handle_timer(self, name: str, now: float) -> None:
+        """Time to refresh, or to give up."""
+        if name == "refresh":
+            self._refresh(now)
+        else:
+            self._expired(now)
+
+    def _restart(self, now: float) -> None:
+        self._stop_timers()
+        if self._session.interval_s and not self._is_over:
+            self._core.timers.start((self, "session"), now + self._session.ends_after_s)
+            if self._session.is_refresher:
+                self._core.timers.start((self, "refresh"), now + self._session.refresh_after_s)
+
+    def _stop_timers(self) -> None:
+        self._core.timers.stop((self, "session"))
+        self._core.timers.stop((self, "refresh"))

@@ -1,4 +1,4 @@
-"""What an endpoint says of itself and what it keeps to (RFC 3261 §8.2, §20.5, §20.37; session timers as RFC 4028 §4)."""
+"""What an endpoint says of itself and what it keeps to (RFC 3261 §8.2, §20.1, §20.5, §20.37; session timers as RFC 4028 §4)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, SUBSCRIBE, NOTIFY, UP
 """The methods that every endpoint takes. Whose user acts on `ReferReceived` adds REFER."""
 SUPPORTED = frozenset(("100rel", "timer"))
 """The extensions that the core masters by itself. Whose user acts on `CallReceived.replaces` adds replaces, and so on."""
+SDP = "application/sdp"
+"""The one type of body that an INVITE, an UPDATE or a PRACK may bring."""
 MAX_TRANSACTIONS = 20000
 MAX_DIALOGS = 10000
 

@@ -1,4 +1,4 @@
-"""`confero reg`: the phones that are registered."""
+"""`confero reg`: the phones that are registered here, and where this server is registered itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _group() -> None:
 
 @app.command("list")
 def list_registrations(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """List the registered phones. Example: confero reg list"""
+    """List the registered phones, and our registrations at providers. Example: confero reg list"""
     columns = (("aor", "ADDRESS OF RECORD"), ("contact", "CONTACT"), ("source", "FROM"), ("transport", "VIA"),
-               ("expires_at", "EXPIRES"), ("user_agent", "PHONE"))
+               ("expires_at", "EXPIRES"), ("user_agent", "PHONE"), ("trunk", "TRUNK"), ("state", "STATE"))
     show(execute(data, "reg.list", {}), as_json, table(columns, "no phone is registered"))

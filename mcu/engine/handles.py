@@ -78,6 +78,12 @@ class RoomMedia:
         self.legs[leg_id] = leg
         return leg
 
+    def adopt(self, leg: object) -> None:
+        """Take over a leg of another room, which may be on another worker: its peer notices a new stream and nothing else."""
+        assert isinstance(leg, LegMedia)
+        self.legs[leg.leg_id] = leg
+        leg.change_rooms(self)
+
     def play(self, name: str) -> None:
         """Let everybody hear one of `mcu.messages.SOUNDS`. Raises ProtocolError for another name."""
         self.send(PlaySound(self.room_id, name))
@@ -280,6 +286,13 @@ class LegMedia:
         self._counted = self.statistics
         self._receiving_since = time.monotonic()
         self._add(self.negotiated)
+
+    def change_rooms(self, room: RoomMedia) -> None:
+        """Leave the room for another one (which calls this): the same ports and peer, a stream of ours that begins anew."""
+        self._room.send(RemoveLeg(self._room.room_id, self.leg_id))
+        self._room.legs.pop(self.leg_id, None)
+        self._room = room
+        self.rejoin()
 
     def _spec(self, agreed: NegotiatedAudio) -> LegSpec:
         dtmf = agreed.dtmf_receive if agreed.dtmf_receive is not None else -1

@@ -39,7 +39,7 @@ class WorkerPool:
         """Start the workers. Raises McuError when one does not come up."""
         _raise_file_limit()
         for _ in range(max(1, self._engine.settings.workers)):
-            worker = Supervisor(self._engine.on_notice)
+            worker = Supervisor(self._engine.on_notice, self._engine.settings.prompts)
             self._workers.append(worker)
             self._tasks.append(asyncio.create_task(worker.run()))
         try:

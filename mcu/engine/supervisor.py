@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from mcu.engine.channel import Channel
 from mcu.engine.handles import RoomMedia
@@ -50,9 +51,13 @@ class WorkerFigures:
 
 
 class Supervisor:
-    """One place for a worker, and the rooms on the worker that fills it now. is_up: it has given a sign of life."""
+    """One place for a worker, and the rooms on the worker that fills it now. is_up: it has given a sign of life.
 
-    def __init__(self, on_notice: Callable[[MediaNotice], None]) -> None:
+    prompts: the folder of what is said to callers.
+    """
+
+    def __init__(self, on_notice: Callable[[MediaNotice], None], prompts: Path | None = None) -> None:
+        self._arguments = [] if prompts is None else [str(prompts)]
         self.rooms: dict[int, RoomMedia] = {}
         self.has_started = asyncio.Event()
         self.is_up = False
@@ -101,8 +106,8 @@ class Supervisor:
         descriptor = channel.worker_end.fileno()
         try:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "mcu.worker", str(descriptor), pass_fds=(descriptor,), env=os.environ | ONE_THREAD,
-                stdin=asyncio.subprocess.DEVNULL)
+                sys.executable, "-m", "mcu.worker", str(descriptor), *self._arguments, pass_fds=(descriptor,),
+                env=os.environ | ONE_THREAD, stdin=asyncio.subprocess.DEVNULL)
         except OSError as error:
             logger.error("a media worker could not be started: %s", error)
             return

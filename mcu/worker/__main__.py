@@ -1,4 +1,7 @@
-"""`python -m mcu.worker FD`: a media worker on the socket that control has left open at descriptor FD."""
+"""`python -m mcu.worker FD [PROMPTS]`: a media worker on the socket that control has left open at descriptor FD.
+
+PROMPTS: the folder of what is said to callers.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 from mcu.worker.loop import Worker
 from mcu.worker.sounds import music
@@ -18,8 +22,8 @@ NICENESS = -11
 
 def main() -> int:
     """Run until control's end of the socket closes."""
-    if len(sys.argv) != 2 or not sys.argv[1].isdecimal():
-        print("usage: python -m mcu.worker FD (control starts workers, nobody else)", file=sys.stderr)
+    if len(sys.argv) not in (2, 3) or not sys.argv[1].isdecimal():
+        print("usage: python -m mcu.worker FD [PROMPTS] (control starts workers, nobody else)", file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for number in (signal.SIGINT, signal.SIGTERM):     # these reach the whole group: control hangs up first, then closes
@@ -28,7 +32,7 @@ def main() -> int:
     music()
     gc.freeze()                                        # what is loaded by now stays: collections during a tick skip it
     with socket.socket(fileno=int(sys.argv[1])) as control:
-        Worker(control).run()
+        Worker(control, Path(sys.argv[2]) if len(sys.argv) == 3 else None).run()
     return 0
 
 

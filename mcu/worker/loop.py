@@ -12,6 +12,7 @@ import resource
 import select
 import socket
 import time
+from pathlib import Path
 
 from mcu.messages import MAX_MESSAGE, Heartbeat
 from mcu.worker.reports import Reporter
@@ -31,15 +32,15 @@ logger = logging.getLogger(__name__)
 
 
 class Worker:
-    """Rooms, their clock and the line to control."""
+    """Rooms, their clock and the line to control. prompts: the folder of what is said to callers."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, prompts: Path | None = None) -> None:
         control.setblocking(False)
         self._control = control
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
         self._reporter = Reporter(control)
-        self.rooms = Rooms(self._reporter.send)
+        self.rooms = Rooms(self._reporter.send, prompts)
         self.late_ticks = 0
         self._ticks = self._beats_at = 0
         self._is_open = True

@@ -6,10 +6,12 @@ import logging
 import os
 import select
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from mcu.engine import notices
 from mcu.errors import ProtocolError
 from mcu.messages import (
+    PROMPTS,
     AddLeg,
     CloseRoom,
     LegReport,
@@ -34,6 +36,8 @@ REPORT_EVERY = 50
 """Ticks between two figures of a leg; rooms take turns."""
 SERVICES = ("tone", "music")
 """Kinds of room that play one sound to all and mix nobody."""
+PROMPT_SOURCE = -1
+"""The place of what is said in a room: one thing at a time."""
 _NEGOTIATED = ("codec", "send_type", "receive_type", "dtmf_type", "ptime_ms", "fmtp", "rtcp_mux", "is_heard", "hears",
                "level_extension", "mixer_extension")
 _ADDRESSES = ("remote", "remote_rtcp", "signalling_host")
@@ -42,10 +46,11 @@ logger = logging.getLogger(__name__)
 
 
 class Rooms:
-    """All rooms of a worker by id. `failures`: what was survived."""
+    """All rooms of a worker by id. prompts: the folder of what is said; `failures`: what was survived."""
 
-    def __init__(self, report: Callable[[Report], None]) -> None:
+    def __init__(self, report: Callable[[Report], None], prompts: Path | None = None) -> None:
         self._report = report
+        self._prompts = prompts
         self._rooms: dict[int, Room] = {}
         self._kinds: dict[int, str] = {}
         self._relays = select.epoll()
@@ -111,7 +116,8 @@ class Rooms:
                 room.update_leg(message.leg_id, is_muted=message.is_muted)
             case PlaySound():
                 self._sounds += 1
-                room.add_source(self._sounds, source(message.name))
+                place = PROMPT_SOURCE if message.name in (*PROMPTS, "hush") else self._sounds
+                room.add_source(place, source(message.name, self._prompts))
             case AddLeg():
                 raise ProtocolError("a leg without its two sockets")
             case _:

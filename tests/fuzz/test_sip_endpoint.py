@@ -174,17 +174,18 @@ class Target:
 
     def assert_empties(self) -> None:
         """After an hour of silence and a hang-up of what stands, nothing is left."""
-        for owner in list(self.endpoint._dialogs.values()):
+        for owner in list(self.endpoint._dialogs._by_id.values()):
             if hasattr(owner, "hang_up"):
                 owner.hang_up(self.now)
         while (at := self.endpoint.next_timer()) is not None and at < self.now + 3 * 3600:
             self.endpoint.handle_timer(max(at, self.now))
             self.settle()
-            for owner in list(self.endpoint._dialogs.values()):
+            for owner in list(self.endpoint._dialogs._by_id.values()):
                 if hasattr(owner, "hang_up"):
                     owner.hang_up(at)
         self.settle()
-        assert self.endpoint._dialogs == {} and self.endpoint._usages == {} and self.endpoint._unconfirmed == {}
+        dialogs = self.endpoint._dialogs
+        assert dialogs._by_id == {} and dialogs._usages == {} and dialogs._unconfirmed == {}
         assert len(self.endpoint._transactions) == 0
 
 

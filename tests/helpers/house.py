@@ -14,7 +14,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mcu.addresses import Addresses
@@ -30,6 +30,8 @@ from mcu.server import SETTINGS
 from mcu.storage.base import CallRecord
 from mcu.storage.memory import MemoryStorage
 from mcu.switchboard import Limits, Switchboard
+from mcu.trunk import Trunk, Trunks
+from mcu.trunk_config import TrunkConfig
 from rtp.errors import NegotiationFailed, ParseError
 from rtp.kernel import LegStatistics
 from rtp.sdp import negotiation
@@ -42,6 +44,7 @@ from sip.flow import Address, Flow
 from sip.headers import NameAddr
 from sip.invite import Call
 from sip.media_backend import MediaRefused
+from sip.registration import Registration
 from sip.settings import ALLOW, SUPPORTED, EndpointSettings
 from sip.subscription import Subscription
 from sip.uri import Uri
@@ -66,6 +69,7 @@ class FakeMedia:
         self.negotiated: NegotiatedAudio | None = None
         self.statistics = LegStatistics(leg_id)
         self.is_muted = self.is_released = False
+        self.rooms: list[FakeRoom] = []
         self._local = LocalMedia(HOUSE[0], port, port + 1)
         self._offered: Any = None
 
@@ -111,8 +115,17 @@ class FakeRoom:
     def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str,
                    capabilities: Capabilities | None = None) -> FakeMedia:
         """A leg."""
-        self.legs[leg_id] = FakeMedia(leg_id, 20000 + 2 * len(self.legs), capabilities or Capabilities())
-        return self.legs[leg_id]
+        media = self.legs[leg_id] = FakeMedia(leg_id, 20000 + 2 * len(self.legs), capabilities or Capabilities())
+        media.rooms = [self]
+        return media
+
+    def adopt(self, media: object) -> None:
+        """A leg of another room."""
+        assert isinstance(media, FakeMedia)
+        for room in media.rooms:
+            room.legs.pop(media.leg_id, None)
+        self.legs[media.leg_id] = media
+        media.rooms = [self]
 
     def play(self, name: str) -> None:
         """A chime."""
@@ -121,6 +134,8 @@ class FakeRoom:
     def close(self) -> None:
         """The end."""
         self.is_closed = True
+        for media in self.legs.values():
+            media.release()
 
 
 class Phone:
@@ -166,7 +181,8 @@ class Phone:
 class House:
     """The server. It is the `Surroundings` of its roles; `time` is the virtual time, s."""
 
-    def __init__(self, *, is_open: bool = False, limits: Limits | None = None) -> None:
+    def __init__(self, *, is_open: bool = False, limits: Limits | None = None,
+                 trunks: Mapping[str, TrunkConfig] | None = None) -> None:
         self.time = 1000.0
         self.domain = DOMAIN
         self.addresses = Addresses()
@@ -183,7 +199,8 @@ class House:
         self._order = itertools.count()
         dialplan = Dialplan(DOMAIN, lambda name: self.directory.account(name) is not None)
         self.switchboard = Switchboard(self, dialplan, self.directory, Registrar(MemoryLocationStore()), limits or Limits(),
-                                       is_open=is_open)
+                                       is_open=is_open, trunks=Trunks(Trunk(name, config, self, self.random.randbytes)
+                                                                      for name, config in (trunks or {}).items()))
         self.guard = Guard(dialplan, self.switchboard, realm=DOMAIN, nonce_key=b"k" * 32, is_open=is_open,
                            entropy=self.random.randbytes, wallclock=self.wallclock)
         self.switchboard.accounts = self.guard
@@ -232,11 +249,18 @@ class House:
         self.records[record.call_id] = record
 
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
-             headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = ()) -> Call:
+             headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = (),
+             credentials: DigestClient | None = None) -> Call:
         """Send an INVITE."""
         contact = own_contact(flow, from_.uri.user or "", self.addresses)
         return self.endpoint.invite(target, from_=from_, to=to, flow=flow, contact=contact, now=self.time, offer=offer,
-                                    headers=headers, data=data, alternatives=alternatives)
+                                    headers=headers, data=data, alternatives=alternatives, credentials=credentials)
+
+    def register(self, registrar: Uri, aor: NameAddr, contact: Uri, flow: Flow, credentials: DigestClient, expires_s: int,
+                 keep_alive_s: float) -> Registration:
+        """Register elsewhere."""
+        return self.endpoint.register(registrar, aor=aor, contact=contact, flow=flow, now=self.time, credentials=credentials,
+                                      expires_s=expires_s, keep_alive_s=keep_alive_s)
 
     def look_up(self, uri: Uri, found: Callable[[Sequence[Flow]], None], failed: Callable[[str], None]) -> None:
         """The way to an address: at once where it is numeric, else out of `names`, half a second later."""

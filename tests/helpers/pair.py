@@ -194,4 +194,4 @@ def assert_all_gone(pair: Pair) -> None:
     for side in (pair.a, pair.b):
         assert side.endpoint.next_timer() is None
         assert len(side.endpoint._transactions) == 0
-        assert side.endpoint._dialogs == {} and side.endpoint._usages == {}
+        assert side.endpoint._dialogs._by_id == {} and side.endpoint._dialogs._usages == {}

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from mcu.config import EVERYWHERE, EXPECTED, LOOPBACK, ServerConfig, load
 from mcu.errors import ConfigError
+from mcu.trunk_config import EXPECTED as TRUNK_EXPECTED
 
 
 def refusal(tmp_path: Path, text: str, **flags: Any) -> str:
@@ -82,6 +83,16 @@ def test_the_data_of_a_file_is_relative_to_it_and_that_of_a_flag_is_not(tmp_path
     ("open = true\nopen true", "confero.toml:2: this is no TOML: Expected '='"),
     ("open = true\n\nx = '", "confero.toml:3: this is no TOML: "),
     ("open = true\nopen = true", "confero.toml:2: this is no TOML: Cannot overwrite a value"),
+    ("trunk = 3", "confero.toml:1: trunk: tables such as [trunk.acme] were expected"),
+    ("[trunk]\nacme = 3", "confero.toml:1: trunk.acme: a table whose name has letters, digits, - and _ was expected"),
+    ("[trunk.acme]\nuser = 'u'\n[trunk.b]\nserver = 'x'", "confero.toml:1: trunk.acme.server is missing: a server such as"),
+    ("open = true\n[trunk.acme]\nuser = 'u'\nserver = 'a b'", "confero.toml:4: trunk.acme.server: a server such as"),
+    ("[trunk.a]\nserver = '[::1]:5060'\nuser = 'a b'", "confero.toml:3: trunk.a.user: a user name of letters, digits and"),
+    ("[trunk.a]\nserver = 'h'\nuser = 'u'\ndial-out = []", "confero.toml:4: trunk.a.dial-out: there is no such key"),
+    ("[trunk.a]\nserver = 'h'\nuser = 'u'\ndial_out = ['']", "confero.toml:4: trunk.a.dial_out: a list of beginnings"),
+    ("[trunk.a]\nserver = 'h'\nuser = 'u'\n[trunk.a.numbers]\n1 = 'rum:x'", "confero.toml:4: trunk.a.numbers: a table such as"),
+    ("[trunk.a]\nserver = 'h'\nuser = 'u'\nsources = ['10.0.0.1/8']", "confero.toml:4: trunk.a.sources: a list of networks"),
+    ("[trunk.a]\nserver = 'h'\nuser = 'u'\ntransport = 'ws'", "confero.toml:4: trunk.a.transport: one of udp, tcp, tls"),
 ])
 def test_a_bad_line_is_named_with_what_was_expected(tmp_path: Path, text: str, words: str) -> None:
     assert refusal(tmp_path, text).startswith(words)
@@ -115,6 +126,40 @@ def test_what_is_shown_can_be_read_again(tmp_path: Path) -> None:
     file.write_text(config.to_toml())
     assert load(file, {}) == config
     assert tomllib.loads(config.to_toml())["rtp_ports"] == "20000-29999"
+
+
+TRUNKS = '''
+[trunk.acme]
+server = "sip.acme.example:5070"
+user = "4930123"
+password = "very secret"
+register = false
+numbers = { "+4930123" = "room:daily", "*" = "prompt" }
+dial_out = "+49"
+sources = ["192.0.2.0/24"]
+[trunk.other]
+server = "192.0.2.9"
+user = "u"
+'''
+
+
+def test_trunks_are_read_and_shown_without_their_passwords(tmp_path: Path) -> None:
+    file = tmp_path / "confero.toml"
+    file.write_text(TRUNKS)
+    config = load(file, {})
+    acme, other = config.trunk.values()
+    assert (acme.password.get_secret_value(), acme.registers, acme.dial_out) == ("very secret", False, ("+49",))
+    assert (other.registers, other.transport, other.numbers, other.dial_out) == (True, "udp", {}, ())
+    for shown in (config.to_toml(), config.model_dump_json(), repr(config)):
+        assert "very secret" not in shown
+    again = tomllib.loads(config.to_toml())["trunk"]
+    assert again["acme"]["numbers"] == {"+4930123": "room:daily", "*": "prompt"} and again["acme"]["register"] is False
+    assert again["other"].keys() == again["acme"].keys() == TRUNK_EXPECTED.keys()
+
+
+def test_wrong_password_of_a_trunk_is_not_repeated(tmp_path: Path) -> None:
+    said = refusal(tmp_path, "[trunk.acme]\nserver = 'h'\nuser = 'u'\npassword = 12345")
+    assert said == "confero.toml:4: trunk.acme.password: a text was expected"
 
 
 def test_every_key_has_words_and_nothing_can_be_changed() -> None:

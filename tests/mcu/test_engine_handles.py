@@ -409,3 +409,35 @@ def test_addresses_are_plain_and_a_wildcard_becomes_the_one_that_leads_to_the_pe
 def test_an_unknown_sound_is_our_own_mistake() -> None:
     with pytest.raises(ProtocolError):
         pack(PlaySound(1, "siren"))
+
+
+def test_a_leg_goes_over_to_another_room_with_its_ports_and_what_was_learnt_of_it(bench: Bench) -> None:
+    leg = bench.leg()
+    leg.answer(sdp())
+    before, port = bench.last, leg.local_port
+    bench.room.learn(AddressLearnt(1, 77, (HOST, 4444)))
+    line = Recorder()
+    other = RoomMedia(2, "mix", bench.room._engine, line, bench.closed.append)
+    other.adopt(leg)
+    assert bench.last == RemoveLeg(1, 77) and bench.room.legs == {}
+    bench.room.close()
+    after = line.commands[-1]
+    assert isinstance(before, AddLeg) and isinstance(after, AddLeg)
+    assert (after.room_id, after.spec.codec, after.spec.remote) == (2, before.spec.codec, (HOST, 4444))
+    assert after.spec.ssrc != before.spec.ssrc and len(line.descriptors[-1]) == 2
+    leg.set_muted(True)
+    assert line.commands[-1] == MuteLeg(2, 77, True)
+    assert leg.local_port == port and other.legs == {77: leg}
+    other.close()
+    assert leg.local_port == 0
+
+
+def test_a_leg_that_has_no_answer_yet_joins_the_room_that_it_is_in_by_then(bench: Bench) -> None:
+    leg = bench.leg()
+    leg.offer()
+    line = Recorder()
+    other = RoomMedia(2, "mix", bench.room._engine, line, bench.closed.append)
+    other.adopt(leg)
+    leg.apply(sdp())
+    assert isinstance(line.commands[-1], AddLeg) and line.commands[-1].room_id == 2
+    other.close()

@@ -469,7 +469,7 @@ def test_an_answered_call_costs_the_endpoint_nothing_once_it_is_over() -> None:
     pair.run(60)
     for side in (pair.a, pair.b):
         endpoint = side.endpoint
-        assert len(endpoint._transactions) == 0 and endpoint._dialogs == {} and endpoint._transactions._merged == {}
+        assert len(endpoint._transactions) == 0 and endpoint._dialogs._by_id == {} and endpoint._transactions._merged == {}
         assert endpoint._transactions._clients == {} and endpoint._transactions._servers == {} and len(endpoint.timers) == 0
 
 

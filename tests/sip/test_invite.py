@@ -249,6 +249,17 @@ def test_the_callee_that_hung_up_and_never_gets_its_ack_sends_its_bye_in_the_end
     assert_all_gone(pair)
 
 
+def test_a_repeated_2xx_is_the_same_message_byte_by_byte() -> None:
+    pair = Pair()
+    pair.drop = lambda data, from_a: is_message(data, b"ACK")
+    pair.call()
+    pair.run(0.1)
+    pair.b.take(CallReceived).call.accept(ANSWER, pair.now)
+    pair.run(5.0)
+    sent = [data for _, data, _ in pair.b.sent if is_message(data, b"SIP/2.0 200", b"1 INVITE")]
+    assert len(sent) > 3 and len(set(sent)) == 1 and b"\r\nServer: " in sent[0]
+
+
 def test_the_2xx_is_repeated_to_where_the_first_one_went() -> None:
     pair = Pair()
     elsewhere = Flow("UDP", B, (A[0], 40000))

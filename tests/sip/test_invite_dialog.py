@@ -20,6 +20,7 @@ from sip.events import (
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.invite import CallState
+from sip.own_offers import glare_delay
 from sip.uri import Uri
 from tests.helpers.pair import ANSWER, OFFER, A, B, Pair, assert_all_gone
 from tests.helpers.sip_messages import request, response
@@ -105,7 +106,8 @@ def test_glare_is_refused_with_491_at_both_ends_and_reported_after_the_wait_of_1
 
 
 def test_the_wait_after_a_491_is_drawn_by_lot() -> None:
-    delays = {Pair(seed=seed).established()[0]._glare_delay() for seed in range(20)}
+    pairs = [Pair(seed=seed) for seed in range(20)]
+    delays = {glare_delay(pair.a.endpoint, pair.established()[0]) for pair in pairs}
     assert len(delays) > 10 and all(2.1 <= delay <= 4.0 for delay in delays)
 
 
@@ -214,7 +216,33 @@ def test_a_re_invite_that_nobody_answers_ends_the_call() -> None:
     pair.run(33)
     assert pair.a.take(CallTerminated).cause == "lost"
     pair.run(40)
-    assert len(pair.a.endpoint._transactions) == 0 and pair.a.endpoint._dialogs == {}
+    assert len(pair.a.endpoint._transactions) == 0 and pair.a.endpoint._dialogs._by_id == {}
+
+
+def test_a_re_invite_that_gets_no_more_than_a_100_ends_the_call_after_timer_c() -> None:
+    pair = Pair()
+    ours, _ = pair.established()
+    ours.offer(b"one", pair.now)
+    pair.run(0.1)
+    pair.drop = lambda data, from_a: b"SIP/2.0 2" in data and b"INVITE" in data
+    pair.run(170)
+    assert ours.is_up and pair.a.endpoint.has_unanswered
+    pair.run(20)
+    ended = pair.a.take(CallTerminated)
+    assert (ended.cause, ended.status) == ("lost", 408) and pair.a.summary().count("BYE") == 1
+    pair.run(60)
+    assert_all_gone(pair)
+
+
+def test_a_re_invite_that_never_gets_its_final_response_is_forgotten_after_the_end_of_its_call() -> None:
+    pair = Pair()
+    ours, _ = pair.established()
+    ours.offer(b"one", pair.now)
+    pair.run(0.1)
+    pair.drop = lambda data, from_a: b" 487 " in data
+    ours.hang_up(pair.now)
+    pair.run(200)
+    assert_all_gone(pair)
 
 
 def test_the_target_moves_when_a_re_invite_is_accepted_and_not_when_it_is_refused() -> None:

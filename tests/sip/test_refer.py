@@ -177,7 +177,7 @@ def test_who_accepts_and_tells_nothing_is_given_up() -> None:
     pair.b.take(ReferReceived).referral.accept(pair.now)
     pair.run(40)
     assert reference.is_over and told(pair)[-1][1]
-    assert pair.a.endpoint._usages == pair.b.endpoint._usages == {}
+    assert pair.a.endpoint._dialogs._usages == pair.b.endpoint._dialogs._usages == {}
 
 
 def test_a_refer_that_nobody_answers_is_over_after_64_t1() -> None:
@@ -187,7 +187,7 @@ def test_a_refer_that_nobody_answers_is_over_after_64_t1() -> None:
     pair.run(33)
     assert told(pair) == [(408, True)]
     assert_all_gone(pair)
-    assert pair.a.endpoint._unconfirmed == {}
+    assert pair.a.endpoint._dialogs._unconfirmed == {}
 
 
 def test_a_refer_without_one_target_or_of_a_call_that_rings_is_refused() -> None:
@@ -199,7 +199,7 @@ def test_a_refer_without_one_target_or_of_a_call_that_rings_is_refused() -> None
     assert refer(pair, "", 5, "Refer-To: <sip:a@b>", "Referred-By: <") == 400
     assert refer(pair, "nobody", 6, "Refer-To: <sip:a@b>") == 481
     pair.inject(request("INVITE"))
-    tag = pair.b.responses("INVITE")[0].to.tag or next(iter(pair.b.endpoint._dialogs))[1]
+    tag = pair.b.responses("INVITE")[0].to.tag or next(iter(pair.b.endpoint._dialogs._by_id))[1]
     assert refer(pair, tag, 7, "Refer-To: <sip:a@b>") == 403
 
 

@@ -206,6 +206,6 @@ def test_a_refresh_that_is_refused_is_tried_again_until_the_time_is_over() -> No
 def test_a_refresh_refused_with_481_ends_the_call() -> None:
     pair = Pair(settings=SHORT)
     _, theirs = established(pair)
-    pair.a.endpoint._dialogs.clear()
+    pair.a.endpoint._dialogs._by_id.clear()
     pair.run(60)
     assert pair.b.take(CallTerminated).cause == "lost" and not theirs.is_up

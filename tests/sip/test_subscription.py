@@ -85,7 +85,8 @@ def test_a_subscription_is_accepted_told_and_ended(transport: str) -> None:
     pair.b.take(SubscriptionTerminated)
     pair.run(60)
     for side in (pair.a, pair.b):
-        assert side.endpoint._dialogs == {} and side.endpoint._unconfirmed == {} and side.endpoint.next_timer() is None
+        assert side.endpoint._dialogs._by_id == {} and side.endpoint._dialogs._unconfirmed == {}
+        assert side.endpoint.next_timer() is None
 
 
 def test_it_is_refreshed_in_time_and_told_again() -> None:
@@ -153,7 +154,7 @@ def test_a_terminating_notify_before_the_200_ends_it_for_good() -> None:
     pair.inject(delayed[0], to_a=True)
     pair.run(60)
     assert not subscription.is_active and pair.a.take(SubscriptionTerminated)
-    assert pair.a.endpoint._dialogs == {} and pair.a.endpoint.next_timer() is None
+    assert pair.a.endpoint._dialogs._by_id == {} and pair.a.endpoint.next_timer() is None
 
 
 def test_expires_0_at_first_gets_the_state_once() -> None:
@@ -163,7 +164,7 @@ def test_expires_0_at_first_gets_the_state_once() -> None:
     pair.run(60)
     notifies = pair.b.requests("NOTIFY")
     assert [(m.body, m.headers.get("Subscription-State")) for m in notifies] == [(b"<full/>", "terminated;reason=timeout")]
-    assert pair.b.take(SubscriptionTerminated) and pair.b.endpoint._dialogs == {}
+    assert pair.b.take(SubscriptionTerminated) and pair.b.endpoint._dialogs._by_id == {}
 
 
 def test_ending_before_the_answer_ends_it_as_soon_as_it_is_answered() -> None:
@@ -196,7 +197,7 @@ def test_a_refused_subscription_is_over(status: int) -> None:
     subscribe(pair)
     pair.run(60)
     assert pair.a.take(SubscriptionTerminated).reason.startswith(str(status))
-    assert pair.a.endpoint._unconfirmed == {} and pair.b.endpoint._dialogs == {}
+    assert pair.a.endpoint._dialogs._unconfirmed == {} and pair.b.endpoint._dialogs._by_id == {}
 
 
 def test_a_challenged_subscribe_is_sent_again_in_the_same_call() -> None:
@@ -242,7 +243,7 @@ def test_a_subscriber_that_is_gone_is_noticed_by_its_silence() -> None:
     notifier.subscriptions[0].notify(b"x", "x/y", pair.now)
     pair.run(33)
     assert pair.b.take(SubscriptionTerminated).reason == "no answer"
-    assert pair.b.endpoint._dialogs == {}
+    assert pair.b.endpoint._dialogs._by_id == {}
 
 
 def test_a_refresh_that_fails_leaves_the_subscription_until_it_expires() -> None:
@@ -383,7 +384,7 @@ def test_a_subscription_inside_the_dialog_of_a_call_shares_it_and_leaves_it_alon
     assert pair.b.take(CallTerminated).call is theirs
     pair.inject(in_call(pair, "SUBSCRIBE", 7, "Event: conference;id=8", "Expires: 0"))
     assert pair.b.summary().count("481 SUBSCRIBE") == 0
-    assert pair.b.endpoint._dialogs == {} and pair.b.endpoint._usages == {}
+    assert pair.b.endpoint._dialogs._by_id == {} and pair.b.endpoint._dialogs._usages == {}
 
 
 def test_subscriptions_inside_one_call_are_limited() -> None:

@@ -1,0 +1,44 @@
+"""Where a request really came from, where its response goes, and where we are for who sent it.
+
+RFC 3261 §18.2.1 and §18.2.2, RFC 3581 §4; our Contact as §12.1.1 has it.
+"""
+
+from __future__ import annotations
+
+from sip.flow import Flow
+from sip.grammar import split_first
+from sip.message import Request
+from sip.uri import Uri
+
+
+def note_source(request: Request, flow: Flow) -> None:
+    """Write the source into the Via: received where it says another address, and rport where that was asked for."""
+    via = noted = request.via
+    host, port = flow.remote
+    if via.parameter("rport") is not None:
+        noted = noted.with_parameter("rport", str(port)).with_parameter("received", host)
+    elif via.host != host:
+        noted = noted.with_parameter("received", host)
+    if noted is via:
+        return
+    items = request.headers.items_
+    for index, item in enumerate(items):
+        if item[0] == "via":
+            rest = split_first(item[2])[1]
+            items[index] = ("via", "Via", f"{noted}, {rest}" if rest else str(noted))
+            break
+    request.__dict__["via"] = noted
+
+
+def response_flow(request: Request, flow: Flow) -> Flow:
+    """Where the response goes: the source address; over UDP the source port only if rport was asked for (RFC 3581 §4)."""
+    if flow.is_reliable or request.via.parameter("rport") is not None:
+        return flow
+    port = request.via.port or 5060
+    return flow if port == flow.remote[1] else Flow(flow.transport, flow.local, (flow.remote[0], port))
+
+
+def own_contact(request: Request, flow: Flow, host: str) -> Uri:
+    """Our Contact in a dialog that this request makes: the user that it asked for, at that host and the port it came to."""
+    parameters = () if flow.transport == "UDP" else (("transport", flow.transport.lower()),)
+    return Uri("sip", request.uri.user, host, flow.local[1], parameters)
