@@ -60,7 +60,7 @@ def measure_audio(binary: Path, server: Server, seconds: int, sizes: tuple[int, 
         for members in sizes:
             for talkers in sorted({3, members if members <= 100 else 3}):
                 room = f"bench-{codec}-{members}-{talkers}"
-                listener = ("--listener-tx", "comfort") if codec == "opus" else ()
+                listener = ("--listener-tx", "silence") if codec == "opus" else ()      # what Opus makes of silence with DTX
                 result = confload(binary, "audio", "--uri", server.uri(room), "--n", members, "--talkers", talkers,
                                   "--codec", codec, "--server-pid", server.process.pid, *common, *listener)
                 rows.append(audio_row(f"{codec} {members} members, {talkers} talk", result))
@@ -131,7 +131,9 @@ def main() -> None:
         results["parts"] = measure_parts()
     with tempfile.TemporaryDirectory() as folder:
         binary = build_generator(Path(folder))
-        server = start_server(Path(folder) / "server", "--open")
+        configuration = Path(folder) / "confero.toml"
+        configuration.write_text("max_members = 1000\n")
+        server = start_server(Path(folder) / "server", "--open", "--config", str(configuration))
         try:
             if "audio" in wanted:
                 results["audio"] = measure_audio(binary, server, seconds, sizes)
