@@ -1,0 +1,105 @@
+"""What an m= line agrees on for SRTP (RFC 4568 in offer and answer, RFC 3264), under a policy of ours.
+
+`off` refuses protected profiles; `prefer` answers `RTP/SAVP` and `RTP/AVP` as they are offered, and offers `RTP/AVP` with
+`a=crypto`, which a phone without SRTP passes over (RFC 8643); `require` offers `RTP/SAVP` and refuses what is not protected.
+The keys are made by the caller: one line for each suite, the same for the whole session, so that an answer to a re-INVITE goes
+on with the key of before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rtp.errors import NegotiationFailed, ParseError
+from rtp.keying import sdes
+from rtp.keying.sdes import CryptoLine
+from rtp.sdp.model import Attribute, MediaDescription
+from rtp.srtp.suites import SessionKeys
+
+PLAIN = ("RTP/AVP", "RTP/AVPF")
+SECURE = ("RTP/SAVP", "RTP/SAVPF")
+
+
+class SrtpPolicy(StrEnum):
+    """Whether media is protected: never, where the peer can, or always."""
+
+    OFF = "off"
+    PREFER = "prefer"
+    REQUIRE = "require"
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """How a stream is protected. how: "sdes" or "dtls"; keys: of both ways; line: what of ours the answer says, if anything."""
+
+    how: str
+    keys: SessionKeys
+    line: CryptoLine | None = None
+
+
+def offered_protocol(policy: SrtpPolicy, previous: MediaDescription | None) -> str:
+    """The profile of an offer: that of the session so far, where there is one."""
+    if previous is not None:
+        return previous.protocol
+    return SECURE[0] if policy is SrtpPolicy.REQUIRE else PLAIN[0]
+
+
+def offered_lines(lines: Sequence[CryptoLine], policy: SrtpPolicy, previous: MediaDescription | None) -> list[Attribute]:
+    """The `a=crypto` lines of an offer; none in a session that has done without. Raises NegotiationFailed."""
+    if policy is SrtpPolicy.OFF or (previous is not None and not previous.has("crypto")):
+        return []
+    if policy is SrtpPolicy.REQUIRE and not lines:
+        raise NegotiationFailed("media must be protected here, and there is no protected way to send its keys (TLS)")
+    return [("crypto", str(line)) for line in lines]
+
+
+def is_acceptable(media: MediaDescription, policy: SrtpPolicy) -> bool:
+    """Whether a profile is one that we take at all."""
+    return media.protocol.upper() in (PLAIN if policy is SrtpPolicy.OFF else PLAIN + SECURE)
+
+
+def protection_for(media: MediaDescription, lines: Sequence[CryptoLine], policy: SrtpPolicy) -> Protection | None:
+    """What an offered line comes to; None is plain RTP. Raises NegotiationFailed when that will not do."""
+    is_secure = media.protocol.upper() in SECURE
+    values = media.values("crypto")
+    if policy is SrtpPolicy.OFF or not (values or is_secure or policy is SrtpPolicy.REQUIRE):
+        return None
+    if not values:
+        raise NegotiationFailed(f"{media.protocol} was offered without a key (a=crypto)" if is_secure else
+                                f"media must be protected here (SRTP), and only {media.protocol} was offered")
+    try:
+        if not lines:
+            raise NegotiationFailed("keys in the SDP are taken here over protected signalling (TLS) only")
+        chosen = sdes.choose(values, lines)
+    except NegotiationFailed:
+        if is_secure or policy is SrtpPolicy.REQUIRE:
+            raise
+        return None
+    return Protection("sdes", chosen.keys, chosen.line)
+
+
+def protection_of_answer(ours: MediaDescription, theirs: MediaDescription) -> Protection | None:
+    """What the answer to our line comes to. Raises NegotiationFailed for keys that do not fit, or none where they must be."""
+    lines = [CryptoLine.parse(value) for value in ours.values("crypto")]
+    values = theirs.values("crypto")
+    if values and lines:
+        return Protection("sdes", sdes.accept(lines, values))
+    if ours.protocol.upper() in SECURE:
+        raise NegotiationFailed("protected media was offered, and the answer brings no key")
+    if theirs.protocol.upper() not in PLAIN:
+        raise NegotiationFailed(f"{ours.protocol} was offered, {theirs.protocol} answered")
+    return None
+
+
+def why_not_protected(media: MediaDescription, lines: Sequence[CryptoLine], policy: SrtpPolicy) -> str:
+    """The reason, in words, for which a line is refused; empty when it is not for its protection."""
+    if not is_acceptable(media, policy):
+        takes = ", ".join(PLAIN[:1] if policy is SrtpPolicy.OFF else (PLAIN[0], SECURE[0]))
+        return f"only {media.protocol} was offered; this server takes {takes}"
+    try:
+        protection_for(media, lines, policy)
+    except (NegotiationFailed, ParseError) as error:
+        return str(error)
+    return ""
