@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mcu.leg import CallLeg, answer_call, begin_record, own_contact
+from mcu.leg import CallLeg, answer_call, begin_record, create_media, own_contact
 from mcu.location import Located
 from mcu.participant import Identity
 from mcu.storage.base import Account, CallRecord
@@ -126,8 +126,7 @@ class UserCall:
             return
         if flow is None or flow.remote == flow.local:             # gone, or a binding that leads back to us
             return
-        media = room.create_leg(server.new_id(), local_host=flow.local[0], signalling_host=flow.remote[0],
-                                capabilities=capabilities)
+        media = create_media(room, server.new_id(), flow, capabilities)
         from_ = NameAddr(Uri.parse(caller.entity), caller.display_name)
         to = NameAddr(Uri("sip", callee.name, server.domain), callee.display_name)
         try:
@@ -203,7 +202,7 @@ class UserCall:
     def _accept(self) -> None:
         call, server, room = self._call, self._server, self._room
         assert room is not None and self._other is not None
-        media = room.create_leg(server.new_id(), local_host=call.flow.local[0], signalling_host=call.flow.remote[0])
+        media = create_media(room, server.new_id(), call.flow)
         record = begin_record(self._event.request, call, self._caller, None, server.wallclock())
         leg = CallLeg(call, media, self._caller, record)
         contact = NameAddr(own_contact(call.flow, self._callee.name, server.addresses))

@@ -44,6 +44,7 @@ from mcu.storage.sqlite import SqliteStorage
 from mcu.surroundings import MediaRoom
 from mcu.switchboard import Limits, Switchboard
 from mcu.welcome import Welcome
+from rtp.sdp.protection import SrtpPolicy
 from sip.aio.driver import Driver
 from sip.aio.resolver import DnsResolver, find
 from sip.endpoint import Endpoint
@@ -87,7 +88,7 @@ class Server:
         self.driver = Driver(self.endpoint, self._receive_event)
         self.pool = WorkerPool(
             EngineSettings(workers=config.workers, first_port=config.rtp_ports[0], last_port=config.rtp_ports[1],
-                           addresses=self.addresses), self._receive_notice)
+                           addresses=self.addresses, srtp=SrtpPolicy(config.srtp)), self._receive_notice)
         self.endpoint.told_host = lambda flow: self.addresses.towards(flow.local[0], flow.remote[0])
         dialplan = Dialplan(self.domain, lambda name: directory.account(name) is not None)
         store = MemoryLocationStore(storage.put_binding, storage.delete_binding)

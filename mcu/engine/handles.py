@@ -18,19 +18,34 @@ from mcu.addresses import is_private, plain
 from mcu.engine.notices import AddressLearnt, LegSilent, MediaNotice
 from mcu.engine.ports import PortPair, PortRange, own_address, plain_host
 from mcu.engine.settings import EngineSettings
-from mcu.messages import AddLeg, CloseRoom, Command, LegReport, MuteLeg, OpenRoom, PlaySound, RemoveLeg, UpdateLeg
+from mcu.messages import (
+    AddLeg,
+    CloseRoom,
+    Command,
+    LegReport,
+    MuteLeg,
+    OpenRoom,
+    PlaySound,
+    RemoveLeg,
+    StreamsReport,
+    UpdateLeg,
+)
 from rtp.errors import NegotiationFailed, ParseError
 from rtp.kernel import LegSpec, LegStatistics
+from rtp.keying import sdes
 from rtp.packet import AUDIO_LEVEL, MIXER_LEVEL
 from rtp.sdp import negotiation
 from rtp.sdp.model import SessionDescription
 from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio
 from rtp.sdp.parser import parse as parse_sdp
+from rtp.sdp.protection import SrtpPolicy
+from rtp.srtp import MasterKey, StreamState
 from sip.media_backend import MediaRefused
 
 _ENCODER_WISHES = ("cbr", "maxaveragebitrate", "maxplaybackrate", "useinbandfec")
 """Format parameters of Opus that change what we encode (RFC 7587 §6.1)."""
-_COUNTERS = ("packets_in", "bytes_in", "packets_out", "lost", "late", "duplicated", "concealed", "junk", "foreign", "looped")
+_COUNTERS = ("packets_in", "bytes_in", "packets_out", "lost", "late", "duplicated", "concealed", "junk", "foreign", "looped",
+             "auth_failures", "replayed")
 MAX_RECOVERIES, RECOVERY_WINDOW_S = 3, 10.0
 """A room whose worker has failed so often in so short a time is given up: it may well be the reason."""
 
@@ -68,13 +83,17 @@ class RoomMedia:
     def _open(self) -> None:
         self.send(OpenRoom(self.room_id, self.kind, self._engine.settings.max_speakers))
 
-    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str,
-                   capabilities: Capabilities | None = None) -> LegMedia:
+    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str, capabilities: Capabilities | None = None,
+                   is_signalling_secure: bool = False) -> LegMedia:
         """A leg for a call.
 
-        leg_id: 32 bits, its CSRC; local_host: where we receive; signalling_host: where its SIP comes from.
+        leg_id: 32 bits, its CSRC; local_host: where we receive; signalling_host: where its SIP comes from;
+        is_signalling_secure: whether keys in its SDP are hidden from the network.
         """
-        leg = LegMedia(self, self._engine, leg_id, local_host, signalling_host, capabilities or Capabilities())
+        policy = self._engine.settings.srtp
+        may_send_keys = is_signalling_secure or policy is SrtpPolicy.PREFER
+        leg = LegMedia(self, self._engine, leg_id, local_host, signalling_host,
+                       replace(capabilities or Capabilities(), srtp=policy), may_send_keys=may_send_keys)
         self.legs[leg_id] = leg
         return leg
 
@@ -116,6 +135,12 @@ class RoomMedia:
         if leg is not None:
             leg.receive_figures(report.statistics, time.monotonic())
 
+    def receive_streams(self, report: StreamsReport) -> None:
+        """Remember where the streams of a leg's peer stand, for a worker that could not find out."""
+        leg = self.legs.get(report.leg_id)
+        if leg is not None:
+            leg.receive_streams(report.streams)
+
     def learn(self, notice: AddressLearnt) -> None:
         """Remember where a leg's media really comes from, for a worker that would have to find out anew."""
         leg = self.legs.get(notice.leg_id)
@@ -132,7 +157,7 @@ class LegMedia:
     """
 
     def __init__(self, room: RoomMedia, engine: Engine, leg_id: int, local_host: str, signalling_host: str,
-                 capabilities: Capabilities) -> None:
+                 capabilities: Capabilities, *, may_send_keys: bool = False) -> None:
         self.leg_id = leg_id
         self.negotiated: NegotiatedAudio | None = None
         self.statistics = self._counted = LegStatistics(leg_id)
@@ -146,6 +171,8 @@ class LegMedia:
         self._session_id = secrets.randbits(62)
         self._local: SessionDescription | None = None
         self._offered: SessionDescription | None = None
+        self._may_send_keys = may_send_keys
+        self._make_keys()
         self._begin_stream()
         self._is_held = self._is_muted = self._is_released = self._was_silent = False
         self._receiving_since = time.monotonic()
@@ -153,6 +180,11 @@ class LegMedia:
     def _begin_stream(self) -> None:
         """Numbers for a stream of ours that nobody can guess (RFC 3550 §5.1)."""
         self._ssrc, self._sequence, self._timestamp = secrets.randbits(32), secrets.randbits(15), secrets.randbits(32)
+
+    def _make_keys(self) -> None:
+        """New keys for SDES, as far as keys may be sent over this signalling at all."""
+        self._crypto = sdes.offer(secrets.token_bytes) if self._may_send_keys else ()
+        self._streams: tuple[StreamState, ...] = ()
 
     @property
     def local_port(self) -> int:
@@ -164,8 +196,11 @@ class LegMedia:
     def offer(self) -> bytes:
         """An offer of all we can do, or of what is agreed once more. Raises MediaRefused (503 when no port is free)."""
         local = self._local_media()
-        self._offered = self._next(lambda version: negotiation.offer(
-            self._capabilities, local, session_id=self._session_id, version=version, previous=self._local))
+        try:
+            self._offered = self._next(lambda version: negotiation.offer(
+                self._capabilities, local, session_id=self._session_id, version=version, previous=self._local))
+        except NegotiationFailed as error:
+            raise MediaRefused(str(error)) from error
         return bytes(self._offered)
 
     def answer(self, offer: bytes) -> bytes:
@@ -175,6 +210,11 @@ class LegMedia:
             self._follow_family(_audio_host(theirs))
             local = self._local_media()
             agreed = negotiation.answer(theirs, self._capabilities, local, session_id=self._session_id, version=0)[1]
+            self._check_protection(agreed)
+            if self._has_new_peer_key(agreed):
+                self._make_keys()
+                local = replace(local, crypto=self._crypto)
+                agreed = negotiation.answer(theirs, self._capabilities, local, session_id=self._session_id, version=0)[1]
             ours = self._next(lambda version: negotiation.answer(
                 theirs, self._capabilities, local, session_id=self._session_id, version=version)[0])
         except ParseError as error:
@@ -192,6 +232,7 @@ class LegMedia:
         offered, self._offered = self._offered, None
         try:
             agreed = negotiation.apply_answer(offered, parse_sdp(answer))
+            self._check_protection(agreed)
             self._follow_family(agreed.remote[0] if agreed.remote is not None else None)
         except ParseError as error:
             raise MediaRefused(f"the SDP was not understood: {error}", 400) from error
@@ -234,7 +275,17 @@ class LegMedia:
             except OSError as error:
                 raise MediaRefused(f"no media port is free: {error.strerror or error}", 503) from error
         host = self._engine.settings.addresses.towards(self._host, self._peer_host)
-        return LocalMedia(host, self._pair.port, self._pair.port + 1)
+        return LocalMedia(host, self._pair.port, self._pair.port + 1, crypto=self._crypto)
+
+    def _check_protection(self, agreed: NegotiatedAudio) -> None:
+        """A call that was protected stays so. Raises NegotiationFailed."""
+        if agreed.protection is None and self.negotiated is not None and self.negotiated.protection is not None:
+            raise NegotiationFailed("this call is protected (SRTP), and can't go on without")
+
+    def _has_new_peer_key(self, agreed: NegotiatedAudio) -> bool:
+        """Whether the peer begins anew with another key: it will expect us to do so, too (RFC 4568 §7.1.4)."""
+        before = None if self.negotiated is None else _peer_key(self.negotiated)
+        return before is not None and _peer_key(agreed) != before
 
     def _follow_family(self, peer_host: str | None) -> None:
         """Media may be of another family than its signalling (RFC 6157): receive where it can reach us. Raises MediaRefused."""
@@ -254,6 +305,8 @@ class LegMedia:
     def _enforce(self, agreed: NegotiatedAudio) -> None:
         before, self.negotiated = self.negotiated, agreed
         self._is_held = _is_hold(agreed, before, self._is_held)
+        if before is not None and _peer_key(before) != _peer_key(agreed):
+            self._streams = ()
         if agreed.may_receive and (before is None or not before.may_receive):
             self._receiving_since = time.monotonic()
         if before is None:
@@ -271,6 +324,11 @@ class LegMedia:
             spec.remote = self.learnt
             spec.remote_rtcp = self.learnt if spec.rtcp_mux else spec.remote_rtcp
         self._room.send(AddLeg(self._room.room_id, spec), (self._pair.rtp.fileno(), self._pair.rtcp.fileno()))
+
+    def receive_streams(self, streams: tuple[StreamState, ...]) -> None:
+        """Where the peer's streams stand; what comes of a worker that has not heard any yet changes nothing."""
+        if streams:
+            self._streams = streams
 
     def rejoin(self) -> None:
         """Join the room again on a fresh worker: the same ports and peer, a stream of ours that begins anew."""
@@ -290,6 +348,7 @@ class LegMedia:
             agreed.may_send, self._is_muted,
             agreed.extensions.get(AUDIO_LEVEL, 0), agreed.extensions.get(MIXER_LEVEL, 0), _wishes(agreed),
             agreed.dtmf_send if agreed.dtmf_send is not None else -1,
+            agreed.protection.keys if agreed.protection is not None else None, self._streams,
         )
 
     def _reachable(self, remote: tuple[str, int] | None) -> tuple[str, int] | None:
@@ -315,6 +374,10 @@ class LegMedia:
         if is_silent and not self._was_silent:
             self._engine.on_notice(LegSilent(self._room.room_id, self.leg_id))
         self._was_silent = is_silent
+
+
+def _peer_key(agreed: NegotiatedAudio) -> MasterKey | None:
+    return None if agreed.protection is None else agreed.protection.keys.remote
 
 
 def _is_hold(agreed: NegotiatedAudio, before: NegotiatedAudio | None, was_held: bool) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from mcu.engine.channel import Channel
 from mcu.engine.handles import RoomMedia
 from mcu.engine.notices import AddressLearnt, DtmfPressed, MediaNotice, RoomLost, SpeakersChanged
-from mcu.messages import Command, Heartbeat, LegReport, Message
+from mcu.messages import Command, Heartbeat, LegReport, Message, StreamsReport
 
 CHECK_S = 0.25
 """How often a worker tells that it lives, and how often we look."""
@@ -166,6 +166,9 @@ class Supervisor:
             case LegReport(room_id):
                 if room_id in self.rooms:
                     self.rooms[room_id].receive_figures(message)
+            case StreamsReport(room_id):
+                if room_id in self.rooms:
+                    self.rooms[room_id].receive_streams(message)
             case Heartbeat():
                 self._heartbeat = message
                 if not self.is_up and self._ended_at:

@@ -19,6 +19,7 @@ from mcu.messages import (
     PlaySound,
     RemoveLeg,
     Report,
+    StreamsReport,
     UpdateLeg,
     parse,
 )
@@ -35,7 +36,7 @@ REPORT_EVERY = 50
 SERVICES = ("tone", "music")
 """Kinds of room that play one sound to all and mix nobody."""
 _NEGOTIATED = ("codec", "send_type", "receive_type", "dtmf_type", "ptime_ms", "fmtp", "rtcp_mux", "is_heard", "hears",
-               "level_extension", "mixer_extension")
+               "level_extension", "mixer_extension", "keys")
 _ADDRESSES = ("remote", "remote_rtcp", "signalling_host")
 
 logger = logging.getLogger(__name__)
@@ -203,6 +204,8 @@ class Rooms:
                 try:
                     for figures in room.statistics(due + TICK_NS):
                         self._report(LegReport(room_id, figures))
+                    for leg_id, streams in room.streams().items():
+                        self._report(StreamsReport(room_id, leg_id, streams))
                 except Exception:
                     self._failed(room_id)
 

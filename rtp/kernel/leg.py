@@ -1,4 +1,5 @@
-"""One leg of a room: its sockets, its reception (RFC 3550 §6.4, §8.2, RFC 4733), its decoder and its stream out.
+"""One leg of a room: its sockets, its reception (RFC 3550 §6.4, §8.2, RFC 4733), its decoder and its stream out, protected
+where keys were agreed on (RFC 3711).
 
 What surely isn't heard isn't decoded: a leg offers a level first (announced as RFC 6464 says, by table for G.711, none for an
 Opus packet without audio) and makes samples when it is asked for them.
@@ -30,6 +31,8 @@ from rtp.packet import parse_extensions
 from rtp.receiver import ReceptionStatistics
 from rtp.rtcp import SourceDescription, parse_compound
 from rtp.session import RtcpSession
+from rtp.srtp.context import StreamState
+from rtp.srtp.session import SrtpSession
 
 if TYPE_CHECKING:
     from rtp.kernel.relay import Passage
@@ -60,8 +63,8 @@ class Leg:
     Of the tick: `level` in dBov, `has_audio` whether there is something to hear, `payload` what isn't decoded yet,
     `was_quiet` whether the tick before held quiet audio. `passage`: the way to the other leg of a call between two;
     `level_byte`: the level that came with the last packet, as it was written; `event_ticks`: for so long a key goes out in
-    place of audio. `rtp`: the socket that media goes over; `door`: where newcomers are seen once `rtp` is connected to the
-    peer, looked at from `look_at` (monotonic seconds) on.
+    place of audio. `srtp`: what protects it, None for plain RTP. `rtp`: the socket that media goes over; `door`: where
+    newcomers are seen once `rtp` is connected to the peer, looked at from `look_at` (monotonic seconds) on.
     """
 
     def __init__(self, spec: LegSpec, random: Callable[[], float], now: float) -> None:
@@ -72,6 +75,7 @@ class Leg:
         self.rtcp_socket = socket.socket(fileno=spec.rtcp_fd) if spec.rtcp_fd >= 0 else None
         self._random = random
         self.rtcp = RtcpSession(spec.ssrc, spec.cname, random, now)
+        self.srtp = None if spec.keys is None else SrtpSession(spec.keys, spec.streams)
         self._sent_before = 0
         self.filter = SourceFilter(spec.remote, spec.signalling_host)
         self.sequence, self.timestamp = spec.sequence, spec.timestamp
@@ -114,6 +118,16 @@ class Leg:
         self._quiet: deque[bytes] = deque(maxlen=4)
         self.own = None
         self.announced_level: int | None = None
+
+    def set_keys(self) -> None:
+        """Go on under the keys that `spec` names."""
+        keys = self.spec.keys
+        if keys is None:
+            self.srtp = None
+        elif self.srtp is None:
+            self.srtp = SrtpSession(keys)
+        else:
+            self.srtp.change(keys)
 
     def _new_jitter(self) -> JitterBuffer:
         return JitterBuffer(self.clock_rate, self.clock_rate * self.spec.ptime_ms // 1000)
@@ -351,11 +365,14 @@ class Leg:
 
     def put(self, packet: bytes, payload_size: int) -> None:
         """Send a finished RTP packet, and count it."""
+        out = packet if self.srtp is None else self.srtp.protect(packet)
+        if out is None:
+            return
         try:
             if self.door is None:
-                self.rtp.sendto(packet, self.spec.remote)  # type: ignore[arg-type]
+                self.rtp.sendto(out, self.spec.remote)  # type: ignore[arg-type]
             else:
-                self.rtp.send(packet)
+                self.rtp.send(out)
         except OSError:
             pass                            # a full buffer or an ICMP error: the packet is lost, as on any network
         rtcp = self.rtcp
@@ -374,9 +391,12 @@ class Leg:
     def send_rtcp(self, data: bytes) -> None:
         """Send an RTCP compound, on the RTP port when the two are multiplexed (RFC 5761)."""
         out, remote = (self.rtp, self.spec.remote) if self.spec.rtcp_mux else (self.rtcp_socket, self.spec.remote_rtcp)
-        if data and out is not None and remote is not None:
+        if not data or out is None or remote is None:
+            return
+        packet = data if self.srtp is None else self.srtp.protect_rtcp(data)
+        if packet is not None:
             try:
-                out.sendto(data, remote)
+                out.sendto(packet, remote)
             except OSError:
                 pass
 
@@ -403,7 +423,14 @@ class Leg:
             -1.0 if remote.rtt_s is None else remote.rtt_s * 1000, remote.fraction_lost,
             max(0, now_ns - self.last_heard_ns) // 1_000_000, self.sequence, source.ssrc if source is not None else 0,
             self.rtcp.remote_said_goodbye, self.looped,
+            0 if self.srtp is None else self.srtp.auth_failures, 0 if self.srtp is None else self.srtp.replayed,
         )
+
+    def streams(self) -> tuple[StreamState, ...]:
+        """Where the peer's protected streams stand, the present one first; none for plain RTP."""
+        if self.srtp is None:
+            return ()
+        return self.srtp.streams(self.statistics.ssrc if self.statistics is not None else 0)
 
     def close(self) -> None:
         """Say goodbye by RTCP and close the sockets."""

@@ -27,6 +27,7 @@ from rtp.kernel.spec import TICK_SAMPLES, Address, AddressLearnt, DtmfPressed, L
 from rtp.kernel.stream import Form, MixStream, is_exact
 from rtp.packet import write_extensions
 from rtp.rtcp import SourceDescription
+from rtp.srtp.context import StreamState
 
 Sum = npt.NDArray[np.int32]
 Source = Callable[[], Samples | None]
@@ -127,6 +128,8 @@ class Room:
         codec = spec.codec
         for name, value in changes.items():
             setattr(spec, name, value)
+        if "keys" in changes:
+            leg.set_keys()
         if "remote" in changes:
             self._unlock(leg)
             if spec.remote is not None:
@@ -193,6 +196,10 @@ class Room:
         """Figures of all legs."""
         return [leg.figures(now_ns) for leg in self.legs.values()]
 
+    def streams(self) -> dict[int, tuple[StreamState, ...]]:
+        """Where the streams of the peers of protected legs stand, by leg id."""
+        return {leg_id: leg.streams() for leg_id, leg in self.legs.items() if leg.srtp is not None}
+
     # ---- the tick
 
     def tick(self, now_ns: int) -> None:
@@ -249,22 +256,34 @@ class Room:
 
     def _take(self, leg: Leg, is_rtcp: bool, packet: tuple[bytes, Address, int], now_ns: int) -> None:
         data, source, arrival_ns = packet
-        accepted = leg.filter.accepted
-        if is_rtcp or (len(data) > 1 and 192 <= data[1] <= 223):
-            if accepted is None or source[0] != accepted[0]:
-                leg.foreign += 1
-            else:
-                since = time.monotonic_ns() - arrival_ns            # it waited for the tick, which is no part of the round trip
-                leg.receive_rtcp(data, arrival_ns / 1e9, time.time() - since / 1e9)
+        is_report = is_rtcp or (len(data) > 1 and 192 <= data[1] <= 223)
+        if leg.srtp is not None:
+            plain = leg.srtp.open(data, is_report)
+            if plain is None:
+                return
+            data = plain
+        if is_report:
+            self._take_report(leg, data, source, arrival_ns)
             return
-        if not leg.filter.accepts(source, data, now_ns):
+        accepted = leg.filter.accepted
+        if leg.srtp is not None:
+            leg.filter.believe(source, now_ns)
+        elif not leg.filter.accepts(source, data, now_ns):
             leg.foreign += 1
             return
-        if leg.filter.accepted != accepted:
+        if leg.filter.accepted != accepted and (leg.srtp is None or leg.spec.remote is not None):
             self._learn(leg, source)
         key = leg.receive(data, arrival_ns)
         if key is not None:
             self._notices.append(DtmfPressed(leg.spec.leg_id, key))
+
+    def _take_report(self, leg: Leg, data: bytes, source: Address, arrival_ns: int) -> None:
+        accepted = leg.filter.accepted
+        if leg.srtp is None and (accepted is None or source[0] != accepted[0]):
+            leg.foreign += 1
+            return
+        since = time.monotonic_ns() - arrival_ns                # it waited for the tick, which is no part of the round trip
+        leg.receive_rtcp(data, arrival_ns / 1e9, time.time() - since / 1e9)
 
     def _learn(self, leg: Leg, source: Address) -> None:
         leg.spec.remote = source

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rtp.srtp.context import StreamState
+from rtp.srtp.suites import SessionKeys
+
 Address = tuple[str, int]
 
 TICK_NS = 20_000_000
@@ -20,7 +23,8 @@ class LegSpec:
     where to send, None while on hold; signalling_host: whose other ports may be learnt; level_extension and
     mixer_extension: ids of RFC 6464 and RFC 6465, 0 for none; is_heard: goes into the mix; hears: gets the mix; fmtp: what the
     receiver asks of our encoder, "name=value;…" sorted, so that equal wishes share an encoder; dtmf_send_type: payload type of
-    the telephone events that the peer takes, −1 for none.
+    the telephone events that the peer takes, −1 for none; keys: of SRTP, None for plain RTP; streams: where the peer's streams
+    stood under these keys, for the successor of a worker.
     """
 
     leg_id: int
@@ -46,6 +50,8 @@ class LegSpec:
     mixer_extension: int = 0
     fmtp: str = ""
     dtmf_send_type: int = -1
+    keys: SessionKeys | None = None
+    streams: tuple[StreamState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ Notice = DtmfPressed | SpeakersChanged | AddressLearnt
 @dataclass(frozen=True, slots=True)
 class LegStatistics:
     """Figures of a leg since its beginning. Times in ms; `silent_ms`: since the last RTP or RTCP; rtt_ms −1: unknown; looped:
-    packets of our own that came back (RFC 3550 §8.2)."""
+    packets of our own that came back (RFC 3550 §8.2); auth_failures, replayed: dropped by SRTP (RFC 3711 §3.3)."""
 
     leg_id: int
     packets_in: int = 0
@@ -99,3 +105,5 @@ class LegStatistics:
     remote_ssrc: int = 0
     said_goodbye: bool = False
     looped: int = 0
+    auth_failures: int = 0
+    replayed: int = 0
