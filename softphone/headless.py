@@ -43,7 +43,8 @@ async def _run(options: Options) -> int:
         loop.add_signal_handler(number, stop.set)
     try:
         phone = Phone(options.user, options.password, options.server, transport=options.transport or "udp",
-                      codecs=options.codecs, display_name=options.display_name, listen=options.listen, port=options.port)
+                      codecs=options.codecs, display_name=options.display_name, listen=options.listen, port=options.port,
+                      srtp=options.srtp or "prefer")
         async with phone:
             return await _one_call(phone, options, stop)
     except (PhoneError, AddressError, DeviceError, SourceError) as error:
@@ -128,7 +129,7 @@ async def _press(call: Call, keys: tuple[tuple[float, str], ...]) -> None:
 
 def _report(call: Call) -> CallReport:
     return CallReport(str(call.uri), call.figures, True, call.setup_ms, call.seconds,
-                      [member.name for member in call.roster], call.media.csrcs_seen)
+                      [member.name for member in call.roster], call.media.csrcs_seen, call.protection, call.suite)
 
 
 def _tell(report: CallReport, options: Options) -> None:

@@ -38,8 +38,8 @@ from rtp.sdp import negotiation
 from rtp.sdp.model import SessionDescription
 from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio
 from rtp.sdp.parser import parse as parse_sdp
-from rtp.sdp.protection import SrtpPolicy
-from rtp.srtp import MasterKey, StreamState
+from rtp.sdp.protection import Protection, SrtpPolicy, check_kept, is_begun_anew
+from rtp.srtp import StreamState
 from sip.media_backend import MediaRefused
 
 _ENCODER_WISHES = ("cbr", "maxaveragebitrate", "maxplaybackrate", "useinbandfec")
@@ -210,8 +210,8 @@ class LegMedia:
             self._follow_family(_audio_host(theirs))
             local = self._local_media()
             agreed = negotiation.answer(theirs, self._capabilities, local, session_id=self._session_id, version=0)[1]
-            self._check_protection(agreed)
-            if self._has_new_peer_key(agreed):
+            check_kept(self._protection, agreed.protection)
+            if is_begun_anew(self._protection, agreed.protection):
                 self._make_keys()
                 local = replace(local, crypto=self._crypto)
                 agreed = negotiation.answer(theirs, self._capabilities, local, session_id=self._session_id, version=0)[1]
@@ -232,7 +232,7 @@ class LegMedia:
         offered, self._offered = self._offered, None
         try:
             agreed = negotiation.apply_answer(offered, parse_sdp(answer))
-            self._check_protection(agreed)
+            check_kept(self._protection, agreed.protection)
             self._follow_family(agreed.remote[0] if agreed.remote is not None else None)
         except ParseError as error:
             raise MediaRefused(f"the SDP was not understood: {error}", 400) from error
@@ -277,15 +277,9 @@ class LegMedia:
         host = self._engine.settings.addresses.towards(self._host, self._peer_host)
         return LocalMedia(host, self._pair.port, self._pair.port + 1, crypto=self._crypto)
 
-    def _check_protection(self, agreed: NegotiatedAudio) -> None:
-        """A call that was protected stays so. Raises NegotiationFailed."""
-        if agreed.protection is None and self.negotiated is not None and self.negotiated.protection is not None:
-            raise NegotiationFailed("this call is protected (SRTP), and can't go on without")
-
-    def _has_new_peer_key(self, agreed: NegotiatedAudio) -> bool:
-        """Whether the peer begins anew with another key: it will expect us to do so, too (RFC 4568 §7.1.4)."""
-        before = None if self.negotiated is None else _peer_key(self.negotiated)
-        return before is not None and _peer_key(agreed) != before
+    @property
+    def _protection(self) -> Protection | None:
+        return None if self.negotiated is None else self.negotiated.protection
 
     def _follow_family(self, peer_host: str | None) -> None:
         """Media may be of another family than its signalling (RFC 6157): receive where it can reach us. Raises MediaRefused."""
@@ -305,7 +299,7 @@ class LegMedia:
     def _enforce(self, agreed: NegotiatedAudio) -> None:
         before, self.negotiated = self.negotiated, agreed
         self._is_held = _is_hold(agreed, before, self._is_held)
-        if before is not None and _peer_key(before) != _peer_key(agreed):
+        if before is not None and is_begun_anew(before.protection, agreed.protection):
             self._streams = ()
         if agreed.may_receive and (before is None or not before.may_receive):
             self._receiving_since = time.monotonic()
@@ -374,10 +368,6 @@ class LegMedia:
         if is_silent and not self._was_silent:
             self._engine.on_notice(LegSilent(self._room.room_id, self.leg_id))
         self._was_silent = is_silent
-
-
-def _peer_key(agreed: NegotiatedAudio) -> MasterKey | None:
-    return None if agreed.protection is None else agreed.protection.keys.remote
 
 
 def _is_hold(agreed: NegotiatedAudio, before: NegotiatedAudio | None, was_held: bool) -> bool:

@@ -93,6 +93,17 @@ def protection_of_answer(ours: MediaDescription, theirs: MediaDescription) -> Pr
     return None
 
 
+def is_begun_anew(before: Protection | None, after: Protection | None) -> bool:
+    """Whether the peer goes on with another key than before, and will expect one of ours, too (RFC 4568 §7.1.4)."""
+    return before is not None and (after is None or after.keys.remote != before.keys.remote)
+
+
+def check_kept(before: Protection | None, after: Protection | None) -> None:
+    """A call that was protected stays so. Raises NegotiationFailed."""
+    if before is not None and after is None:
+        raise NegotiationFailed("this call is protected (SRTP), and can't go on without")
+
+
 def why_not_protected(media: MediaDescription, lines: Sequence[CryptoLine], policy: SrtpPolicy) -> str:
     """The reason, in words, for which a line is refused; empty when it is not for its protection."""
     if not is_acceptable(media, policy):
