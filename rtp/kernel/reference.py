@@ -258,6 +258,9 @@ class Room:
         data, source, arrival_ns = packet
         is_report = is_rtcp or (len(data) > 1 and 192 <= data[1] <= 223)
         if leg.srtp is not None:
+            if not data or data[0] & 0xC0 != 0x80:
+                leg.junk += 1                           # linphone 5.1 asks by STUN whether its port is open
+                return
             plain = leg.srtp.open(data, is_report)
             if plain is None:
                 return
