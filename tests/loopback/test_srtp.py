@@ -112,7 +112,7 @@ async def test_injected_repeated_and_flipped_packets_are_dropped_and_the_call_li
         assert sock is not None and agreed is not None and agreed.remote is not None
         while len(sent) < 100:
             await asyncio.sleep(0.1)
-        attack = [packet for packet in sent[:100]]
+        attack = list(sent[:100])
         attack += [packet[:20] + bytes([packet[20] ^ 1]) + packet[21:] for packet in sent[:100]]
         attack += [b"\x80\x6f" + os.urandom(60) for _ in range(300)]
         for packet in attack:
