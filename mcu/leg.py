@@ -51,13 +51,18 @@ class CallLeg:
         agreed = self.media.negotiated
         return agreed.codec.name if agreed is not None else ""
 
+    def note(self) -> CallRecord:
+        """The record as it is now: a handshake may have made keys since."""
+        self.record = self._noted(self.record)
+        return self.record
+
     def _noted(self, record: CallRecord) -> CallRecord:
         """A record with what is agreed on the media."""
         agreed = self.media.negotiated
         protection = agreed.protection if agreed is not None else None
         if protection is None:
             return replace(record, codec=self.codec or record.codec, suite=None, keying=None)
-        return replace(record, codec=self.codec or record.codec, suite=protection.keys.suite.name, keying=protection.how)
+        return replace(record, codec=self.codec or record.codec, suite=protection.suite or None, keying=protection.how)
 
     def accept(self, offer: bytes | None, contact: NameAddr, wallclock: float, now: float) -> None:
         """Answer the INVITE: with an answer to its offer, or with an offer of ours. Raises MediaRefused."""
@@ -89,6 +94,7 @@ class CallLeg:
 
     def end(self, cause: str, status: int, reason: str, wallclock: float) -> CallRecord:
         """The call is over: media is given back; the finished record."""
+        self.note()
         figures = self.media.statistics
         codec = self.codec or self.record.codec or ""
         self.media.release()

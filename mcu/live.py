@@ -43,7 +43,7 @@ class LiveView:
 
     def _person(self, focus: Focus, member: Member) -> Facts:
         participant, figures = focus.conference.participants[member.id], member.leg.media.statistics
-        record = member.leg.record
+        record = member.leg.note()
         return {
             "id": str(member.id), "name": participant.identity.display_name, "uri": participant.identity.entity,
             "role": participant.role.value, "codec": member.leg.codec, "source": record.source,
@@ -145,7 +145,7 @@ def _record(leg: CallLeg) -> Any:
     """The record of a running call with its figures of just now."""
     figures = leg.media.statistics
     return replace(
-        leg.record, packets_in=figures.packets_in, packets_out=figures.packets_out, lost=figures.lost, late=figures.late,
+        leg.note(), packets_in=figures.packets_in, packets_out=figures.packets_out, lost=figures.lost, late=figures.late,
         concealed=figures.concealed, jitter_ms=round(figures.jitter_ms, 2),
         rtt_ms=round(figures.rtt_ms, 2) if figures.rtt_ms >= 0 else None,
     )

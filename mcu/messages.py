@@ -22,8 +22,9 @@ from rtp.kernel import LegSpec, LegStatistics
 from rtp.srtp import ALL_SUITES, MasterKey, SessionKeys, StreamState
 
 VERSION = 3
-MAX_MESSAGE = 1536
-"""The longest message, a leg with all its texts, keys and streams, has 1.1 kB."""
+MAX_MESSAGE = 2048
+"""A leg with all its texts, keys and streams has 1.3 kB, a datagram of a handshake up to 1.5 kB."""
+MAX_DATAGRAM = 1500
 MAX_TEXT = 255
 MAX_SPEAKERS = 64
 MAX_STREAMS = 8
@@ -129,8 +130,19 @@ class StreamsReport:
     streams: tuple[StreamState, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class HandshakeReceived:
+    """A datagram of DTLS for a leg, from its RTP port (component 0) or its RTCP port (1); dropped where control is slow."""
+
+    room_id: int
+    leg_id: int
+    component: int
+    source: Address
+    data: bytes
+
+
 Command = OpenRoom | CloseRoom | AddLeg | UpdateLeg | RemoveLeg | MuteLeg | PlaySound
-Report = Heartbeat | LegReport | StreamsReport | DtmfPressed | SpeakersChanged | AddressLearnt | RoomLost
+Report = Heartbeat | LegReport | StreamsReport | HandshakeReceived | DtmfPressed | SpeakersChanged | AddressLearnt | RoomLost
 Message = Command | Report
 
 
@@ -223,7 +235,7 @@ def _address(value: Address | None) -> bytes:
 
 # ---- a leg
 
-_FLAGS = ("is_heard", "hears", "is_muted", "rtcp_mux")
+_FLAGS = ("is_heard", "hears", "is_muted", "rtcp_mux", "awaits_keys")
 
 
 def _write_spec(spec: LegSpec) -> bytes:
@@ -233,7 +245,7 @@ def _write_spec(spec: LegSpec) -> bytes:
                       spec.dtmf_send_type)
     addresses = _address(spec.remote) + _address(spec.remote_rtcp)
     texts = _text(spec.signalling_host) + _text(spec.cname) + _text(spec.fmtp)
-    return fixed + addresses + texts + _keys(spec.keys) + _streams(spec.streams)
+    return fixed + addresses + texts + _keys(spec.keys) + _keys(spec.rtcp_keys) + _streams(spec.streams)
 
 
 def _read_spec(read: _Fields) -> LegSpec:
@@ -242,11 +254,12 @@ def _read_spec(read: _Fields) -> LegSpec:
         raise ValueError(f"a packet time of {ptime} ms")
     remote, remote_rtcp = read.address(), read.address()
     signalling_host, cname, fmtp = read.text(), read.text(), read.text()
-    keys, streams = _read_keys(read), _read_streams(read)
+    keys, rtcp_keys, streams = _read_keys(read), _read_keys(read), _read_streams(read)
     switches = {name: bool(flags & 1 << bit) for bit, name in enumerate(_FLAGS)}
     return LegSpec(leg_id, -1, -1, CODECS[codec], send, receive, dtmf, ptime, remote, remote_rtcp, switches["rtcp_mux"],
                    signalling_host, ssrc, sequence, timestamp, cname, switches["is_heard"], switches["hears"],
-                   switches["is_muted"], level, mixer, fmtp, dtmf_send, keys, streams)
+                   switches["is_muted"], level, mixer, fmtp, dtmf_send, keys, streams,
+                   rtcp_keys, switches["awaits_keys"])
 
 
 def _keys(keys: SessionKeys | None) -> bytes:
@@ -311,6 +324,20 @@ def _read_learnt(room_id: int, read: _Fields) -> AddressLearnt:
     return AddressLearnt(room_id, leg_id, remote)
 
 
+def _write_handshake(message: HandshakeReceived) -> bytes:
+    if len(message.data) > MAX_DATAGRAM:
+        raise ValueError(f"a datagram of {len(message.data)} bytes")
+    head = _NUMBER.pack(message.leg_id) + bytes([message.component]) + _address(message.source)
+    return head + len(message.data).to_bytes(2) + message.data
+
+
+def _read_handshake(room_id: int, read: _Fields) -> HandshakeReceived:
+    leg_id, component, source = read.number(), read.byte(), read.address()
+    if source is None:
+        raise ValueError("no address")
+    return HandshakeReceived(room_id, leg_id, component, source, read.raw(int.from_bytes(read.raw(2))))
+
+
 _TABLE: tuple[tuple[int, type, Callable[..., bytes], Callable[[int, _Fields], Message]], ...] = (
     (1, OpenRoom, lambda m: bytes([ROOM_KINDS.index(m.kind), m.max_speakers]),
      lambda room, read: OpenRoom(room, ROOM_KINDS[read.byte()], read.byte())),
@@ -331,6 +358,7 @@ _TABLE: tuple[tuple[int, type, Callable[..., bytes], Callable[[int, _Fields], Me
     (70, RoomLost, lambda m: b"", lambda room, read: RoomLost(room)),
     (71, StreamsReport, lambda m: _NUMBER.pack(m.leg_id) + _streams(m.streams),
      lambda room, read: StreamsReport(room, read.number(), _read_streams(read))),
+    (72, HandshakeReceived, _write_handshake, _read_handshake),
 )
 """(kind, class, writer, reader) of each message: commands below 64, reports above."""
 _KINDS = {cls: kind for kind, cls, _, _ in _TABLE}

@@ -27,7 +27,7 @@ from mcu.b2bua import UserCall
 from mcu.config import AUTO, EVERYWHERE, ServerConfig
 from mcu.dialplan import Dialplan
 from mcu.directory import Directory
-from mcu.engine.notices import DtmfPressed, LegSilent, MediaNotice, RoomLost, SpeakersChanged
+from mcu.engine.notices import DtmfPressed, LegSilent, MediaNotice, ProtectionFailed, RoomLost, SpeakersChanged
 from mcu.engine.pool import EngineSettings, WorkerPool
 from mcu.errors import McuError
 from mcu.focus import Focus
@@ -240,6 +240,8 @@ class Server:
                 role.speaking = leg_ids
             case LegSilent(room_id, leg_id):
                 self.switchboard.silent(room_id, leg_id)
+            case ProtectionFailed(_, leg_id, reason):
+                self.switchboard.unprotected(leg_id, reason)
             case RoomLost() if role is not None:
                 log.error("a media worker is gone", extra={"room_id": notice.room_id})
                 role.shut_down("the media process of this room failed; please call again")

@@ -113,7 +113,7 @@ class Call:
     def suite(self) -> str:
         """The suite of SRTP, whatever it is worth; empty for plain RTP."""
         agreed = self.media.protection
-        return "" if agreed is None else agreed.keys.suite.name
+        return "" if agreed is None else agreed.suite
 
     @property
     def roster(self) -> tuple[Member, ...]:

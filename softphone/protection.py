@@ -17,9 +17,9 @@ def is_secure(transport: str) -> bool:
 
 def protection_words(transport: str, protection: Protection | None) -> str:
     """Suite, how keyed, over what signalling; empty while the call is not protected."""
-    if protection is None or not is_secure(transport):
+    if protection is None or not protection.suite or not is_secure(transport):
         return ""
-    return f"{protection.keys.suite} by {protection.how.upper()} over {transport}"
+    return f"{protection.suite} by {protection.how.upper()} over {transport}"
 
 
 def exposure(transport: str, protection: Protection | None) -> str:

@@ -15,13 +15,15 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from mcu.addresses import is_private, plain
-from mcu.engine.notices import AddressLearnt, LegSilent, MediaNotice
+from mcu.engine.handshake import Handshake
+from mcu.engine.notices import AddressLearnt, LegSilent, MediaNotice, ProtectionFailed
 from mcu.engine.ports import PortPair, PortRange, own_address, plain_host
 from mcu.engine.settings import EngineSettings
 from mcu.messages import (
     AddLeg,
     CloseRoom,
     Command,
+    HandshakeReceived,
     LegReport,
     MuteLeg,
     OpenRoom,
@@ -33,6 +35,7 @@ from mcu.messages import (
 from rtp.errors import NegotiationFailed, ParseError
 from rtp.kernel import LegSpec, LegStatistics
 from rtp.keying import sdes
+from rtp.keying.certificate import Certificate
 from rtp.packet import AUDIO_LEVEL, MIXER_LEVEL
 from rtp.sdp import negotiation
 from rtp.sdp.model import SessionDescription
@@ -59,12 +62,13 @@ class Line(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What the handles of all rooms share."""
+    """What the handles of all rooms share. certificate: for DTLS-SRTP, None where it is not spoken."""
 
     settings: EngineSettings
     ports: PortRange
     on_notice: Callable[[MediaNotice], None]
     cname: str
+    certificate: Certificate | None = None
 
 
 class RoomMedia:
@@ -141,6 +145,17 @@ class RoomMedia:
         if leg is not None:
             leg.receive_streams(report.streams)
 
+    def receive_handshake(self, message: HandshakeReceived) -> None:
+        """Take a datagram of a leg's handshake."""
+        leg = self.legs.get(message.leg_id)
+        if leg is not None:
+            leg.receive_handshake(message)
+
+    def handle_timer(self) -> None:
+        """Called some times a second, for the handshakes that were not answered."""
+        for leg in list(self.legs.values()):
+            leg.handle_timer()
+
     def learn(self, notice: AddressLearnt) -> None:
         """Remember where a leg's media really comes from, for a worker that would have to find out anew."""
         leg = self.legs.get(notice.leg_id)
@@ -172,6 +187,7 @@ class LegMedia:
         self._local: SessionDescription | None = None
         self._offered: SessionDescription | None = None
         self._may_send_keys = may_send_keys
+        self._handshake: Handshake | None = None
         self._make_keys()
         self._begin_stream()
         self._is_held = self._is_muted = self._is_released = self._was_silent = False
@@ -249,6 +265,9 @@ class LegMedia:
         self._room.send(RemoveLeg(self._room.room_id, self.leg_id))
         if self._room.legs.get(self.leg_id) is self:
             del self._room.legs[self.leg_id]
+        if self._handshake is not None:
+            self._handshake.close()
+            self._handshake = None
         if self._pair is not None:
             self._pair.close()
             self._pair = None
@@ -275,7 +294,12 @@ class LegMedia:
             except OSError as error:
                 raise MediaRefused(f"no media port is free: {error.strerror or error}", 503) from error
         host = self._engine.settings.addresses.towards(self._host, self._peer_host)
-        return LocalMedia(host, self._pair.port, self._pair.port + 1, crypto=self._crypto)
+        return LocalMedia(host, self._pair.port, self._pair.port + 1, crypto=self._crypto, fingerprint=self._fingerprint)
+
+    @property
+    def _fingerprint(self) -> str:
+        certificate = self._engine.certificate
+        return "" if certificate is None else str(certificate.fingerprint())
 
     @property
     def _protection(self) -> Protection | None:
@@ -297,6 +321,7 @@ class LegMedia:
     # ---- in force
 
     def _enforce(self, agreed: NegotiatedAudio) -> None:
+        agreed = self._with_handshake(agreed)
         before, self.negotiated = self.negotiated, agreed
         self._is_held = _is_hold(agreed, before, self._is_held)
         if before is not None and is_begun_anew(before.protection, agreed.protection):
@@ -310,6 +335,43 @@ class LegMedia:
         if is_new:
             self.learnt = None
         self._room.send(UpdateLeg(self._room.room_id, self._spec(agreed), is_new))
+
+    def _with_handshake(self, agreed: NegotiatedAudio) -> NegotiatedAudio:
+        """The agreement with the keys of its handshake; a new handshake where the peer asks for one (RFC 8842 §3.1)."""
+        protection = agreed.protection
+        theirs = None if protection is None else protection.theirs
+        if protection is None or theirs is None or self._engine.certificate is None or self._pair is None:
+            self._handshake = None
+            return agreed
+        components = 1 if agreed.rtcp_mux else 2
+        now = self._handshake
+        if now is None or now.components != components or theirs.is_new_association(now.theirs):
+            sockets, remotes = (self._pair.rtp, self._pair.rtcp), (agreed.remote, agreed.remote_rtcp)
+            self._streams = ()
+            now = self._handshake = Handshake(self._engine.certificate, theirs, protection.role, sockets[:components],
+                                              remotes[:components], time.monotonic())
+        return replace(agreed, protection=replace(protection, keys=now.keys[0]))
+
+    def receive_handshake(self, message: HandshakeReceived) -> None:
+        """Take a datagram of DTLS that came to one of our ports."""
+        if self._handshake is not None:
+            news = self._handshake.receive(message.data, message.source, message.component, time.monotonic())
+            self._take_keys(self._handshake, news)
+
+    def handle_timer(self) -> None:
+        """See to a handshake that is not answered."""
+        if self._handshake is not None:
+            self._take_keys(self._handshake, self._handshake.handle_timer(time.monotonic()))
+
+    def _take_keys(self, handshake: Handshake, has_news: bool) -> None:
+        agreed = self.negotiated
+        if not has_news or agreed is None or agreed.protection is None:
+            return
+        if handshake.failure:
+            self._engine.on_notice(ProtectionFailed(self._room.room_id, self.leg_id, handshake.failure))
+            return
+        self.negotiated = replace(agreed, protection=replace(agreed.protection, keys=handshake.keys[0]))
+        self._room.send(UpdateLeg(self._room.room_id, self._spec(self.negotiated), False))
 
     def _add(self, agreed: NegotiatedAudio) -> None:
         assert self._pair is not None
@@ -343,6 +405,8 @@ class LegMedia:
             agreed.extensions.get(AUDIO_LEVEL, 0), agreed.extensions.get(MIXER_LEVEL, 0), _wishes(agreed),
             agreed.dtmf_send if agreed.dtmf_send is not None else -1,
             agreed.protection.keys if agreed.protection is not None else None, self._streams,
+            None if self._handshake is None or agreed.rtcp_mux else self._handshake.keys[1],
+            agreed.protection is not None and agreed.protection.how == "dtls",
         )
 
     def _reachable(self, remote: tuple[str, int] | None) -> tuple[str, int] | None:

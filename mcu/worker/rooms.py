@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from mcu.engine import notices
 from mcu.errors import ProtocolError
 from mcu.messages import (
+    MAX_DATAGRAM,
     AddLeg,
     CloseRoom,
+    HandshakeReceived,
     LegReport,
     Message,
     MuteLeg,
@@ -24,6 +26,7 @@ from mcu.messages import (
     parse,
 )
 from mcu.worker.sounds import source
+from rtp import kernel
 from rtp.kernel import AddressLearnt, DtmfPressed, LegSpec, Notice, Room, SpeakersChanged
 from rtp.kernel.spec import TICK_NS
 
@@ -36,7 +39,7 @@ REPORT_EVERY = 50
 SERVICES = ("tone", "music")
 """Kinds of room that play one sound to all and mix nobody."""
 _NEGOTIATED = ("codec", "send_type", "receive_type", "dtmf_type", "ptime_ms", "fmtp", "rtcp_mux", "is_heard", "hears",
-               "level_extension", "mixer_extension", "keys")
+               "level_extension", "mixer_extension", "keys", "rtcp_keys", "awaits_keys")
 _ADDRESSES = ("remote", "remote_rtcp", "signalling_host")
 
 logger = logging.getLogger(__name__)
@@ -163,7 +166,8 @@ class Rooms:
             else:
                 self._failed_ticks.pop(room_id, None)
             for notice in room.notices():
-                self._report(_told(room_id, notice))
+                if not isinstance(notice, kernel.HandshakeReceived) or len(notice.data) <= MAX_DATAGRAM:
+                    self._report(_told(room_id, notice))
 
     @property
     def has_relays(self) -> bool:
@@ -216,5 +220,7 @@ def _told(room_id: int, notice: Notice) -> Report:
             return notices.DtmfPressed(room_id, leg_id, key)
         case SpeakersChanged(leg_ids):
             return notices.SpeakersChanged(room_id, leg_ids)
+        case kernel.HandshakeReceived(leg_id, component, sender, data):
+            return HandshakeReceived(room_id, leg_id, component, sender, data)
         case AddressLearnt(leg_id, remote):
             return notices.AddressLearnt(room_id, leg_id, remote)

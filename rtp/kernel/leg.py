@@ -33,6 +33,7 @@ from rtp.rtcp import SourceDescription, parse_compound
 from rtp.session import RtcpSession
 from rtp.srtp.context import StreamState
 from rtp.srtp.session import SrtpSession
+from rtp.srtp.suites import SessionKeys
 
 if TYPE_CHECKING:
     from rtp.kernel.relay import Passage
@@ -63,7 +64,8 @@ class Leg:
     Of the tick: `level` in dBov, `has_audio` whether there is something to hear, `payload` what isn't decoded yet,
     `was_quiet` whether the tick before held quiet audio. `passage`: the way to the other leg of a call between two;
     `level_byte`: the level that came with the last packet, as it was written; `event_ticks`: for so long a key goes out in
-    place of audio. `srtp`: what protects it, None for plain RTP. `rtp`: the socket that media goes over; `door`: where
+    place of audio. `srtp`, `srtcp`: what protects RTP and RTCP, None for plain RTP; `handshakes`:
+    datagrams of DTLS that were handed on since the last look. `rtp`: the socket that media goes over; `door`: where
     newcomers are seen once `rtp` is connected to the peer, looked at from `look_at` (monotonic seconds) on.
     """
 
@@ -75,7 +77,10 @@ class Leg:
         self.rtcp_socket = socket.socket(fileno=spec.rtcp_fd) if spec.rtcp_fd >= 0 else None
         self._random = random
         self.rtcp = RtcpSession(spec.ssrc, spec.cname, random, now)
-        self.srtp = None if spec.keys is None else SrtpSession(spec.keys, spec.streams)
+        self.srtp: SrtpSession | None = None
+        self.srtcp: SrtpSession | None = None
+        self.handshakes = 0
+        self.set_keys()
         self._sent_before = 0
         self.filter = SourceFilter(spec.remote, spec.signalling_host)
         self.sequence, self.timestamp = spec.sequence, spec.timestamp
@@ -121,13 +126,17 @@ class Leg:
 
     def set_keys(self) -> None:
         """Go on under the keys that `spec` names."""
-        keys = self.spec.keys
-        if keys is None:
-            self.srtp = None
-        elif self.srtp is None:
-            self.srtp = SrtpSession(keys)
+        spec = self.spec
+        before, self.srtp = self.srtp, _session(self.srtp, spec.keys, spec.streams)
+        if spec.awaits_keys and not spec.rtcp_mux:
+            self.srtcp = _session(None if self.srtcp is before else self.srtcp, spec.rtcp_keys, ())
         else:
-            self.srtp.change(keys)
+            self.srtcp = self.srtp
+
+    @property
+    def is_mute_for_want_of_keys(self) -> bool:
+        """Whether nothing may be said yet."""
+        return self.spec.awaits_keys and self.srtp is None
 
     def _new_jitter(self) -> JitterBuffer:
         return JitterBuffer(self.clock_rate, self.clock_rate * self.spec.ptime_ms // 1000)
@@ -366,7 +375,7 @@ class Leg:
     def put(self, packet: bytes, payload_size: int) -> None:
         """Send a finished RTP packet, and count it."""
         out = packet if self.srtp is None else self.srtp.protect(packet)
-        if out is None:
+        if out is None or self.is_mute_for_want_of_keys:
             return
         try:
             if self.door is None:
@@ -393,8 +402,8 @@ class Leg:
         out, remote = (self.rtp, self.spec.remote) if self.spec.rtcp_mux else (self.rtcp_socket, self.spec.remote_rtcp)
         if not data or out is None or remote is None:
             return
-        packet = data if self.srtp is None else self.srtp.protect_rtcp(data)
-        if packet is not None:
+        packet = data if self.srtcp is None else self.srtcp.protect_rtcp(data)
+        if packet is not None and (self.srtcp is not None or not self.spec.awaits_keys):
             try:
                 out.sendto(packet, remote)
             except OSError:
@@ -423,8 +432,13 @@ class Leg:
             -1.0 if remote.rtt_s is None else remote.rtt_s * 1000, remote.fraction_lost,
             max(0, now_ns - self.last_heard_ns) // 1_000_000, self.sequence, source.ssrc if source is not None else 0,
             self.rtcp.remote_said_goodbye, self.looped,
-            0 if self.srtp is None else self.srtp.auth_failures, 0 if self.srtp is None else self.srtp.replayed,
+            sum(session.auth_failures for session in self._sessions()), sum(session.replayed for session in self._sessions()),
         )
+
+    def _sessions(self) -> list[SrtpSession]:
+        """Those that there are, each once."""
+        both = [self.srtp] if self.srtcp is self.srtp else [self.srtp, self.srtcp]
+        return [session for session in both if session is not None]
 
     def streams(self) -> tuple[StreamState, ...]:
         """Where the peer's protected streams stand, the present one first; none for plain RTP."""
@@ -440,6 +454,16 @@ class Leg:
             self.door.close()
         if self.rtcp_socket is not None:
             self.rtcp_socket.close()
+
+
+def _session(before: SrtpSession | None, keys: SessionKeys | None, streams: tuple[StreamState, ...]) -> SrtpSession | None:
+    """The session before, or another one, under these keys."""
+    if keys is None:
+        return None
+    if before is None:
+        return SrtpSession(keys, streams)
+    before.change(keys)
+    return before
 
 
 def level_of(samples: Samples) -> int:

@@ -19,11 +19,22 @@ import numpy.typing as npt
 
 from rtp.codecs import g711
 from rtp.codecs.resample import Samples
+from rtp.demux import DatagramKind, sort_datagram
 from rtp.kernel.leg import G711_BYTES, LOOK_S, QUIET_DBOV, SILENT, Leg, level_of
 from rtp.kernel.relay import Passage, is_alike
 from rtp.kernel.sockets import receive
 from rtp.kernel.speakers import choose
-from rtp.kernel.spec import TICK_SAMPLES, Address, AddressLearnt, DtmfPressed, LegSpec, LegStatistics, Notice, SpeakersChanged
+from rtp.kernel.spec import (
+    TICK_SAMPLES,
+    Address,
+    AddressLearnt,
+    DtmfPressed,
+    HandshakeReceived,
+    LegSpec,
+    LegStatistics,
+    Notice,
+    SpeakersChanged,
+)
 from rtp.kernel.stream import Form, MixStream, is_exact
 from rtp.packet import write_extensions
 from rtp.rtcp import SourceDescription
@@ -43,6 +54,8 @@ MAX_NEWCOMERS, MAX_NEWCOMERS_A_TICK = 256, 16
 """Packets of others that one look takes: about what the system keeps of them; fewer when we look in each tick."""
 QUIET_NS = 1_000_000_000
 """A peer that is quiet for so long may have moved: from then on newcomers are seen in each tick."""
+MAX_HANDSHAKES = 32
+"""Datagrams of DTLS between two looks; a handshake has six or so, and repeats what is dropped."""
 MAX_EVENTS = 4096
 """Sockets that one look can find ready: all of a room's."""
 MAX_CSRCS = 15
@@ -257,11 +270,15 @@ class Room:
     def _take(self, leg: Leg, is_rtcp: bool, packet: tuple[bytes, Address, int], now_ns: int) -> None:
         data, source, arrival_ns = packet
         is_report = is_rtcp or (len(data) > 1 and 192 <= data[1] <= 223)
-        if leg.srtp is not None:
+        session = leg.srtcp if is_report else leg.srtp
+        if leg.spec.keys is not None or leg.spec.awaits_keys:
             if not data or data[0] & 0xC0 != 0x80:
-                leg.junk += 1                           # linphone 5.1 asks by STUN whether its port is open
+                self._take_other(leg, is_rtcp, data, source)
                 return
-            plain = leg.srtp.open(data, is_report)
+            if session is None:
+                leg.junk += 1
+                return
+            plain = session.open(data, is_report)
             if plain is None:
                 return
             data = plain
@@ -279,6 +296,14 @@ class Room:
         key = leg.receive(data, arrival_ns)
         if key is not None:
             self._notices.append(DtmfPressed(leg.spec.leg_id, key))
+
+    def _take_other(self, leg: Leg, is_rtcp: bool, data: bytes, source: Address) -> None:
+        """What is neither RTP nor RTCP (RFC 7983): DTLS goes to who makes the handshake, a bounded number of them."""
+        if leg.spec.awaits_keys and sort_datagram(data) is DatagramKind.DTLS and leg.handshakes < MAX_HANDSHAKES:
+            leg.handshakes += 1
+            self._notices.append(HandshakeReceived(leg.spec.leg_id, int(is_rtcp), source, data))
+        else:
+            leg.junk += 1                               # linphone 5.1 asks by STUN whether its port is open
 
     def _take_report(self, leg: Leg, data: bytes, source: Address, arrival_ns: int) -> None:
         accepted = leg.filter.accepted
@@ -300,6 +325,7 @@ class Room:
     def _look(self, leg: Leg, now_ns: int) -> None:
         """Give a peer whose address is certain a socket of its own; see who else sends to the port of one that has it."""
         is_quiet = now_ns - leg.filter.last_ns > QUIET_NS
+        leg.handshakes = 0
         leg.look_at = now_ns / 1e9 + (0.0 if is_quiet and leg.door is not None else LOOK_S)
         if leg.door is None and not is_quiet and leg.filter.accepted == leg.spec.remote:
             self._lock(leg)

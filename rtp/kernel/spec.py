@@ -23,8 +23,9 @@ class LegSpec:
     where to send, None while on hold; signalling_host: whose other ports may be learnt; level_extension and
     mixer_extension: ids of RFC 6464 and RFC 6465, 0 for none; is_heard: goes into the mix; hears: gets the mix; fmtp: what the
     receiver asks of our encoder, "name=value;…" sorted, so that equal wishes share an encoder; dtmf_send_type: payload type of
-    the telephone events that the peer takes, −1 for none; keys: of SRTP, None for plain RTP; streams: where the peer's streams
-    stood under these keys, for the successor of a worker.
+    the telephone events that the peer takes, −1 for none; keys: of SRTP, None for plain RTP; streams: where the peer's
+    streams stood under these keys, for the successor of a worker; rtcp_keys: where RTCP has others; awaits_keys: nothing is
+    said or taken before there are keys, which a handshake makes (DTLS-SRTP).
     """
 
     leg_id: int
@@ -52,6 +53,8 @@ class LegSpec:
     dtmf_send_type: int = -1
     keys: SessionKeys | None = None
     streams: tuple[StreamState, ...] = ()
+    rtcp_keys: SessionKeys | None = None
+    awaits_keys: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,17 @@ class AddressLearnt:
     remote: Address
 
 
-Notice = DtmfPressed | SpeakersChanged | AddressLearnt
+@dataclass(frozen=True, slots=True)
+class HandshakeReceived:
+    """A datagram of DTLS came for a leg, on its RTP port (component 0) or its RTCP port (1)."""
+
+    leg_id: int
+    component: int
+    source: Address
+    data: bytes
+
+
+Notice = DtmfPressed | SpeakersChanged | AddressLearnt | HandshakeReceived
 
 
 @dataclass(frozen=True, slots=True)

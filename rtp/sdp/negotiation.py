@@ -18,6 +18,7 @@ from rtp.sdp.model import DIRECTIONS, Attribute, Connection, MediaDescription, S
 from rtp.sdp.protection import (
     Protection,
     SrtpPolicy,
+    answered_lines,
     is_acceptable,
     offered_lines,
     offered_protocol,
@@ -89,13 +90,15 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class LocalMedia:
-    """Where our media is received, and which way we let it go. crypto: our keys for SDES, a line for each suite, best first."""
+    """Where our media is received, and which way we let it go. crypto: our keys for SDES, a line for each suite, best first;
+    fingerprint: of our certificate, empty where DTLS-SRTP is not spoken."""
 
     host: str
     rtp_port: int
     rtcp_port: int
     direction: str = "sendrecv"
     crypto: tuple[CryptoLine, ...] = ()
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +209,7 @@ def apply_answer(our_offer: SessionDescription, their_answer: SessionDescription
             if match is not None:
                 local_direction = our_offer.direction(ours)
                 agreed = _negotiated(their_answer, theirs, index, codec, match.payload_type, ours, local_direction)
-                return replace(agreed, protection=protection_of_answer(ours, theirs))
+                return replace(agreed, protection=protection_of_answer(ours, their_answer, theirs))
     raise NegotiationFailed("the other side took none of our audio codecs")
 
 
@@ -241,10 +244,10 @@ def _is_number(text: str) -> bool:
 
 def _agree(session: SessionDescription, media: MediaDescription, index: int, capabilities: Capabilities,
            local: LocalMedia) -> NegotiatedAudio | None:
-    if media.kind != "audio" or media.port == 0 or not is_acceptable(media, capabilities.srtp):
+    if media.kind != "audio" or media.port == 0 or not is_acceptable(media, capabilities.srtp, local.fingerprint):
         return None
     try:
-        protection = protection_for(media, local.crypto, capabilities.srtp)
+        protection = protection_for(session, media, local.crypto, capabilities.srtp)
     except (NegotiationFailed, ParseError):
         return None
     for codec in codecs_of(media):
@@ -338,8 +341,7 @@ def _answer_line(media: MediaDescription, agreed: NegotiatedAudio, local: LocalM
     else:
         attributes.append(("rtcp", str(local.rtcp_port)))
     attributes.append((agreed.direction, None))
-    if agreed.protection is not None and agreed.protection.line is not None:
-        attributes.append(("crypto", str(agreed.protection.line)))
+    attributes += answered_lines(agreed.protection, local.fingerprint)
     return MediaDescription("audio", local.rtp_port, media.protocol, tuple(formats), attributes=tuple(attributes))
 
 
@@ -365,7 +367,7 @@ def _why_not(session: SessionDescription, capabilities: Capabilities, local: Loc
     audio = [media for media in session.media if media.kind == "audio" and media.port]
     if not audio:
         return "no audio was offered"
-    unprotected = [why_not_protected(media, local.crypto, capabilities.srtp) for media in audio]
+    unprotected = [why_not_protected(session, media, local.crypto, capabilities.srtp, local.fingerprint) for media in audio]
     if all(unprotected):
         return unprotected[0]
     offered = ", ".join(sorted({codec.name for media in audio for codec in codecs_of(media)})) or "nothing known"

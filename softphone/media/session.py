@@ -234,7 +234,7 @@ class MediaSession:
             self._inbound = Inbound(agreed)
             self._outbound = Outbound(agreed, self._position, self._send_rtp, dtx=self.settings.dtx)
             self._before = replace(before, packets_sent=before.packets_sent - self._rtcp.packets_sent)
-        if agreed.protection is None:
+        if agreed.protection is None or agreed.protection.keys is None:
             self._srtp = None
         elif self._srtp is None:
             self._srtp = SrtpSession(agreed.protection.keys)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,9 @@ pytestmark = pytest.mark.interop
 TONES_HZ = {"baresip": 440, "linphone": 850, "sipp": 1000, "confero": 1300}
 CODECS = {"baresip": "opus", "linphone": "g722", "sipp": "pcmu", "confero": "opus"}
 SECONDS = 8
-SUITES = {"baresip": "AES_CM_128_HMAC_SHA1_80", "linphone": "AES_CM_128_HMAC_SHA1_80", "sipp": None,
-          "confero": "AEAD_AES_128_GCM"}
+OURS = {"sipp": None, "confero": "AEAD_AES_128_GCM"}
+SUITES = {"sdes": {"baresip": "AES_CM_128_HMAC_SHA1_80", "linphone": "AES_CM_128_HMAC_SHA1_80", **OURS},
+          "dtls": {"baresip": "AEAD_AES_128_GCM", "linphone": "AES_CM_128_HMAC_SHA1_80", **OURS}}
 
 
 @pytest.fixture
@@ -47,7 +49,12 @@ def call(phones: Phones, server: Server, name: str, keying: str, room: str) -> P
     return phone
 
 
-@pytest.mark.parametrize("keying", ["sdes"])
+def suite_of(person: dict[str, Any]) -> tuple[str, str | None]:
+    """(which phone, suite) of a member."""
+    return person["name"] if person["name"] in TONES_HZ else "confero", person["suite"]
+
+
+@pytest.mark.parametrize("keying", ["sdes", "dtls"])
 def test_protected_and_plain_phones_hear_each_other_in_one_room(server: Server, tmp_path: Path, keying: str) -> None:
     server.json("room", "create", "daily")
     with Phones(tmp_path / "phones") as phones:
@@ -55,7 +62,7 @@ def test_protected_and_plain_phones_hear_each_other_in_one_room(server: Server, 
         until(lambda: len(server.json("room", "people", "daily")) == len(calls))
         time.sleep(2)
         people = server.json("room", "people", "daily")
-        assert sorted(str(person["suite"]) for person in people) == sorted(str(suite) for suite in SUITES.values())
+        assert {suite_of(person) for person in people} == set(SUITES[keying].items())
         assert {person["keying"] for person in people} == {keying, "sdes", None}
         assert not any(person["is_protected"] or person["replayed"] for person in people)
         dropped = {person["name"]: person["auth_failures"] for person in people if person["auth_failures"]}
@@ -72,6 +79,8 @@ def test_protected_and_plain_phones_hear_each_other_in_one_room(server: Server, 
             else:
                 expected = TONE_LEVEL_DBFS + LINPHONE_G722_DB * ((name == "linphone") - (other == "linphone"))
                 assert level == pytest.approx(expected, abs=2.0), (name, levels)
-    records = {record["suite"]: record for record in server.json("call", "list", "--all")}
-    assert set(records) == set(SUITES.values()) and records[None]["protection"] == "not protected: plain RTP"
-    assert "came in clear over UDP" in records["AEAD_AES_128_GCM"]["protection"]
+    records = {record["display_name"]: record for record in server.json("call", "list", "--all")}
+    assert {name: record["suite"] for name, record in records.items() if name in TONES_HZ} == {
+        name: suite for name, suite in SUITES[keying].items() if name != "confero"}
+    assert records["sipp"]["protection"] == "not protected: plain RTP"
+    assert "came in clear over UDP" in records["baresip"]["protection"] and records["baresip"]["keying"] == keying

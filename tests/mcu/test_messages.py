@@ -13,6 +13,7 @@ from mcu.engine.notices import AddressLearnt, DtmfPressed, RoomLost, SpeakersCha
 from mcu.errors import ProtocolError
 from mcu.messages import (
     CODECS,
+    MAX_DATAGRAM,
     MAX_MESSAGE,
     MAX_SPEAKERS,
     MAX_STREAMS,
@@ -21,6 +22,7 @@ from mcu.messages import (
     VERSION,
     AddLeg,
     CloseRoom,
+    HandshakeReceived,
     Heartbeat,
     LegReport,
     Message,
@@ -51,7 +53,8 @@ SPEC = st.builds(
     remote=st.none() | ADDRESS, remote_rtcp=st.none() | ADDRESS, rtcp_mux=st.booleans(), signalling_host=TEXT, ssrc=WORD,
     sequence=st.integers(0, 65535), timestamp=WORD, cname=TEXT, is_heard=st.booleans(), hears=st.booleans(),
     is_muted=st.booleans(), level_extension=BYTE, mixer_extension=BYTE, fmtp=TEXT,
-    dtmf_send_type=st.integers(-1, 127), keys=st.none() | KEYS, streams=STREAMS)
+    dtmf_send_type=st.integers(-1, 127), keys=st.none() | KEYS, streams=STREAMS,
+    rtcp_keys=st.none() | KEYS, awaits_keys=st.booleans())
 FLOAT = st.floats(0, 1e6, width=32)
 FIGURES = st.builds(
     LegStatistics, WORD, *[WORD] * 9, FLOAT, FLOAT, st.integers(-127, 0), FLOAT, FLOAT, WORD, st.integers(0, 65535), WORD,
@@ -64,7 +67,8 @@ MESSAGE: st.SearchStrategy[Message] = st.one_of(
     st.builds(DtmfPressed, WORD, WORD, st.sampled_from("0123456789*#ABCD")),
     st.builds(SpeakersChanged, WORD, st.lists(WORD, max_size=MAX_SPEAKERS).map(tuple)),
     st.builds(AddressLearnt, WORD, WORD, ADDRESS), st.builds(RoomLost, WORD),
-    st.builds(StreamsReport, WORD, WORD, STREAMS))
+    st.builds(StreamsReport, WORD, WORD, STREAMS),
+    st.builds(HandshakeReceived, WORD, WORD, BYTE, ADDRESS, st.binary(max_size=MAX_DATAGRAM)))
 KEYS_256 = SessionKeys(AEAD_AES_256_GCM, MasterKey(b"k" * 32, b"s" * 12), MasterKey(b"K" * 32, b"S" * 12))
 LEG = LegSpec(1, -1, -1, "opus", 111, 111, 101, 20, ("192.0.2.1", 4000), None, True, "192.0.2.1", 2, 3, 4, "name")
 
@@ -117,13 +121,18 @@ def test_a_leg_with_the_longest_texts_fits_into_a_message() -> None:
     wide = ("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", 65535)
     streams = tuple(StreamState(number, 2**32 - 1, 65535, 2**31) for number in range(MAX_STREAMS))
     longest = replace(LEG, cname="n" * 255, signalling_host="h" * 255, fmtp="f" * 255, remote=wide, remote_rtcp=wide,
-                      keys=KEYS_256, streams=streams)
+                      keys=KEYS_256, streams=streams, rtcp_keys=KEYS_256)
     assert parse(pack(AddLeg(1, longest))) == AddLeg(1, longest)
 
 
 def test_more_streams_than_a_message_holds_are_refused() -> None:
     with pytest.raises(ProtocolError, match="9 streams"):
         pack(StreamsReport(1, 2, (StreamState(1, 0, 0),) * (MAX_STREAMS + 1)))
+
+
+def test_datagram_longer_than_any_handshake_has_is_not_handed_on() -> None:
+    with pytest.raises(ProtocolError, match="1501 bytes"):
+        pack(HandshakeReceived(1, 2, 0, ("192.0.2.1", 4000), bytes(MAX_DATAGRAM + 1)))
 
 
 def test_no_key_shows_in_a_message() -> None:

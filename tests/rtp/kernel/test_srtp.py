@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from rtp.kernel import AddressLearnt
+from rtp.kernel import AddressLearnt, HandshakeReceived
+from rtp.kernel.reference import MAX_HANDSHAKES
 from rtp.rtcp import ReceiverReport, SourceDescription
 from rtp.srtp import AEAD_AES_128_GCM, AES_CM_128_HMAC_SHA1_80, ALL_SUITES, MasterKey, SessionKeys, Suite
 from rtp.srtp.session import SrtpSession
@@ -177,3 +178,31 @@ def test_successor_goes_on_where_the_streams_stood_and_takes_no_replay() -> None
         table.run(60)
         found = figures(table, one)
         assert found == (70, 0, 10) and hears(other, 500)
+
+
+def test_leg_that_awaits_keys_says_and_hears_nothing_and_hands_a_bounded_number_of_handshakes_on() -> None:
+    with seated() as table:
+        phone, other = table.join(sine(500), awaits_keys=True), table.join(sine(900))
+        for _ in range(40):
+            phone.send(b"\x16\xfe\xff" + bytes(30))
+            phone.send(b"\x00\x01" + bytes(18))
+        table.run(40)
+        handed = [notice for notice in table.notices if isinstance(notice, HandshakeReceived)]
+        assert MAX_HANDSHAKES <= len(handed) <= 40 and handed[0] == HandshakeReceived(
+            phone.leg_id, 0, phone.socket.getsockname(), b"\x16\xfe\xff" + bytes(30))
+        assert not phone.packets and not phone.rtcp and figures(table, phone) == (0, 0, 0) and not hears(other, 500)
+        agreed = keys()
+        table.room.update_leg(phone.leg_id, keys=agreed)
+        phone.srtp = SrtpSession(SessionKeys(agreed.suite, agreed.remote, agreed.local))
+        table.run(75)
+        other.packets = other.packets[-60:]
+        assert hears(phone, 900) and hears(other, 500) and figures(table, phone) == (75, 0, 0)
+
+
+def test_rtcp_of_a_port_of_its_own_has_keys_of_its_own() -> None:
+    with seated() as table:
+        phone = table.join(sine(500), keys=keys(), rtcp_keys=keys(AES_CM_128_HMAC_SHA1_80), awaits_keys=True, rtcp_mux=False)
+        leg = table.room.legs[phone.leg_id]
+        assert leg.srtcp is not None and leg.srtcp is not leg.srtp and leg.srtcp.keys == leg.spec.rtcp_keys
+        table.room.update_leg(phone.leg_id, rtcp_mux=True, rtcp_keys=None)
+        assert leg.srtcp is leg.srtp
