@@ -141,7 +141,7 @@ class Room:
         codec = spec.codec
         for name, value in changes.items():
             setattr(spec, name, value)
-        if "keys" in changes:
+        if changes.keys() & {"keys", "rtcp_keys", "rtcp_mux", "awaits_keys"}:
             leg.set_keys()
         if "remote" in changes:
             self._unlock(leg)
