@@ -32,7 +32,7 @@ class Live(Protocol):
 
     def people(self, room: str) -> list[Facts]:
         """Each member: id, name, uri, role, codec, source, joined_at, is_muted, is_speaking, level_dbov, packets_in, lost,
-        junk, foreign, auth_failures, replayed, suite, keying, transport, is_protected, protection (in words)."""
+        junk, foreign, auth_failures, replayed, suite, keying, transport, is_protected, protection."""
 
     def open_rooms_changed(self, name: str) -> None:
         """A permanent room of that name was made or removed."""
