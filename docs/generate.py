@@ -41,8 +41,8 @@ MEANINGS = {
                    "asked.",
     "open": "Anyone who reaches the server may call rooms, make rooms and be host.",
     "workers": "How many media processes are started.",
-    "srtp": "Protection of media: `off` refuses it, `prefer` offers and accepts it, `require` refuses plain media, and keys that "
-            "came in clear (SDES without TLS), with 488.",
+    "srtp": "Protection of media: `off` refuses it, `prefer` offers and accepts it, `require` refuses plain media, and keys "
+            "that came in clear (SDES without TLS), with 488.",
     "drain_s": "How long a server that is asked to stop lets running calls go on. New calls are refused meanwhile.",
     "grace_s": "How long a room that was made on the spot waits for somebody after its last member has left.",
     "max_members": "Members of a room, where the room says nothing else.",

@@ -132,7 +132,8 @@ class StreamsReport:
 
 @dataclass(frozen=True, slots=True)
 class HandshakeReceived:
-    """A datagram of DTLS for a leg, from its RTP port (component 0) or its RTCP port (1); dropped where control is slow."""
+    """A datagram of DTLS or STUN for a leg, from its RTP port (component 0) or its RTCP port (1); dropped where control
+    is slow."""
 
     room_id: int
     leg_id: int
@@ -235,7 +236,7 @@ def _address(value: Address | None) -> bytes:
 
 # ---- a leg
 
-_FLAGS = ("is_heard", "hears", "is_muted", "rtcp_mux", "awaits_keys")
+_FLAGS = ("is_heard", "hears", "is_muted", "rtcp_mux", "awaits_keys", "has_ice")
 
 
 def _write_spec(spec: LegSpec) -> bytes:
@@ -259,7 +260,7 @@ def _read_spec(read: _Fields) -> LegSpec:
     return LegSpec(leg_id, -1, -1, CODECS[codec], send, receive, dtmf, ptime, remote, remote_rtcp, switches["rtcp_mux"],
                    signalling_host, ssrc, sequence, timestamp, cname, switches["is_heard"], switches["hears"],
                    switches["is_muted"], level, mixer, fmtp, dtmf_send, keys, streams,
-                   rtcp_keys, switches["awaits_keys"])
+                   rtcp_keys, switches["awaits_keys"], switches["has_ice"])
 
 
 def _keys(keys: SessionKeys | None) -> bytes:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from mcu.addresses import is_private, plain
+from mcu.engine.connectivity import Connectivity
 from mcu.engine.handshake import Handshake
 from mcu.engine.notices import AddressLearnt, LegSilent, MediaNotice, ProtectionFailed
 from mcu.engine.ports import PortPair, PortRange, own_address, plain_host
@@ -33,6 +34,7 @@ from mcu.messages import (
     UpdateLeg,
 )
 from rtp.errors import NegotiationFailed, ParseError
+from rtp.ice import RemoteIce
 from rtp.kernel import LegSpec, LegStatistics
 from rtp.keying import sdes
 from rtp.keying.certificate import Certificate
@@ -177,6 +179,7 @@ class LegMedia:
         self.negotiated: NegotiatedAudio | None = None
         self.statistics = self._counted = LegStatistics(leg_id)
         self.learnt: tuple[str, int] | None = None
+        self._learnt_rtcp: tuple[str, int] | None = None
         self._room = room
         self._engine = engine
         self._host = own_address(local_host, signalling_host)
@@ -188,6 +191,7 @@ class LegMedia:
         self._offered: SessionDescription | None = None
         self._may_send_keys = may_send_keys
         self._handshake: Handshake | None = None
+        self._connectivity: Connectivity | None = None
         self._make_keys()
         self._begin_stream()
         self._is_held = self._is_muted = self._is_released = self._was_silent = False
@@ -231,8 +235,9 @@ class LegMedia:
                 self._make_keys()
                 local = replace(local, crypto=self._crypto)
                 agreed = negotiation.answer(theirs, self._capabilities, local, session_id=self._session_id, version=0)[1]
-            ours = self._next(lambda version: negotiation.answer(
-                theirs, self._capabilities, local, session_id=self._session_id, version=version)[0])
+            self._meet(RemoteIce.of(theirs, theirs.media[agreed.index]), agreed)
+            ours = self._next(lambda version: self._with_ice(negotiation.answer(
+                theirs, self._capabilities, local, session_id=self._session_id, version=version)[0], agreed.index, local))
         except ParseError as error:
             raise MediaRefused(f"the SDP was not understood: {error}", 400) from error
         except NegotiationFailed as error:
@@ -333,8 +338,35 @@ class LegMedia:
             return
         is_new = (agreed.remote, agreed.remote_rtcp) != (before.remote, before.remote_rtcp)
         if is_new:
-            self.learnt = None
+            self.learnt = self._learnt_rtcp = None
         self._room.send(UpdateLeg(self._room.room_id, self._spec(agreed), is_new))
+
+    def _meet(self, remote: RemoteIce | None, agreed: NegotiatedAudio) -> None:
+        """Be ready for the checks of a peer that brings ICE."""
+        if remote is None or self._pair is None:
+            self._connectivity = None
+            return
+        components = 1 if agreed.rtcp_mux else 2
+        if self._connectivity is None or self._connectivity.components != components:
+            self._connectivity = Connectivity((self._pair.rtp, self._pair.rtcp)[:components])
+        self._connectivity.offered(remote)
+
+    def _with_ice(self, ours: SessionDescription, index: int, local: LocalMedia) -> SessionDescription:
+        ice = self._connectivity
+        return ours if ice is None else ice.described(ours, index, local.host, local.rtp_port)
+
+    def _select(self, selected: dict[int, tuple[str, int]]) -> None:
+        """Send where the peer's checks came from."""
+        agreed = self.negotiated
+        if not selected or agreed is None or agreed.remote is None:
+            return
+        spec = self._spec(agreed)
+        self.learnt = spec.remote = selected.get(0, self.learnt or spec.remote)
+        if agreed.rtcp_mux:
+            spec.remote_rtcp = spec.remote
+        else:
+            self._learnt_rtcp = spec.remote_rtcp = selected.get(1, self._learnt_rtcp or spec.remote_rtcp)
+        self._room.send(UpdateLeg(self._room.room_id, spec, True))
 
     def _with_handshake(self, agreed: NegotiatedAudio) -> NegotiatedAudio:
         """The agreement with the keys of its handshake; a new handshake where the peer asks for one (RFC 8842 §3.1)."""
@@ -353,8 +385,11 @@ class LegMedia:
         return replace(agreed, protection=replace(protection, keys=now.keys[0]))
 
     def receive_handshake(self, message: HandshakeReceived) -> None:
-        """Take a datagram of DTLS that came to one of our ports."""
-        if self._handshake is not None:
+        """Take a datagram of STUN or DTLS that came to one of our ports."""
+        if message.data[:1] < b"\x04":
+            if self._connectivity is not None:
+                self._select(self._connectivity.receive(message.data, message.source, message.component, time.monotonic()))
+        elif self._handshake is not None:
             news = self._handshake.receive(message.data, message.source, message.component, time.monotonic())
             self._take_keys(self._handshake, news)
 
@@ -378,7 +413,7 @@ class LegMedia:
         spec = self._spec(agreed)
         if self.learnt is not None and spec.remote is not None:
             spec.remote = self.learnt
-            spec.remote_rtcp = self.learnt if spec.rtcp_mux else spec.remote_rtcp
+            spec.remote_rtcp = self.learnt if spec.rtcp_mux else self._learnt_rtcp or spec.remote_rtcp
         self._room.send(AddLeg(self._room.room_id, spec), (self._pair.rtp.fileno(), self._pair.rtcp.fileno()))
 
     def receive_streams(self, streams: tuple[StreamState, ...]) -> None:
@@ -407,6 +442,7 @@ class LegMedia:
             agreed.protection.keys if agreed.protection is not None else None, self._streams,
             None if self._handshake is None or agreed.rtcp_mux else self._handshake.keys[1],
             agreed.protection is not None and agreed.protection.how == "dtls",
+            self._connectivity is not None,
         )
 
     def _reachable(self, remote: tuple[str, int] | None) -> tuple[str, int] | None:

@@ -39,7 +39,8 @@ REPORT_EVERY = 50
 SERVICES = ("tone", "music")
 """Kinds of room that play one sound to all and mix nobody."""
 _NEGOTIATED = ("codec", "send_type", "receive_type", "dtmf_type", "ptime_ms", "fmtp", "rtcp_mux", "is_heard", "hears",
-               "level_extension", "mixer_extension", "keys", "rtcp_keys", "awaits_keys")
+               "level_extension", "mixer_extension", "keys", "rtcp_keys", "awaits_keys",
+               "has_ice")
 _ADDRESSES = ("remote", "remote_rtcp", "signalling_host")
 
 logger = logging.getLogger(__name__)

@@ -54,8 +54,8 @@ MAX_NEWCOMERS, MAX_NEWCOMERS_A_TICK = 256, 16
 """Packets of others that one look takes: about what the system keeps of them; fewer when we look in each tick."""
 QUIET_NS = 1_000_000_000
 """A peer that is quiet for so long may have moved: from then on newcomers are seen in each tick."""
-MAX_HANDSHAKES = 32
-"""Datagrams of DTLS between two looks; a handshake has six or so, and repeats what is dropped."""
+MAX_HANDSHAKES = 64
+"""Datagrams of DTLS and STUN between two looks; a handshake has six or so, ICE some for each pair; both repeat what is lost."""
 MAX_EVENTS = 4096
 """Sockets that one look can find ready: all of a room's."""
 MAX_CSRCS = 15
@@ -271,6 +271,9 @@ class Room:
         data, source, arrival_ns = packet
         is_report = is_rtcp or (len(data) > 1 and 192 <= data[1] <= 223)
         session = leg.srtcp if is_report else leg.srtp
+        if leg.spec.has_ice and data and data[0] < 4:
+            self._take_other(leg, is_rtcp, data, source)
+            return
         if leg.spec.keys is not None or leg.spec.awaits_keys:
             if not data or data[0] & 0xC0 != 0x80:
                 self._take_other(leg, is_rtcp, data, source)
@@ -298,8 +301,10 @@ class Room:
             self._notices.append(DtmfPressed(leg.spec.leg_id, key))
 
     def _take_other(self, leg: Leg, is_rtcp: bool, data: bytes, source: Address) -> None:
-        """What is neither RTP nor RTCP (RFC 7983): DTLS goes to who makes the handshake, a bounded number of them."""
-        if leg.spec.awaits_keys and sort_datagram(data) is DatagramKind.DTLS and leg.handshakes < MAX_HANDSHAKES:
+        """What is neither RTP nor RTCP (RFC 7983): DTLS and STUN go to who answers them, a bounded number."""
+        kind = sort_datagram(data)
+        is_wanted = (kind is DatagramKind.DTLS and leg.spec.awaits_keys) or (kind is DatagramKind.STUN and leg.spec.has_ice)
+        if is_wanted and leg.handshakes < MAX_HANDSHAKES:
             leg.handshakes += 1
             self._notices.append(HandshakeReceived(leg.spec.leg_id, int(is_rtcp), source, data))
         else:

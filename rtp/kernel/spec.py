@@ -25,7 +25,7 @@ class LegSpec:
     receiver asks of our encoder, "name=value;…" sorted, so that equal wishes share an encoder; dtmf_send_type: payload type of
     the telephone events that the peer takes, −1 for none; keys: of SRTP, None for plain RTP; streams: where the peer's
     streams stood under these keys, for the successor of a worker; rtcp_keys: where RTCP has others; awaits_keys: nothing is
-    said or taken before there are keys, which a handshake makes (DTLS-SRTP).
+    said or taken before there are keys, which a handshake makes (DTLS-SRTP); has_ice: the peer asks by STUN what it can reach.
     """
 
     leg_id: int
@@ -55,6 +55,7 @@ class LegSpec:
     streams: tuple[StreamState, ...] = ()
     rtcp_keys: SessionKeys | None = None
     awaits_keys: bool = False
+    has_ice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class AddressLearnt:
 
 @dataclass(frozen=True, slots=True)
 class HandshakeReceived:
-    """A datagram of DTLS came for a leg, on its RTP port (component 0) or its RTCP port (1)."""
+    """A datagram of DTLS or STUN came for a leg, on its RTP port (component 0) or its RTCP port (1)."""
 
     leg_id: int
     component: int

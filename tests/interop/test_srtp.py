@@ -11,6 +11,7 @@ import pytest
 
 from confero.testing import Server, start_server
 from tests.helpers import tones
+from tests.helpers.namespaces import Network
 from tests.helpers.phones import LINPHONE_G722_DB, TONE_LEVEL_DBFS, Phone, Phones
 
 pytestmark = pytest.mark.interop
@@ -84,3 +85,25 @@ def test_protected_and_plain_phones_hear_each_other_in_one_room(server: Server, 
         name: suite for name, suite in SUITES[keying].items() if name != "confero"}
     assert records["sipp"]["protection"] == "not protected: plain RTP"
     assert "came in clear over UDP" in records["baresip"]["protection"] and records["baresip"]["keying"] == keying
+
+
+def test_phones_with_ice_and_dtls_meet_over_networks_without_a_route_between_them(tmp_path: Path) -> None:
+    hertz = {"baresip": 440, "linphone": 850}
+    with Network(len(hertz)) as network:
+        server = start_server(tmp_path / "server", "--open", host=network.server_address, port=5060, prefix=network.in_server())
+        try:
+            with Phones(tmp_path / "phones") as phones:
+                calls = {name: getattr(phones, name)(
+                    server.uri("apart"), tone=hz, codec="opus", seconds=SECONDS, bind=network.client_address(index),
+                    prefix=network.in_client(index), extra=("--ice", "--srtp", "dtls"))
+                    for index, (name, hz) in enumerate(hertz.items())}
+                results = {name: phone.finish() for name, phone in calls.items()}
+            records = server.json("call", "list", "--all")
+        finally:
+            server.stop()
+    for name, result in results.items():
+        assert result.is_connected, (name, result.facts, result.errors[-500:])
+        rate, sound = tones.read_wav(result.recording)
+        other = next(hz for one, hz in hertz.items() if one != name)
+        assert tones.level_dbfs(rate, tones.steady(rate, sound), other) == pytest.approx(TONE_LEVEL_DBFS, abs=2.0), name
+    assert [record["keying"] for record in records] == ["dtls"] * len(hertz)

@@ -54,7 +54,7 @@ SPEC = st.builds(
     sequence=st.integers(0, 65535), timestamp=WORD, cname=TEXT, is_heard=st.booleans(), hears=st.booleans(),
     is_muted=st.booleans(), level_extension=BYTE, mixer_extension=BYTE, fmtp=TEXT,
     dtmf_send_type=st.integers(-1, 127), keys=st.none() | KEYS, streams=STREAMS,
-    rtcp_keys=st.none() | KEYS, awaits_keys=st.booleans())
+    rtcp_keys=st.none() | KEYS, awaits_keys=st.booleans(), has_ice=st.booleans())
 FLOAT = st.floats(0, 1e6, width=32)
 FIGURES = st.builds(
     LegStatistics, WORD, *[WORD] * 9, FLOAT, FLOAT, st.integers(-127, 0), FLOAT, FLOAT, WORD, st.integers(0, 65535), WORD,
