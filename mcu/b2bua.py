@@ -323,7 +323,7 @@ class UserCall:
             return 481
         server = self._server
         call = found.call
-        media = self._room.create_leg(server.new_id(), local_host=call.flow.local[0], signalling_host=call.flow.remote[0])
+        media = create_media(self._room, server.new_id(), call.flow)
         try:
             call.offer(media.offer(), server.now())
         except (MediaRefused, LocalProtocolError):
