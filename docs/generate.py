@@ -41,7 +41,8 @@ MEANINGS = {
                    "asked.",
     "open": "Anyone who reaches the server may call rooms, make rooms and be host.",
     "workers": "How many media processes are started.",
-    "srtp": "Protection of media. This version has none, so any other value is refused.",
+    "srtp": "Protection of media: `off` refuses it, `prefer` offers and accepts it, `require` refuses plain media, and keys "
+            "that came in clear (SDES without TLS), with 488.",
     "drain_s": "How long a server that is asked to stop lets running calls go on. New calls are refused meanwhile.",
     "grace_s": "How long a room that was made on the spot waits for somebody after its last member has left.",
     "max_members": "Members of a room, where the room says nothing else.",
@@ -58,6 +59,7 @@ SETTINGS = {
     "gain": "bring a quiet or loud voice to the usual level", "ring": "make a sound when somebody calls",
     "codec": "use this codec alone: `opus`, `g722`, `pcmu` or `pcma`; empty: all of them, in that order",
     "dtx": "send nothing while you are silent (Opus)", "join_muted": "enter meetings with the microphone off",
+    "srtp": "Protection of sound: `prefer`, `require` or `off`.",
 }
 
 

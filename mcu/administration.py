@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from mcu.directory import Directory
 from mcu.errors import CommandError, McuError, UsageError
+from mcu.protection import is_protected, words_of
 from mcu.storage.base import Account, CallRecord, RoomRecord, Storage
 
 Facts = dict[str, Any]
@@ -31,7 +32,7 @@ class Live(Protocol):
 
     def people(self, room: str) -> list[Facts]:
         """Each member: id, name, uri, role, codec, source, joined_at, is_muted, is_speaking, level_dbov, packets_in, lost,
-        junk, foreign."""
+        junk, foreign, auth_failures, replayed, suite, keying, transport, is_protected, protection."""
 
     def open_rooms_changed(self, name: str) -> None:
         """A permanent room of that name was made or removed."""
@@ -343,4 +344,6 @@ class Administration:
 
 
 def _call_facts(call: Facts, is_running: bool) -> Facts:
-    return {**call, "is_running": is_running}
+    transport, suite = call["transport"], call.get("suite")
+    return {**call, "is_protected": is_protected(transport, suite),
+            "protection": words_of(transport, suite, call.get("keying")), "is_running": is_running}

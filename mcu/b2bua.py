@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mcu.leg import CallLeg, answer_call, begin_record, own_contact
+from mcu.leg import CallLeg, answer_call, begin_record, create_media, own_contact
 from mcu.location import Located
 from mcu.participant import Identity
 from mcu.storage.base import Account, CallRecord
@@ -174,8 +174,7 @@ class UserCall:
                 user_agent: str = "", alternatives: Sequence[Flow] = (), credentials: DigestClient | None = None) -> None:
         server, room = self._server, self._room
         assert room is not None
-        media = room.create_leg(server.new_id(), local_host=flow.local[0], signalling_host=flow.remote[0],
-                                capabilities=capabilities)
+        media = create_media(room, server.new_id(), flow, capabilities)
         try:
             call = server.dial(target, from_=from_, to=to, flow=flow, offer=media.offer(), data=self, alternatives=alternatives,
                                credentials=credentials)
@@ -242,7 +241,7 @@ class UserCall:
     def _make_leg(self) -> CallLeg:
         call, server = self._call, self._server
         assert self._room is not None
-        media = self._room.create_leg(server.new_id(), local_host=call.flow.local[0], signalling_host=call.flow.remote[0])
+        media = create_media(self._room, server.new_id(), call.flow)
         record = begin_record(self._event.request, call, self._caller, None, server.wallclock())
         return CallLeg(call, media, self._caller, record)
 
@@ -411,7 +410,7 @@ class UserCall:
             return 481
         server = self._server
         call = found.call
-        media = self._room.create_leg(server.new_id(), local_host=call.flow.local[0], signalling_host=call.flow.remote[0])
+        media = create_media(self._room, server.new_id(), call.flow)
         try:
             call.offer(media.offer(), server.now())
         except (MediaRefused, LocalProtocolError):

@@ -103,7 +103,7 @@ class ServerConfig(BaseModel):
     stun_server: Annotated[str | None, BeforeValidator(_to_server)] = None
     open: bool = False
     workers: int = Field(default_factory=default_workers, ge=1, le=256)
-    srtp: Literal["off"] = "off"
+    srtp: Literal["off", "prefer", "require"] = "prefer"
     drain_s: float = Field(0.0, ge=0, le=86400)
     grace_s: float = Field(60.0, ge=0, le=86400)
     max_members: int = Field(200, ge=1, le=10_000)
@@ -149,6 +149,7 @@ EXPECTED = {
     "public_address": "an IP address, or auto,",
     "stun_server": "a server such as stun.example.org or 192.0.2.1:3478",
     "open": "true or false",
+    "srtp": "one of off, prefer, require",
     "workers": "a number from 1 to 256",
     "drain_s": "a number of seconds from 0 to 86400",
     "grace_s": "a number of seconds from 0 to 86400",
@@ -160,7 +161,7 @@ EXPECTED = {
     "log_level": "one of debug, info, warning, error",
     "trunk": "tables such as [trunk.acme]",
 }
-"""What each key takes, in words; `srtp` has a sentence of its own."""
+"""What each key takes, in words."""
 
 
 def load(file: Path | None, flags: dict[str, Any]) -> ServerConfig:
@@ -214,10 +215,6 @@ def _explain(error: ValidationError, name: str, text: str, flags: set[str]) -> s
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key.replace("-", "_"), ServerConfig.model_fields, 1)
         return f"{place}: there is no such key" + (f"; did you mean {near[0]}?" if near else "")
-    if key == "srtp":
-        if value in ("prefer", "require"):
-            return f"{place}: this version has no SRTP yet, so media is not protected; only \"off\" is possible, not {value!r}"
-        return f'{place}: only "off" is possible in this version, not {value!r}'
     return f"{place}: {EXPECTED[key]} was expected, not {value!r}"
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from mcu import conference as rules
 from mcu.conference import Admitted, Conference, Done, Refused
 from mcu.keypad import Keypad, Verb, info_key
-from mcu.leg import CallLeg, answer_call
+from mcu.leg import CallLeg, answer_call, create_media
 from mcu.participant import Identity, ParticipantId
 from mcu.policy import Policy
 from mcu.roster import Device, Roster
@@ -125,7 +125,7 @@ class Focus:
         if refusal is not None:
             raise MediaRefused(refusal.reason, refusal.status)
         participant_id = server.new_id()
-        media = self._room.create_leg(participant_id, local_host=flow.local[0], signalling_host=flow.remote[0])
+        media = create_media(self._room, participant_id, flow)
         try:
             call = server.dial(target, from_=NameAddr(Uri.parse(self.entity), self.name), to=to, flow=flow, offer=media.offer(),
                                data=self, alternatives=alternatives)

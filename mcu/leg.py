@@ -9,9 +9,11 @@ from dataclasses import replace
 
 from mcu.addresses import Addresses
 from mcu.participant import Identity
+from mcu.protection import PROTECTED
 from mcu.storage.base import CallRecord
 from mcu.surroundings import Media, MediaRoom, Surroundings
 from pcap.quality import mos
+from rtp.sdp.negotiation import Capabilities
 from sip import events
 from sip.flow import Flow
 from sip.grammar import Parameters
@@ -57,13 +59,25 @@ class CallLeg:
         """Tell our answer before the call is answered, so that the caller hears what comes (183). Raises MediaRefused."""
         self.description = self.media.answer(offer)
         self.call.ring(now, 183, self.description, reliable=True)
+    def note(self) -> CallRecord:
+        """The record as it is now: a handshake may have made keys since."""
+        self.record = self._noted(self.record)
+        return self.record
+
+    def _noted(self, record: CallRecord) -> CallRecord:
+        """A record with what is agreed on the media."""
+        agreed = self.media.negotiated
+        protection = agreed.protection if agreed is not None else None
+        if protection is None:
+            return replace(record, codec=self.codec or record.codec, suite=None, keying=None)
+        return replace(record, codec=self.codec or record.codec, suite=protection.suite or None, keying=protection.how)
 
     def accept(self, offer: bytes | None, contact: NameAddr, wallclock: float, now: float) -> None:
         """Answer the INVITE: with an answer to its offer, or with an offer of ours. Raises MediaRefused."""
         body = self.description or (self.media.answer(offer) if offer is not None else self.media.offer())
         headers = [("Contact", contact), ("Allow-Events", "conference")]
         self.call.accept(body, now, contact=contact.uri, headers=headers)
-        self.record = replace(self.record, answered_at=wallclock, codec=self.codec or None)
+        self.record = self._noted(replace(self.record, answered_at=wallclock))
 
     def receive_offer(self, offer: bytes | None, now: float) -> bool:
         """Answer a re-INVITE or UPDATE; False when it was refused and all stays as it was."""
@@ -73,6 +87,7 @@ class CallLeg:
             self.call.reject_offer(error.status, now, error.reason)
             return False
         self.call.accept_offer(body, now)
+        self.record = self._noted(self.record)
         return True
 
     def receive_answer(self, answer: bytes, now: float) -> bool:
@@ -82,11 +97,12 @@ class CallLeg:
         except MediaRefused as error:
             self.call.hang_up(now, error.reason, 488)
             return False
-        self.record = replace(self.record, codec=self.codec or None)
+        self.record = self._noted(self.record)
         return True
 
     def end(self, cause: str, status: int, reason: str, wallclock: float) -> CallRecord:
         """The call is over: media is given back; the finished record."""
+        self.note()
         figures = self.media.statistics
         codec = self.codec or self.record.codec or ""
         self.media.release()
@@ -107,7 +123,7 @@ def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identi
                 *, is_focus: bool) -> CallLeg:
     """Answer an INVITE into a media room, as what is called `name`. Raises MediaRefused, with nothing left behind."""
     call = event.call
-    media = room.create_leg(leg_id, local_host=call.flow.local[0], signalling_host=call.flow.remote[0])
+    media = create_media(room, leg_id, call.flow)
     leg = CallLeg(call, media, identity, begin_record(event.request, call, identity, name, server.wallclock()))
     mark: Parameters = (("isfocus", None),) if is_focus else ()                     # RFC 4579 §4.1
     contact = NameAddr(own_contact(call.flow, name, server.addresses), "", mark)
@@ -117,6 +133,12 @@ def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identi
         media.release()
         raise
     return leg
+
+
+def create_media(room: MediaRoom, leg_id: int, flow: Flow, capabilities: Capabilities | None = None) -> Media:
+    """The media of a call over this flow."""
+    return room.create_leg(leg_id, local_host=flow.local[0], signalling_host=flow.remote[0], capabilities=capabilities,
+                           is_signalling_secure=flow.transport in PROTECTED)
 
 
 def begin_record(request: Request, call: Call, identity: Identity, room: str | None, wallclock: float) -> CallRecord:

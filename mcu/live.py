@@ -10,6 +10,7 @@ from mcu.conference import CloseConference, KickParticipant, LockConference, Mut
 from mcu.errors import CommandError
 from mcu.focus import Focus, Member
 from mcu.leg import CallLeg
+from mcu.protection import is_protected, words_of
 from mcu.switchboard import Switchboard
 from mcu.trunk import Trunk
 from sip.media_backend import MediaRefused
@@ -43,12 +44,16 @@ class LiveView:
 
     def _person(self, focus: Focus, member: Member) -> Facts:
         participant, figures = focus.conference.participants[member.id], member.leg.media.statistics
+        record = member.leg.note()
         return {
             "id": str(member.id), "name": participant.identity.display_name, "uri": participant.identity.entity,
-            "role": participant.role.value, "codec": member.leg.codec, "source": member.leg.record.source,
-            "joined_at": member.leg.record.started_at, "is_muted": participant.is_muted, "is_held": member.leg.is_held,
+            "role": participant.role.value, "codec": member.leg.codec, "source": record.source,
+            "joined_at": record.started_at, "is_muted": participant.is_muted, "is_held": member.leg.is_held,
             "is_speaking": member.id in focus.speaking, "level_dbov": figures.level_dbov, "packets_in": figures.packets_in,
-            "lost": figures.lost, "junk": figures.junk, "foreign": figures.foreign,
+            "lost": figures.lost, "junk": figures.junk, "foreign": figures.foreign, "auth_failures": figures.auth_failures,
+            "replayed": figures.replayed, "suite": record.suite, "keying": record.keying, "transport": record.transport,
+            "is_protected": is_protected(record.transport, record.suite),
+            "protection": words_of(record.transport, record.suite, record.keying),
         }
 
     def open_rooms_changed(self, name: str) -> None:
@@ -155,7 +160,7 @@ def _record(leg: CallLeg) -> Any:
     """The record of a running call with its figures of just now."""
     figures = leg.media.statistics
     return replace(
-        leg.record, packets_in=figures.packets_in, packets_out=figures.packets_out, lost=figures.lost, late=figures.late,
+        leg.note(), packets_in=figures.packets_in, packets_out=figures.packets_out, lost=figures.lost, late=figures.late,
         concealed=figures.concealed, jitter_ms=round(figures.jitter_ms, 2),
         rtt_ms=round(figures.rtt_ms, 2) if figures.rtt_ms >= 0 else None,
     )

@@ -3,8 +3,9 @@
     version (1 byte) · kind (1 byte) · room id (4 bytes) · the kind's own fields, all in network order
 
 Texts and lists carry their length in one byte, addresses their family. `AddLeg` travels with the leg's two sockets
-(SCM_RIGHTS): RTP, then RTCP. A message of another version, an unknown kind or with a byte too many is refused; there is
-nothing here that could run code, and nothing that grows with what a peer sends.
+(SCM_RIGHTS): RTP, then RTCP; it and `UpdateLeg` carry the keys of SRTP, which are never shown. A message of another version, an
+unknown kind or with a byte too many is refused; there is nothing here that could run code, and nothing that grows with what a
+peer sends.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ from typing import Any
 from mcu.engine.notices import AddressLearnt, DtmfPressed, RoomLost, SpeakersChanged
 from mcu.errors import ProtocolError
 from rtp.kernel import LegSpec, LegStatistics
+from rtp.srtp import ALL_SUITES, MasterKey, SessionKeys, StreamState
 
-VERSION = 2
-MAX_MESSAGE = 1024
-"""The longest message, a leg with all its texts, has half of it."""
+VERSION = 3
+MAX_MESSAGE = 2048
+"""A leg with all its texts, keys and streams has 1.3 kB, a datagram of a handshake up to 1.5 kB."""
+MAX_DATAGRAM = 1500
 MAX_TEXT = 255
 MAX_SPEAKERS = 64
+MAX_STREAMS = 8
+"""Streams of a peer that are told of; what is forgotten could be replayed to a worker's successor."""
 ROOM_KINDS = ("mix", "echo", "tone", "music", "relay")
 PROMPTS = ("enter-pin", "wrong-pin", "not-now", "goodbye")
 """What the attendant says: files that control has laid down, or a few notes."""
@@ -35,7 +40,8 @@ Address = tuple[str, int]
 _HEAD = struct.Struct("!BBI")
 _LEG = struct.Struct("!IBHBBbBBBIHIb")
 _HEARTBEAT = struct.Struct("!IIQIII")
-_FIGURES = struct.Struct("!IQQQQQQQQQffhffQHI?Q")
+_FIGURES = struct.Struct("!IQQQQQQQQQffhffQHI?QQQ")
+_STREAM = struct.Struct("!IIiq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +123,29 @@ class LegReport:
     statistics: LegStatistics
 
 
+@dataclass(frozen=True, slots=True)
+class StreamsReport:
+    """Where the streams of a protected leg's peer stand (rollover counters), once a second."""
+
+    room_id: int
+    leg_id: int
+    streams: tuple[StreamState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeReceived:
+    """A datagram of DTLS or STUN for a leg, from its RTP port (component 0) or its RTCP port (1); dropped where control
+    is slow."""
+
+    room_id: int
+    leg_id: int
+    component: int
+    source: Address
+    data: bytes
+
+
 Command = OpenRoom | CloseRoom | AddLeg | UpdateLeg | RemoveLeg | MuteLeg | PlaySound
-Report = Heartbeat | LegReport | DtmfPressed | SpeakersChanged | AddressLearnt | RoomLost
+Report = Heartbeat | LegReport | StreamsReport | HandshakeReceived | DtmfPressed | SpeakersChanged | AddressLearnt | RoomLost
 Message = Command | Report
 
 
@@ -211,7 +238,7 @@ def _address(value: Address | None) -> bytes:
 
 # ---- a leg
 
-_FLAGS = ("is_heard", "hears", "is_muted", "rtcp_mux")
+_FLAGS = ("is_heard", "hears", "is_muted", "rtcp_mux", "awaits_keys", "has_ice")
 
 
 def _write_spec(spec: LegSpec) -> bytes:
@@ -220,7 +247,8 @@ def _write_spec(spec: LegSpec) -> bytes:
                       spec.ptime_ms, spec.level_extension, spec.mixer_extension, spec.ssrc, spec.sequence, spec.timestamp,
                       spec.dtmf_send_type)
     addresses = _address(spec.remote) + _address(spec.remote_rtcp)
-    return fixed + addresses + _text(spec.signalling_host) + _text(spec.cname) + _text(spec.fmtp)
+    texts = _text(spec.signalling_host) + _text(spec.cname) + _text(spec.fmtp)
+    return fixed + addresses + texts + _keys(spec.keys) + _keys(spec.rtcp_keys) + _streams(spec.streams)
 
 
 def _read_spec(read: _Fields) -> LegSpec:
@@ -229,10 +257,44 @@ def _read_spec(read: _Fields) -> LegSpec:
         raise ValueError(f"a packet time of {ptime} ms")
     remote, remote_rtcp = read.address(), read.address()
     signalling_host, cname, fmtp = read.text(), read.text(), read.text()
+    keys, rtcp_keys, streams = _read_keys(read), _read_keys(read), _read_streams(read)
     switches = {name: bool(flags & 1 << bit) for bit, name in enumerate(_FLAGS)}
     return LegSpec(leg_id, -1, -1, CODECS[codec], send, receive, dtmf, ptime, remote, remote_rtcp, switches["rtcp_mux"],
                    signalling_host, ssrc, sequence, timestamp, cname, switches["is_heard"], switches["hears"],
-                   switches["is_muted"], level, mixer, fmtp, dtmf_send)
+                   switches["is_muted"], level, mixer, fmtp, dtmf_send, keys, streams,
+                   rtcp_keys, switches["awaits_keys"], switches["has_ice"])
+
+
+def _keys(keys: SessionKeys | None) -> bytes:
+    """Suite (0: plain RTP), then key, salt and lifetime of ours and of the peer's."""
+    if keys is None:
+        return b"\0"
+    data = bytes([ALL_SUITES.index(keys.suite) + 1])
+    for master in (keys.local, keys.remote):
+        data += bytes(master) + master.lifetime.to_bytes(8)
+    return data
+
+
+def _read_keys(read: _Fields) -> SessionKeys | None:
+    number = read.byte()
+    if number == 0:
+        return None
+    suite = ALL_SUITES[number - 1]
+    local, remote = (MasterKey.of(suite, read.raw(suite.master_length), int.from_bytes(read.raw(8))) for _ in range(2))
+    return SessionKeys(suite, local, remote)
+
+
+def _streams(streams: tuple[StreamState, ...]) -> bytes:
+    if len(streams) > MAX_STREAMS:
+        raise ValueError(f"{len(streams)} streams")
+    return bytes([len(streams)]) + b"".join(_STREAM.pack(*astuple(state)) for state in streams)
+
+
+def _read_streams(read: _Fields) -> tuple[StreamState, ...]:
+    count = read.byte()
+    if count > MAX_STREAMS:
+        raise ValueError(f"{count} streams")
+    return tuple(StreamState(*read.take(_STREAM)) for _ in range(count))
 
 
 # ---- figures of a leg
@@ -265,6 +327,20 @@ def _read_learnt(room_id: int, read: _Fields) -> AddressLearnt:
     return AddressLearnt(room_id, leg_id, remote)
 
 
+def _write_handshake(message: HandshakeReceived) -> bytes:
+    if len(message.data) > MAX_DATAGRAM:
+        raise ValueError(f"a datagram of {len(message.data)} bytes")
+    head = _NUMBER.pack(message.leg_id) + bytes([message.component]) + _address(message.source)
+    return head + len(message.data).to_bytes(2) + message.data
+
+
+def _read_handshake(room_id: int, read: _Fields) -> HandshakeReceived:
+    leg_id, component, source = read.number(), read.byte(), read.address()
+    if source is None:
+        raise ValueError("no address")
+    return HandshakeReceived(room_id, leg_id, component, source, read.raw(int.from_bytes(read.raw(2))))
+
+
 _TABLE: tuple[tuple[int, type, Callable[..., bytes], Callable[[int, _Fields], Message]], ...] = (
     (1, OpenRoom, lambda m: bytes([ROOM_KINDS.index(m.kind), m.max_speakers]),
      lambda room, read: OpenRoom(room, ROOM_KINDS[read.byte()], read.byte())),
@@ -283,6 +359,9 @@ _TABLE: tuple[tuple[int, type, Callable[..., bytes], Callable[[int, _Fields], Me
     (68, SpeakersChanged, _write_speakers, _read_speakers),
     (69, AddressLearnt, lambda m: _NUMBER.pack(m.leg_id) + _address(m.remote), _read_learnt),
     (70, RoomLost, lambda m: b"", lambda room, read: RoomLost(room)),
+    (71, StreamsReport, lambda m: _NUMBER.pack(m.leg_id) + _streams(m.streams),
+     lambda room, read: StreamsReport(room, read.number(), _read_streams(read))),
+    (72, HandshakeReceived, _write_handshake, _read_handshake),
 )
 """(kind, class, writer, reader) of each message: commands below 64, reports above."""
 _KINDS = {cls: kind for kind, cls, _, _ in _TABLE}

@@ -29,7 +29,7 @@ from mcu.b2bua import UserCall
 from mcu.config import AUTO, EVERYWHERE, ServerConfig
 from mcu.dialplan import Dialplan
 from mcu.directory import Directory
-from mcu.engine.notices import DtmfPressed, LegSilent, MediaNotice, RoomLost, SpeakersChanged
+from mcu.engine.notices import DtmfPressed, LegSilent, MediaNotice, ProtectionFailed, RoomLost, SpeakersChanged
 from mcu.engine.pool import EngineSettings, WorkerPool
 from mcu.errors import McuError
 from mcu.focus import Focus
@@ -47,6 +47,7 @@ from mcu.surroundings import MediaRoom
 from mcu.switchboard import Limits, Switchboard
 from mcu.trunk import Trunk, Trunks
 from mcu.welcome import Welcome
+from rtp.sdp.protection import SrtpPolicy
 from sip.aio.driver import Driver
 from sip.aio.resolver import DnsResolver, find
 from sip.auth import DigestClient
@@ -92,7 +93,8 @@ class Server:
         self.driver = Driver(self.endpoint, self._receive_event)
         self.pool = WorkerPool(
             EngineSettings(workers=config.workers, first_port=config.rtp_ports[0], last_port=config.rtp_ports[1],
-                           addresses=self.addresses, prompts=config.data / prompts.FOLDER), self._receive_notice)
+                           addresses=self.addresses, prompts=config.data / prompts.FOLDER, srtp=SrtpPolicy(config.srtp)),
+            self._receive_notice)
         self.endpoint.told_host = lambda flow: self.addresses.towards(flow.local[0], flow.remote[0])
         dialplan = Dialplan(self.domain, lambda name: directory.account(name) is not None)
         store = MemoryLocationStore(storage.put_binding, storage.delete_binding)
@@ -252,6 +254,8 @@ class Server:
                 role.speaking = leg_ids
             case LegSilent(room_id, leg_id):
                 self.switchboard.silent(room_id, leg_id)
+            case ProtectionFailed(_, leg_id, reason):
+                self.switchboard.unprotected(leg_id, reason)
             case RoomLost() if role is not None:
                 log.error("a media worker is gone", extra={"room_id": notice.room_id})
                 role.shut_down("the media process of this room failed; please call again")

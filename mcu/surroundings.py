@@ -44,9 +44,9 @@ class MediaRoom(Protocol):
 
     room_id: int
 
-    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str,
-                   capabilities: Capabilities | None = None) -> Media:
-        """A leg whose media the call negotiates."""
+    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str, capabilities: Capabilities | None = None,
+                   is_signalling_secure: bool = False) -> Media:
+        """A leg whose media the call negotiates. is_signalling_secure: whether keys in its SDP are hidden from the network."""
 
     def adopt(self, media: Media) -> None:
         """Take over a leg from another room of this engine, with its ports and all that is agreed."""

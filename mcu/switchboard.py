@@ -601,6 +601,13 @@ class Switchboard:
                 log.info("no media", extra={"call": leg.call.id})
                 leg.call.hang_up(self.server.now(), "no media came for 30 seconds", 408)
 
+    def unprotected(self, leg_id: int, reason: str) -> None:
+        """The handshake of a leg has failed: nothing can be said in that call."""
+        for leg in list(self.legs()):
+            if leg.media.leg_id == leg_id:
+                log.info("no keys", extra={"call": leg.call.id, "reason": reason})
+                leg.call.hang_up(self.server.now(), f"media can't be protected: {reason}", 488)
+
     def role_of(self, room_id: int) -> Role | None:
         """Whose media room that is."""
         return next((role for role in self._roles() if role.room_id == room_id), None)

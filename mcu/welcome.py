@@ -16,6 +16,8 @@ from sip.flow import Address
 
 OUTSIDE = ("198.51.100.1", "2001:db8::1")
 """Addresses of documentation (RFC 5737, RFC 3849): nothing is sent there, only the route is looked up."""
+_SRTP = {"off": "is not encrypted (--srtp off)", "prefer": "by SRTP where the phone can",
+         "require": "by SRTP, or no call (--srtp require)"}
 
 
 class Welcome:
@@ -53,7 +55,7 @@ class Welcome:
                  f"  reachable at       {', '.join(self.hosts)}",
                  f"  ports to open      {port} (UDP and TCP) for SIP, {first}-{last} (UDP) for media",
                  f"  data               {_short(self._config.data)}",
-                 "  protection         none: signalling and media are not encrypted in this version"]
+                 f"  protection         media {_SRTP[self._config.srtp]}"]
         if self._config.open:
             lines.append("  open               anyone who reaches this server may call and make rooms")
         return "\n".join(lines)
@@ -85,7 +87,8 @@ class Welcome:
             "Settings for other phones:",
             f"  server, domain     {shown}:{self._config.sip_port}   transport UDP or TCP",
             f"  user, password     {count} account{'' if count == 1 else 's'} here; make one: confero user add NAME",
-            "  codecs             Opus, G.722, PCMU, PCMA; keys by RFC 4733; no encryption",
+            "  codecs             Opus, G.722, PCMU, PCMA; keys by RFC 4733",
+            f"  encryption         {'none' if self._config.srtp == 'off' else 'SRTP by SDES or DTLS'}",
         ])
 
     def _first_start(self) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rtp.errors import NegotiationFailed
+from rtp.sdp.protection import SrtpPolicy
 from softphone import config as store
 from softphone import model
 from softphone.addresses import FACTORY, AddressError, Server, target_uri, title_of, without_pin
@@ -52,11 +53,11 @@ MakeDesk = Callable[[Callable[[Banner], None]], Desk]
 class Agent:
     """Runs a phone for the window. publish: gets each event; path: of the file that keeps the settings.
 
-    make_desk: given how to show a banner, makes the sound; account: for this run, in place of the one that is kept.
+    make_desk: given how to show a banner, makes the sound; account, srtp: for this run, in place of what is kept.
     """
 
     def __init__(self, publish: Callable[[Event], None], config: Config, path: Path, make_desk: MakeDesk, *,
-                 account: Account | None = None, listen: tuple[str, int] = ("", 0)) -> None:
+                 account: Account | None = None, listen: tuple[str, int] = ("", 0), srtp: str = "") -> None:
         self.config = config
         self.account = account or config.account
         self.phone: Phone | None = None
@@ -66,6 +67,7 @@ class Agent:
         self._desk = make_desk(self._banner)
         self._settling = asyncio.Lock()
         self._listen = listen
+        self._srtp = srtp
         self._tasks: set[asyncio.Task[None]] = set()
         self._quit = asyncio.Event()
         self._signing: asyncio.Task[None] | None = None
@@ -223,6 +225,7 @@ class Agent:
         options: dict[str, Any] = {
             "transport": account.transport, "display_name": account.display_name, "dtx": self.config.is_on("dtx"),
             "listen": self._listen[0], "port": self._listen[1], "notify": self._on_phone_event,
+            "srtp": self._srtp_policy(),
         }
         if account.is_set:
             options["instance"] = self._instance()
@@ -237,6 +240,10 @@ class Agent:
         if not self.config.instance:
             self._save(self.config.with_instance())
         return self.config.instance
+
+    def _srtp_policy(self) -> str:
+        wanted = self._srtp or str(self.config.settings.get("srtp", ""))
+        return wanted if wanted in list(SrtpPolicy) else SrtpPolicy.PREFER
 
     async def _close_phone(self) -> None:
         phone, self.phone = self.phone, None
@@ -525,7 +532,9 @@ class Agent:
         self._save(changed)
         self._publish(model.SettingsChanged(self._settings()))
         self._desk.process(self._wanted())
-        if name in ("codec", "dtx") and self.phone is not None and not self.phone.calls:
+        if name == "srtp":
+            self._srtp = ""
+        if name in ("codec", "dtx", "srtp") and self.phone is not None and not self.phone.calls:
             self._sign_in()
 
     def _settings(self) -> dict[str, str | bool]:

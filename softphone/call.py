@@ -35,6 +35,7 @@ from softphone.line import (
 )
 from softphone.media.session import MediaSession
 from softphone.model import Member
+from softphone.protection import exposure, protection_words
 from softphone.roster import RosterFeed
 from softphone.stats import MediaFigures
 from softphone.transfer import Transfer
@@ -106,6 +107,22 @@ class Call:
     def figures(self) -> MediaFigures:
         """Packets, loss, jitter, delay, opinion score."""
         return self.media.figures()
+
+    @property
+    def protection(self) -> str:
+        """Suite, how keyed, over what signalling; empty while somebody on the way could listen."""
+        return protection_words(self.signalling.flow.transport, self.media.protection)
+
+    @property
+    def exposure(self) -> str:
+        """Why the call is not protected, in a sentence; empty when it is."""
+        return exposure(self.signalling.flow.transport, self.media.protection)
+
+    @property
+    def suite(self) -> str:
+        """The suite of SRTP, whatever it is worth; empty for plain RTP."""
+        agreed = self.media.protection
+        return "" if agreed is None else agreed.suite
 
     @property
     def roster(self) -> tuple[Member, ...]:

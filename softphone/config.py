@@ -22,7 +22,7 @@ MAX_RECENT = 20
 MAX_FILE = 1 << 20
 DEFAULT_SETTINGS: dict[str, str | bool] = {
     "theme": "system", "language": "system", "echo_cancelling": True, "noise_suppression": True, "gain": True, "ring": True,
-    "codec": "", "dtx": False, "join_muted": False,
+    "codec": "", "dtx": False, "join_muted": False, "srtp": "prefer",
 }
 """Every setting with its default; the file may hold others, which are kept."""
 

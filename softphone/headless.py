@@ -44,7 +44,7 @@ async def _run(options: Options) -> int:
     try:
         phone = Phone(options.user, options.password, options.server, transport=options.transport or "udp",
                       codecs=options.codecs, display_name=options.display_name, listen=options.listen, port=options.port,
-                      notify=_tell_progress)
+                      srtp=options.srtp or "prefer", notify=_tell_progress)
         async with phone:
             return await _one_call(phone, options, stop)
     except (PhoneError, AddressError, DeviceError, SourceError) as error:
@@ -165,7 +165,7 @@ async def _transfer(call: Call, moment: float, target: str) -> None:
 
 def _report(call: Call) -> CallReport:
     return CallReport(str(call.uri), call.figures, True, call.setup_ms, call.seconds,
-                      [member.name for member in call.roster], call.media.csrcs_seen)
+                      [member.name for member in call.roster], call.media.csrcs_seen, call.protection, call.suite)
 
 
 def _tell(report: CallReport, options: Options) -> None:

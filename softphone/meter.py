@@ -43,5 +43,5 @@ class Meter:
 def quality_of(call: Call) -> Quality:
     """The figures of a call as the window shows them."""
     figures = call.figures
-    return Quality(figures.codec, figures.rtt_ms, figures.loss_percent, figures.jitter_ms, figures.delay_ms, figures.mos, "",
-                   figures.packets_sent, figures.packets_received)
+    return Quality(figures.codec, figures.rtt_ms, figures.loss_percent, figures.jitter_ms, figures.delay_ms, figures.mos,
+                   call.protection, figures.packets_sent, figures.packets_received, call.exposure)

@@ -55,7 +55,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Figures of the call's audio for chips and the Stats tab."""
+    """Figures of the call's audio for chips and the Stats tab. protection: suite, keys and signalling, empty while somebody on
+    the way could listen; exposure: why, in a sentence."""
 
     codec: str = ""
     rtt_ms: float | None = None
@@ -66,6 +67,7 @@ class Quality:
     protection: str = ""
     packets_sent: int = 0
     packets_received: int = 0
+    exposure: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ class Options:
     listen: str = ""
     port: int = 0
     config: Path = Path()
+    srtp: str = ""
 
 
 class OptionError(Exception):
@@ -82,7 +83,7 @@ def parse_options(arguments: list[str]) -> Options:
         given.target or "", given.headless, given.console, given.answer, given.user, _password(given.password), given.server,
         given.display_name, given.transport, tuple(filter(None, given.codec.split(","))), given.play, given.loop, given.record,
         given.seconds, _parse_dtmf(given.dtmf), _parse_hold(given.hold), _parse_transfer(given.transfer), given.stats,
-        *_parse_listen(given.listen), given.config or default_path(),
+        *_parse_listen(given.listen), given.config or default_path(), given.srtp,
     )
     return _checked(options)
 
@@ -107,6 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     media.add_argument("--loop", action="store_true", help="play the file again and again")
     media.add_argument("--record", type=Path, metavar="OUT.wav", help="write what is heard, 48 kHz mono")
     media.add_argument("--codec", default="", metavar="NAMES", help="opus, g722, pcmu, pcma, or several with commas")
+    media.add_argument("--srtp", default="", choices=("off", "prefer", "require"), help="protect sound: never, where the other "
+                       "side can (default), or always")
     headless = parser.add_argument_group("without a window")
     headless.add_argument("--answer", action="store_true", help="wait for a call and answer it")
     headless.add_argument("--seconds", type=_seconds, metavar="N", help="hang up so long after the answer")

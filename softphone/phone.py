@@ -22,6 +22,7 @@ from dataclasses import replace
 import softphone.signin
 from rtp.codecs.resample import Samples
 from rtp.sdp.negotiation import Capabilities
+from rtp.sdp.protection import SrtpPolicy
 from sip import events
 from sip.aio.driver import Driver
 from sip.aio.resolver import DnsResolver, Resolver
@@ -44,6 +45,7 @@ from softphone.line import CallArrived, PhoneEvent, RegistrationUpdated, State
 from softphone.media.clock import run_clock
 from softphone.media.session import MediaSession, MediaSettings
 from softphone.media.sound import Sound
+from softphone.protection import is_secure
 from softphone.signin import SignIn
 from softphone.words import call_failed
 
@@ -78,12 +80,13 @@ class Phone:
     transport: udp or tcp. codecs: names in order of preference, all when empty. listen: our address and port, found out when
     not given. keep_alive_s: the longest pause between pings to the server, for a NAT that forgets faster than others. instance:
     a URN of our own, by which the server knows this phone again under another address (RFC 5626). resolver: looks names up,
-    DNS when not given. notify: gets each PhoneEvent, in the loop; it must not block. Raises AddressError for a bad server.
+    DNS when not given. srtp: off, prefer or require, whether sound is protected (ValueError for others). notify: gets each
+    PhoneEvent, in the loop; it must not block. Raises AddressError for a bad server.
     """
 
     def __init__(self, user: str = "", password: str = "", server: str = "", *, transport: str = "udp", display_name: str = "",
                  codecs: tuple[str, ...] = (), listen: str = "", port: int = 0, dtx: bool = False, auto_register: bool = True,
-                 keep_alive_s: float = 0.0, instance: str = "", resolver: Resolver | None = None,
+                 keep_alive_s: float = 0.0, instance: str = "", resolver: Resolver | None = None, srtp: str = "prefer",
                  notify: Callable[[PhoneEvent], None] = lambda event: None) -> None:
         if transport.upper() not in TRANSPORTS:
             raise AddressError(f"the transport is udp or tcp, not {transport!r}")
@@ -93,7 +96,8 @@ class Phone:
         if user and self.server is None:
             raise AddressError("an account needs a server; give its name, such as --server example.org")
         self.transport = transport.upper()
-        self.capabilities = Capabilities().only(*codecs) if codecs else Capabilities()
+        known = Capabilities(srtp=SrtpPolicy(srtp))
+        self.capabilities = known.only(*codecs) if codecs else known
         self.dtx = dtx
         self.sound: Sound | None = None
         self.sound_call: Call | None = None
@@ -409,7 +413,7 @@ class Phone:
             raise AddressError(f"there is no way to {remote[0]} from here ({error.strerror or error})") from None
 
     def _media(self, flow: Flow) -> MediaSession:
-        return MediaSession(MediaSettings(flow.local[0], self.capabilities, self.dtx))
+        return MediaSession(MediaSettings(flow.local[0], self.capabilities, self.dtx, is_secure(flow.transport)))
 
     def _identity(self, flow: Flow) -> NameAddr:
         if self.server is not None and self.user:

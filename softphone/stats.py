@@ -10,7 +10,8 @@ from pcap.quality import mos
 
 @dataclass(frozen=True, slots=True)
 class MediaFigures:
-    """A call's audio so far. Times in ms; `rtt_ms` None until a report came back; `level_dbov` of what is received."""
+    """A call's audio so far. Times in ms; `rtt_ms` None until a report came back; `level_dbov` of what is received;
+    auth_failures, replayed: packets that SRTP dropped."""
 
     codec: str = ""
     packets_sent: int = 0
@@ -25,6 +26,8 @@ class MediaFigures:
     rtt_ms: float | None = None
     delay_ms: float = 0.0
     level_dbov: int = -127
+    auth_failures: int = 0
+    replayed: int = 0
 
     @property
     def loss_percent(self) -> float:
@@ -49,6 +52,8 @@ class CallReport:
     seconds: float = 0.0
     roster: list[str] = field(default_factory=list)
     csrcs: list[int] = field(default_factory=list)
+    protection: str = ""
+    suite: str = ""
     ended_by: str = ""
     reason: str = ""
 
@@ -62,5 +67,6 @@ class CallReport:
             "uri": self.uri, "is_connected": self.is_connected, "seconds": round(self.seconds, 3), **media,
             "loss_percent": round(self.media.loss_percent, 2), "mos": self.media.mos,
             "setup_ms": None if self.setup_ms is None else round(self.setup_ms, 1), "roster": self.roster, "csrcs": self.csrcs,
+            "protection": self.protection, "suite": self.suite,
             "ended_by": self.ended_by, "reason": self.reason,
         }

@@ -22,7 +22,8 @@ def serve(
     public_address: Annotated[str | None, typer.Option("--public-address", metavar="ADDR|auto", help="behind NAT: the address "
                                                        "that phones see; auto asks the configured STUN server")] = None,
     is_open: Annotated[bool | None, typer.Option("--open", help="anyone may call and make rooms")] = None,
-    srtp: Annotated[str | None, typer.Option("--srtp", metavar="off", help="only off is possible in this version")] = None,
+    srtp: Annotated[str | None, typer.Option("--srtp", metavar="off|prefer|require", help="protect media: never, where the "
+                                               "phone can (default), or always")] = None,
     workers: Annotated[str | None, typer.Option("--workers", metavar="N", help="media processes; default: one a core")] = None,
     log_level: Annotated[str | None, typer.Option("--log-level", metavar="LEVEL", help="debug, info (default), warning or "
                                                   "error")] = None,

@@ -15,22 +15,42 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from mcu.addresses import is_private, plain
-from mcu.engine.notices import AddressLearnt, LegSilent, MediaNotice
+from mcu.engine.connectivity import Connectivity
+from mcu.engine.handshake import Handshake
+from mcu.engine.notices import AddressLearnt, LegSilent, MediaNotice, ProtectionFailed
 from mcu.engine.ports import PortPair, PortRange, own_address, plain_host
 from mcu.engine.settings import EngineSettings
-from mcu.messages import AddLeg, CloseRoom, Command, LegReport, MuteLeg, OpenRoom, PlaySound, RemoveLeg, UpdateLeg
+from mcu.messages import (
+    AddLeg,
+    CloseRoom,
+    Command,
+    HandshakeReceived,
+    LegReport,
+    MuteLeg,
+    OpenRoom,
+    PlaySound,
+    RemoveLeg,
+    StreamsReport,
+    UpdateLeg,
+)
 from rtp.errors import NegotiationFailed, ParseError
+from rtp.ice import RemoteIce
 from rtp.kernel import LegSpec, LegStatistics
+from rtp.keying import sdes
+from rtp.keying.certificate import Certificate
 from rtp.packet import AUDIO_LEVEL, MIXER_LEVEL
 from rtp.sdp import negotiation
 from rtp.sdp.model import SessionDescription
 from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio
 from rtp.sdp.parser import parse as parse_sdp
+from rtp.sdp.protection import Protection, SrtpPolicy, check_kept, is_begun_anew
+from rtp.srtp import StreamState
 from sip.media_backend import MediaRefused
 
 _ENCODER_WISHES = ("cbr", "maxaveragebitrate", "maxplaybackrate", "useinbandfec")
 """Format parameters of Opus that change what we encode (RFC 7587 §6.1)."""
-_COUNTERS = ("packets_in", "bytes_in", "packets_out", "lost", "late", "duplicated", "concealed", "junk", "foreign", "looped")
+_COUNTERS = ("packets_in", "bytes_in", "packets_out", "lost", "late", "duplicated", "concealed", "junk", "foreign", "looped",
+             "auth_failures", "replayed")
 MAX_RECOVERIES, RECOVERY_WINDOW_S = 3, 10.0
 """A room whose worker has failed so often in so short a time is given up: it may well be the reason."""
 
@@ -44,12 +64,13 @@ class Line(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What the handles of all rooms share."""
+    """What the handles of all rooms share. certificate: for DTLS-SRTP, None where it is not spoken."""
 
     settings: EngineSettings
     ports: PortRange
     on_notice: Callable[[MediaNotice], None]
     cname: str
+    certificate: Certificate | None = None
 
 
 class RoomMedia:
@@ -68,13 +89,17 @@ class RoomMedia:
     def _open(self) -> None:
         self.send(OpenRoom(self.room_id, self.kind, self._engine.settings.max_speakers))
 
-    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str,
-                   capabilities: Capabilities | None = None) -> LegMedia:
+    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str, capabilities: Capabilities | None = None,
+                   is_signalling_secure: bool = False) -> LegMedia:
         """A leg for a call.
 
-        leg_id: 32 bits, its CSRC; local_host: where we receive; signalling_host: where its SIP comes from.
+        leg_id: 32 bits, its CSRC; local_host: where we receive; signalling_host: where its SIP comes from;
+        is_signalling_secure: whether keys in its SDP are hidden from the network.
         """
-        leg = LegMedia(self, self._engine, leg_id, local_host, signalling_host, capabilities or Capabilities())
+        policy = self._engine.settings.srtp
+        may_send_keys = is_signalling_secure or policy is SrtpPolicy.PREFER
+        leg = LegMedia(self, self._engine, leg_id, local_host, signalling_host,
+                       replace(capabilities or Capabilities(), srtp=policy), may_send_keys=may_send_keys)
         self.legs[leg_id] = leg
         return leg
 
@@ -122,6 +147,23 @@ class RoomMedia:
         if leg is not None:
             leg.receive_figures(report.statistics, time.monotonic())
 
+    def receive_streams(self, report: StreamsReport) -> None:
+        """Remember where the streams of a leg's peer stand, for a worker that could not find out."""
+        leg = self.legs.get(report.leg_id)
+        if leg is not None:
+            leg.receive_streams(report.streams)
+
+    def receive_handshake(self, message: HandshakeReceived) -> None:
+        """Take a datagram of a leg's handshake."""
+        leg = self.legs.get(message.leg_id)
+        if leg is not None:
+            leg.receive_handshake(message)
+
+    def handle_timer(self) -> None:
+        """Called some times a second, for the handshakes that were not answered."""
+        for leg in list(self.legs.values()):
+            leg.handle_timer()
+
     def learn(self, notice: AddressLearnt) -> None:
         """Remember where a leg's media really comes from, for a worker that would have to find out anew."""
         leg = self.legs.get(notice.leg_id)
@@ -138,11 +180,12 @@ class LegMedia:
     """
 
     def __init__(self, room: RoomMedia, engine: Engine, leg_id: int, local_host: str, signalling_host: str,
-                 capabilities: Capabilities) -> None:
+                 capabilities: Capabilities, *, may_send_keys: bool = False) -> None:
         self.leg_id = leg_id
         self.negotiated: NegotiatedAudio | None = None
         self.statistics = self._counted = LegStatistics(leg_id)
         self.learnt: tuple[str, int] | None = None
+        self._learnt_rtcp: tuple[str, int] | None = None
         self._room = room
         self._engine = engine
         self._host = own_address(local_host, signalling_host)
@@ -152,6 +195,10 @@ class LegMedia:
         self._session_id = secrets.randbits(62)
         self._local: SessionDescription | None = None
         self._offered: SessionDescription | None = None
+        self._may_send_keys = may_send_keys
+        self._handshake: Handshake | None = None
+        self._connectivity: Connectivity | None = None
+        self._make_keys()
         self._begin_stream()
         self._is_held = self._is_muted = self._is_released = self._was_silent = False
         self._receiving_since = time.monotonic()
@@ -159,6 +206,11 @@ class LegMedia:
     def _begin_stream(self) -> None:
         """Numbers for a stream of ours that nobody can guess (RFC 3550 §5.1)."""
         self._ssrc, self._sequence, self._timestamp = secrets.randbits(32), secrets.randbits(15), secrets.randbits(32)
+
+    def _make_keys(self) -> None:
+        """New keys for SDES, as far as keys may be sent over this signalling at all."""
+        self._crypto = sdes.offer(secrets.token_bytes) if self._may_send_keys else ()
+        self._streams: tuple[StreamState, ...] = ()
 
     @property
     def local_port(self) -> int:
@@ -170,8 +222,11 @@ class LegMedia:
     def offer(self) -> bytes:
         """An offer of all we can do, or of what is agreed once more. Raises MediaRefused (503 when no port is free)."""
         local = self._local_media()
-        self._offered = self._next(lambda version: negotiation.offer(
-            self._capabilities, local, session_id=self._session_id, version=version, previous=self._local))
+        try:
+            self._offered = self._next(lambda version: negotiation.offer(
+                self._capabilities, local, session_id=self._session_id, version=version, previous=self._local))
+        except NegotiationFailed as error:
+            raise MediaRefused(str(error)) from error
         return bytes(self._offered)
 
     def answer(self, offer: bytes) -> bytes:
@@ -181,8 +236,14 @@ class LegMedia:
             self._follow_family(_audio_host(theirs))
             local = self._local_media()
             agreed = negotiation.answer(theirs, self._capabilities, local, session_id=self._session_id, version=0)[1]
-            ours = self._next(lambda version: negotiation.answer(
-                theirs, self._capabilities, local, session_id=self._session_id, version=version)[0])
+            check_kept(self._protection, agreed.protection)
+            if is_begun_anew(self._protection, agreed.protection):
+                self._make_keys()
+                local = replace(local, crypto=self._crypto)
+                agreed = negotiation.answer(theirs, self._capabilities, local, session_id=self._session_id, version=0)[1]
+            self._meet(RemoteIce.of(theirs, theirs.media[agreed.index]), agreed)
+            ours = self._next(lambda version: self._with_ice(negotiation.answer(
+                theirs, self._capabilities, local, session_id=self._session_id, version=version)[0], agreed.index, local))
         except ParseError as error:
             raise MediaRefused(f"the SDP was not understood: {error}", 400) from error
         except NegotiationFailed as error:
@@ -198,6 +259,7 @@ class LegMedia:
         offered, self._offered = self._offered, None
         try:
             agreed = negotiation.apply_answer(offered, parse_sdp(answer))
+            check_kept(self._protection, agreed.protection)
             self._follow_family(agreed.remote[0] if agreed.remote is not None else None)
         except ParseError as error:
             raise MediaRefused(f"the SDP was not understood: {error}", 400) from error
@@ -214,6 +276,9 @@ class LegMedia:
         self._room.send(RemoveLeg(self._room.room_id, self.leg_id))
         if self._room.legs.get(self.leg_id) is self:
             del self._room.legs[self.leg_id]
+        if self._handshake is not None:
+            self._handshake.close()
+            self._handshake = None
         if self._pair is not None:
             self._pair.close()
             self._pair = None
@@ -240,7 +305,16 @@ class LegMedia:
             except OSError as error:
                 raise MediaRefused(f"no media port is free: {error.strerror or error}", 503) from error
         host = self._engine.settings.addresses.towards(self._host, self._peer_host)
-        return LocalMedia(host, self._pair.port, self._pair.port + 1)
+        return LocalMedia(host, self._pair.port, self._pair.port + 1, crypto=self._crypto, fingerprint=self._fingerprint)
+
+    @property
+    def _fingerprint(self) -> str:
+        certificate = self._engine.certificate
+        return "" if certificate is None else str(certificate.fingerprint())
+
+    @property
+    def _protection(self) -> Protection | None:
+        return None if self.negotiated is None else self.negotiated.protection
 
     def _follow_family(self, peer_host: str | None) -> None:
         """Media may be of another family than its signalling (RFC 6157): receive where it can reach us. Raises MediaRefused."""
@@ -258,8 +332,11 @@ class LegMedia:
     # ---- in force
 
     def _enforce(self, agreed: NegotiatedAudio) -> None:
+        agreed = self._with_handshake(agreed)
         before, self.negotiated = self.negotiated, agreed
         self._is_held = _is_hold(agreed, before, self._is_held)
+        if before is not None and is_begun_anew(before.protection, agreed.protection):
+            self._streams = ()
         if agreed.may_receive and (before is None or not before.may_receive):
             self._receiving_since = time.monotonic()
         if before is None:
@@ -267,16 +344,88 @@ class LegMedia:
             return
         is_new = (agreed.remote, agreed.remote_rtcp) != (before.remote, before.remote_rtcp)
         if is_new:
-            self.learnt = None
+            self.learnt = self._learnt_rtcp = None
         self._room.send(UpdateLeg(self._room.room_id, self._spec(agreed), is_new))
+
+    def _meet(self, remote: RemoteIce | None, agreed: NegotiatedAudio) -> None:
+        """Be ready for the checks of a peer that brings ICE."""
+        if remote is None or self._pair is None:
+            self._connectivity = None
+            return
+        components = 1 if agreed.rtcp_mux else 2
+        if self._connectivity is None or self._connectivity.components != components:
+            self._connectivity = Connectivity((self._pair.rtp, self._pair.rtcp)[:components])
+        self._connectivity.offered(remote)
+
+    def _with_ice(self, ours: SessionDescription, index: int, local: LocalMedia) -> SessionDescription:
+        ice = self._connectivity
+        return ours if ice is None else ice.described(ours, index, local.host, local.rtp_port)
+
+    def _select(self, selected: dict[int, tuple[str, int]]) -> None:
+        """Send where the peer's checks came from."""
+        agreed = self.negotiated
+        if not selected or agreed is None or agreed.remote is None:
+            return
+        spec = self._spec(agreed)
+        self.learnt = spec.remote = selected.get(0, self.learnt or spec.remote)
+        if agreed.rtcp_mux:
+            spec.remote_rtcp = spec.remote
+        else:
+            self._learnt_rtcp = spec.remote_rtcp = selected.get(1, self._learnt_rtcp or spec.remote_rtcp)
+        self._room.send(UpdateLeg(self._room.room_id, spec, True))
+
+    def _with_handshake(self, agreed: NegotiatedAudio) -> NegotiatedAudio:
+        """The agreement with the keys of its handshake; a new handshake where the peer asks for one (RFC 8842 §3.1)."""
+        protection = agreed.protection
+        theirs = None if protection is None else protection.theirs
+        if protection is None or theirs is None or self._engine.certificate is None or self._pair is None:
+            self._handshake = None
+            return agreed
+        components = 1 if agreed.rtcp_mux else 2
+        now = self._handshake
+        if now is None or now.components != components or theirs.is_new_association(now.theirs):
+            sockets, remotes = (self._pair.rtp, self._pair.rtcp), (agreed.remote, agreed.remote_rtcp)
+            self._streams = ()
+            now = self._handshake = Handshake(self._engine.certificate, theirs, protection.role, sockets[:components],
+                                              remotes[:components], time.monotonic())
+        return replace(agreed, protection=replace(protection, keys=now.keys[0]))
+
+    def receive_handshake(self, message: HandshakeReceived) -> None:
+        """Take a datagram of STUN or DTLS that came to one of our ports."""
+        if message.data[:1] < b"\x04":
+            if self._connectivity is not None:
+                self._select(self._connectivity.receive(message.data, message.source, message.component, time.monotonic()))
+        elif self._handshake is not None:
+            news = self._handshake.receive(message.data, message.source, message.component, time.monotonic())
+            self._take_keys(self._handshake, news)
+
+    def handle_timer(self) -> None:
+        """See to a handshake that is not answered."""
+        if self._handshake is not None:
+            self._take_keys(self._handshake, self._handshake.handle_timer(time.monotonic()))
+
+    def _take_keys(self, handshake: Handshake, has_news: bool) -> None:
+        agreed = self.negotiated
+        if not has_news or agreed is None or agreed.protection is None:
+            return
+        if handshake.failure:
+            self._engine.on_notice(ProtectionFailed(self._room.room_id, self.leg_id, handshake.failure))
+            return
+        self.negotiated = replace(agreed, protection=replace(agreed.protection, keys=handshake.keys[0]))
+        self._room.send(UpdateLeg(self._room.room_id, self._spec(self.negotiated), False))
 
     def _add(self, agreed: NegotiatedAudio) -> None:
         assert self._pair is not None
         spec = self._spec(agreed)
         if self.learnt is not None and spec.remote is not None:
             spec.remote = self.learnt
-            spec.remote_rtcp = self.learnt if spec.rtcp_mux else spec.remote_rtcp
+            spec.remote_rtcp = self.learnt if spec.rtcp_mux else self._learnt_rtcp or spec.remote_rtcp
         self._room.send(AddLeg(self._room.room_id, spec), (self._pair.rtp.fileno(), self._pair.rtcp.fileno()))
+
+    def receive_streams(self, streams: tuple[StreamState, ...]) -> None:
+        """Where the peer's streams stand; what comes of a worker that has not heard any yet changes nothing."""
+        if streams:
+            self._streams = streams
 
     def rejoin(self) -> None:
         """Join the room again on a fresh worker: the same ports and peer, a stream of ours that begins anew."""
@@ -303,6 +452,10 @@ class LegMedia:
             agreed.may_send, self._is_muted,
             agreed.extensions.get(AUDIO_LEVEL, 0), agreed.extensions.get(MIXER_LEVEL, 0), _wishes(agreed),
             agreed.dtmf_send if agreed.dtmf_send is not None else -1,
+            agreed.protection.keys if agreed.protection is not None else None, self._streams,
+            None if self._handshake is None or agreed.rtcp_mux else self._handshake.keys[1],
+            agreed.protection is not None and agreed.protection.how == "dtls",
+            self._connectivity is not None,
         )
 
     def _reachable(self, remote: tuple[str, int] | None) -> tuple[str, int] | None:

@@ -40,10 +40,19 @@ class LegSilent:
 
 
 @dataclass(frozen=True, slots=True)
+class ProtectionFailed:
+    """The handshake that was to make a leg's keys came to nothing; the reason is for a person."""
+
+    room_id: int
+    leg_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RoomLost:
     """The room could not be kept going, though it was begun again on a fresh worker: its handles do nothing any more."""
 
     room_id: int
 
 
-MediaNotice = DtmfPressed | SpeakersChanged | AddressLearnt | LegSilent | RoomLost
+MediaNotice = DtmfPressed | SpeakersChanged | AddressLearnt | LegSilent | ProtectionFailed | RoomLost

@@ -7,6 +7,7 @@ import logging
 import resource
 import secrets
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import TracebackType
 
 from mcu.engine.handles import Engine, RoomMedia
@@ -16,6 +17,8 @@ from mcu.engine.settings import EngineSettings
 from mcu.engine.supervisor import START_S, Supervisor, WorkerFigures
 from mcu.errors import McuError
 from mcu.messages import ROOM_KINDS
+from rtp.keying.certificate import Certificate
+from rtp.sdp.protection import SrtpPolicy
 
 __all__ = ["EngineSettings", "WorkerFigures", "WorkerPool"]
 
@@ -30,7 +33,8 @@ class WorkerPool:
 
     def __init__(self, settings: EngineSettings, on_notice: Callable[[MediaNotice], None]) -> None:
         ports = PortRange(settings.first_port, settings.last_port)
-        self._engine = Engine(settings, ports, on_notice, secrets.token_urlsafe(12))
+        certificate = None if settings.srtp is SrtpPolicy.OFF else Certificate.create(datetime.now(UTC))
+        self._engine = Engine(settings, ports, on_notice, secrets.token_urlsafe(12), certificate)
         self._workers: list[Supervisor] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._last_room = 0

@@ -17,7 +17,7 @@ from pathlib import Path
 from mcu.engine.channel import Channel
 from mcu.engine.handles import RoomMedia
 from mcu.engine.notices import AddressLearnt, DtmfPressed, MediaNotice, RoomLost, SpeakersChanged
-from mcu.messages import Command, Heartbeat, LegReport, Message
+from mcu.messages import Command, HandshakeReceived, Heartbeat, LegReport, Message, StreamsReport
 
 CHECK_S = 0.25
 """How often a worker tells that it lives, and how often we look."""
@@ -131,6 +131,8 @@ class Supervisor:
                 await asyncio.wait((ended,), timeout=CHECK_S)
                 missed = 0 if channel.heartbeats != heard else missed + 1
                 heard = channel.heartbeats
+                for room in list(self.rooms.values()):
+                    room.handle_timer()
                 if ended.done():
                     logger.error("media worker died", extra={"pid": process.pid, "status": process.returncode})
                 elif missed >= (MISSED_CHECKS if heard else START_S / CHECK_S) or channel.is_broken:
@@ -171,6 +173,12 @@ class Supervisor:
             case LegReport(room_id):
                 if room_id in self.rooms:
                     self.rooms[room_id].receive_figures(message)
+            case StreamsReport(room_id):
+                if room_id in self.rooms:
+                    self.rooms[room_id].receive_streams(message)
+            case HandshakeReceived(room_id):
+                if room_id in self.rooms:
+                    self.rooms[room_id].receive_handshake(message)
             case Heartbeat():
                 self._heartbeat = message
                 if not self.is_up and self._ended_at:

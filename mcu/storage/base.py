@@ -51,7 +51,8 @@ class CallRecord:
     """One leg of a call, from its INVITE to its end. status, reason: the final response, or what ended it.
 
     call_id: the Call-ID, which the phone chose: the key of a record is call_id and started_at together.
-    source: "address:port" of the phone. Counts are of RTP packets, `late` of those that came after their turn.
+    source: "address:port" of the phone. Counts are of RTP packets, `late` of those that came after their turn. suite: of SRTP,
+    None for plain RTP; keying: "sdes" or "dtls".
     """
 
     call_id: str
@@ -77,6 +78,8 @@ class CallRecord:
     cause: str | None = None
     status: int | None = None
     reason: str | None = None
+    suite: str | None = None
+    keying: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "call_id TEXT NOT NULL, cseq INTEGER NOT NULL, expires_at REAL NOT NULL, user_agent TEXT NOT NULL, instance TEXT, "
         "PRIMARY KEY (aor, contact)) WITHOUT ROWID",
     ),
+    (
+        "ALTER TABLE calls ADD COLUMN suite TEXT",
+        "ALTER TABLE calls ADD COLUMN keying TEXT",
+    ),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections import deque
 
-from mcu.messages import LegReport, Report, pack
+from mcu.messages import HandshakeReceived, LegReport, Report, StreamsReport, pack
 
 MAX_KEPT = 4096
 """Notices kept while control is slow; figures are not kept, the next second brings others."""
@@ -24,7 +24,7 @@ class Reporter:
         data = pack(report)
         if not self._kept and self._try(data):
             return
-        if isinstance(report, LegReport) or len(self._kept) >= MAX_KEPT:
+        if isinstance(report, LegReport | StreamsReport | HandshakeReceived) or len(self._kept) >= MAX_KEPT:
             self.dropped += 1
         else:
             self._kept.append(data)

@@ -11,9 +11,11 @@ from pathlib import Path
 from mcu.engine import notices
 from mcu.errors import ProtocolError
 from mcu.messages import (
+    MAX_DATAGRAM,
     PROMPTS,
     AddLeg,
     CloseRoom,
+    HandshakeReceived,
     LegReport,
     Message,
     MuteLeg,
@@ -21,10 +23,12 @@ from mcu.messages import (
     PlaySound,
     RemoveLeg,
     Report,
+    StreamsReport,
     UpdateLeg,
     parse,
 )
 from mcu.worker.sounds import source
+from rtp import kernel
 from rtp.kernel import AddressLearnt, DtmfPressed, LegSpec, Notice, Room, SpeakersChanged
 from rtp.kernel.spec import TICK_NS
 
@@ -39,7 +43,8 @@ SERVICES = ("tone", "music")
 PROMPT_SOURCE = -1
 """The place of what is said in a room: one thing at a time."""
 _NEGOTIATED = ("codec", "send_type", "receive_type", "dtmf_type", "ptime_ms", "fmtp", "rtcp_mux", "is_heard", "hears",
-               "level_extension", "mixer_extension")
+               "level_extension", "mixer_extension", "keys", "rtcp_keys", "awaits_keys",
+               "has_ice")
 _ADDRESSES = ("remote", "remote_rtcp", "signalling_host")
 
 logger = logging.getLogger(__name__)
@@ -168,7 +173,8 @@ class Rooms:
             else:
                 self._failed_ticks.pop(room_id, None)
             for notice in room.notices():
-                self._report(_told(room_id, notice))
+                if not isinstance(notice, kernel.HandshakeReceived) or len(notice.data) <= MAX_DATAGRAM:
+                    self._report(_told(room_id, notice))
 
     @property
     def has_relays(self) -> bool:
@@ -209,6 +215,8 @@ class Rooms:
                 try:
                     for figures in room.statistics(due + TICK_NS):
                         self._report(LegReport(room_id, figures))
+                    for leg_id, streams in room.streams().items():
+                        self._report(StreamsReport(room_id, leg_id, streams))
                 except Exception:
                     self._failed(room_id)
 
@@ -219,5 +227,7 @@ def _told(room_id: int, notice: Notice) -> Report:
             return notices.DtmfPressed(room_id, leg_id, key)
         case SpeakersChanged(leg_ids):
             return notices.SpeakersChanged(room_id, leg_ids)
+        case kernel.HandshakeReceived(leg_id, component, sender, data):
+            return HandshakeReceived(room_id, leg_id, component, sender, data)
         case AddressLearnt(leg_id, remote):
             return notices.AddressLearnt(room_id, leg_id, remote)

@@ -1,8 +1,9 @@
-"""From which address a leg's media is taken, for plain RTP (against RFC 3550's openness; RFC 4961 symmetric RTP).
+"""From which address a leg's media is taken (against RFC 3550's openness; RFC 4961 symmetric RTP).
 
 The address of the SDP is taken at once. Another port of the signalling's own source host is believed after five consecutive
 packets (one payload type, one SSRC, sequence numbers in a row), while the known address has been silent for 1.6 s or
 never sent: that is what a phone behind a NAT looks like. All others are foreign and dropped.
+Under SRTP a packet proves by itself whose it is, and its source is believed.
 """
 
 from __future__ import annotations
@@ -41,3 +42,7 @@ class SourceFilter:
             return False
         self.accepted, self.last_ns, self._count = source, now_ns, 0
         return True
+
+    def believe(self, source: Address, now_ns: int) -> None:
+        """A packet from `source` has proved to be this leg's."""
+        self.accepted, self.last_ns, self._count = source, now_ns, 0

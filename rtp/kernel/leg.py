@@ -1,4 +1,5 @@
-"""One leg of a room: its sockets, its reception (RFC 3550 §6.4, §8.2, RFC 4733), its decoder and its stream out.
+"""One leg of a room: its sockets, its reception (RFC 3550 §6.4, §8.2, RFC 4733), its decoder and its stream out, protected
+where keys were agreed on (RFC 3711).
 
 What surely isn't heard isn't decoded: a leg offers a level first (announced as RFC 6464 says, by table for G.711, none for an
 Opus packet without audio) and makes samples when it is asked for them.
@@ -30,6 +31,9 @@ from rtp.packet import parse_extensions
 from rtp.receiver import ReceptionStatistics
 from rtp.rtcp import SourceDescription, parse_compound
 from rtp.session import RtcpSession
+from rtp.srtp.context import StreamState
+from rtp.srtp.session import SrtpSession
+from rtp.srtp.suites import SessionKeys
 
 if TYPE_CHECKING:
     from rtp.kernel.relay import Passage
@@ -60,8 +64,9 @@ class Leg:
     Of the tick: `level` in dBov, `has_audio` whether there is something to hear, `payload` what isn't decoded yet,
     `was_quiet` whether the tick before held quiet audio. `passage`: the way to the other leg of a call between two;
     `level_byte`: the level that came with the last packet, as it was written; `event_ticks`: for so long a key goes out in
-    place of audio. `rtp`: the socket that media goes over; `door`: where newcomers are seen once `rtp` is connected to the
-    peer, looked at from `look_at` (monotonic seconds) on.
+    place of audio. `srtp`, `srtcp`: what protects RTP and RTCP, None for plain RTP; `handshakes`:
+    datagrams of DTLS that were handed on since the last look. `rtp`: the socket that media goes over; `door`: where
+    newcomers are seen once `rtp` is connected to the peer, looked at from `look_at` (monotonic seconds) on.
     """
 
     def __init__(self, spec: LegSpec, random: Callable[[], float], now: float) -> None:
@@ -72,6 +77,10 @@ class Leg:
         self.rtcp_socket = socket.socket(fileno=spec.rtcp_fd) if spec.rtcp_fd >= 0 else None
         self._random = random
         self.rtcp = RtcpSession(spec.ssrc, spec.cname, random, now)
+        self.srtp: SrtpSession | None = None
+        self.srtcp: SrtpSession | None = None
+        self.handshakes = 0
+        self.set_keys()
         self._sent_before = 0
         self.filter = SourceFilter(spec.remote, spec.signalling_host)
         self.sequence, self.timestamp = spec.sequence, spec.timestamp
@@ -114,6 +123,20 @@ class Leg:
         self._quiet: deque[bytes] = deque(maxlen=4)
         self.own = None
         self.announced_level: int | None = None
+
+    def set_keys(self) -> None:
+        """Go on under the keys that `spec` names."""
+        spec = self.spec
+        before, self.srtp = self.srtp, _session(self.srtp, spec.keys, spec.streams)
+        if spec.awaits_keys and not spec.rtcp_mux:
+            self.srtcp = _session(None if self.srtcp is before else self.srtcp, spec.rtcp_keys, ())
+        else:
+            self.srtcp = self.srtp
+
+    @property
+    def is_mute_for_want_of_keys(self) -> bool:
+        """Whether nothing may be said yet."""
+        return self.spec.awaits_keys and self.srtp is None
 
     def _new_jitter(self) -> JitterBuffer:
         return JitterBuffer(self.clock_rate, self.clock_rate * self.spec.ptime_ms // 1000)
@@ -351,11 +374,14 @@ class Leg:
 
     def put(self, packet: bytes, payload_size: int) -> None:
         """Send a finished RTP packet, and count it."""
+        out = packet if self.srtp is None else self.srtp.protect(packet)
+        if out is None or self.is_mute_for_want_of_keys:
+            return
         try:
             if self.door is None:
-                self.rtp.sendto(packet, self.spec.remote)  # type: ignore[arg-type]
+                self.rtp.sendto(out, self.spec.remote)  # type: ignore[arg-type]
             else:
-                self.rtp.send(packet)
+                self.rtp.send(out)
         except OSError:
             pass                            # a full buffer or an ICMP error: the packet is lost, as on any network
         rtcp = self.rtcp
@@ -374,9 +400,12 @@ class Leg:
     def send_rtcp(self, data: bytes) -> None:
         """Send an RTCP compound, on the RTP port when the two are multiplexed (RFC 5761)."""
         out, remote = (self.rtp, self.spec.remote) if self.spec.rtcp_mux else (self.rtcp_socket, self.spec.remote_rtcp)
-        if data and out is not None and remote is not None:
+        if not data or out is None or remote is None:
+            return
+        packet = data if self.srtcp is None else self.srtcp.protect_rtcp(data)
+        if packet is not None and (self.srtcp is not None or not self.spec.awaits_keys):
             try:
-                out.sendto(data, remote)
+                out.sendto(packet, remote)
             except OSError:
                 pass
 
@@ -403,7 +432,19 @@ class Leg:
             -1.0 if remote.rtt_s is None else remote.rtt_s * 1000, remote.fraction_lost,
             max(0, now_ns - self.last_heard_ns) // 1_000_000, self.sequence, source.ssrc if source is not None else 0,
             self.rtcp.remote_said_goodbye, self.looped,
+            sum(session.auth_failures for session in self._sessions()), sum(session.replayed for session in self._sessions()),
         )
+
+    def _sessions(self) -> list[SrtpSession]:
+        """Those that there are, each once."""
+        both = [self.srtp] if self.srtcp is self.srtp else [self.srtp, self.srtcp]
+        return [session for session in both if session is not None]
+
+    def streams(self) -> tuple[StreamState, ...]:
+        """Where the peer's protected streams stand, the present one first; none for plain RTP."""
+        if self.srtp is None:
+            return ()
+        return self.srtp.streams(self.statistics.ssrc if self.statistics is not None else 0)
 
     def close(self) -> None:
         """Say goodbye by RTCP and close the sockets."""
@@ -413,6 +454,16 @@ class Leg:
             self.door.close()
         if self.rtcp_socket is not None:
             self.rtcp_socket.close()
+
+
+def _session(before: SrtpSession | None, keys: SessionKeys | None, streams: tuple[StreamState, ...]) -> SrtpSession | None:
+    """The session before, or another one, under these keys."""
+    if keys is None:
+        return None
+    if before is None:
+        return SrtpSession(keys, streams)
+    before.change(keys)
+    return before
 
 
 def level_of(samples: Samples) -> int:

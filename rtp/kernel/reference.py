@@ -19,14 +19,26 @@ import numpy.typing as npt
 
 from rtp.codecs import g711
 from rtp.codecs.resample import Samples
+from rtp.demux import DatagramKind, sort_datagram
 from rtp.kernel.leg import G711_BYTES, LOOK_S, QUIET_DBOV, SILENT, Leg, level_of
 from rtp.kernel.relay import Passage, is_alike
 from rtp.kernel.sockets import receive
 from rtp.kernel.speakers import choose
-from rtp.kernel.spec import TICK_SAMPLES, Address, AddressLearnt, DtmfPressed, LegSpec, LegStatistics, Notice, SpeakersChanged
+from rtp.kernel.spec import (
+    TICK_SAMPLES,
+    Address,
+    AddressLearnt,
+    DtmfPressed,
+    HandshakeReceived,
+    LegSpec,
+    LegStatistics,
+    Notice,
+    SpeakersChanged,
+)
 from rtp.kernel.stream import Form, MixStream, is_exact
 from rtp.packet import write_extensions
 from rtp.rtcp import SourceDescription
+from rtp.srtp.context import StreamState
 
 Sum = npt.NDArray[np.int32]
 Source = Callable[[], Samples | None]
@@ -42,6 +54,8 @@ MAX_NEWCOMERS, MAX_NEWCOMERS_A_TICK = 256, 16
 """Packets of others that one look takes: about what the system keeps of them; fewer when we look in each tick."""
 QUIET_NS = 1_000_000_000
 """A peer that is quiet for so long may have moved: from then on newcomers are seen in each tick."""
+MAX_HANDSHAKES = 64
+"""Datagrams of DTLS and STUN between two looks; a handshake has six or so, ICE some for each pair; both repeat what is lost."""
 MAX_EVENTS = 4096
 """Sockets that one look can find ready: all of a room's."""
 MAX_CSRCS = 15
@@ -127,6 +141,8 @@ class Room:
         codec = spec.codec
         for name, value in changes.items():
             setattr(spec, name, value)
+        if changes.keys() & {"keys", "rtcp_keys", "rtcp_mux", "awaits_keys"}:
+            leg.set_keys()
         if "remote" in changes:
             self._unlock(leg)
             if spec.remote is not None:
@@ -193,6 +209,10 @@ class Room:
         """Figures of all legs."""
         return [leg.figures(now_ns) for leg in self.legs.values()]
 
+    def streams(self) -> dict[int, tuple[StreamState, ...]]:
+        """Where the streams of the peers of protected legs stand, by leg id."""
+        return {leg_id: leg.streams() for leg_id, leg in self.legs.items() if leg.srtp is not None}
+
     # ---- the tick
 
     def tick(self, now_ns: int) -> None:
@@ -249,22 +269,54 @@ class Room:
 
     def _take(self, leg: Leg, is_rtcp: bool, packet: tuple[bytes, Address, int], now_ns: int) -> None:
         data, source, arrival_ns = packet
-        accepted = leg.filter.accepted
-        if is_rtcp or (len(data) > 1 and 192 <= data[1] <= 223):
-            if accepted is None or source[0] != accepted[0]:
-                leg.foreign += 1
-            else:
-                since = time.monotonic_ns() - arrival_ns            # it waited for the tick, which is no part of the round trip
-                leg.receive_rtcp(data, arrival_ns / 1e9, time.time() - since / 1e9)
+        is_report = is_rtcp or (len(data) > 1 and 192 <= data[1] <= 223)
+        session = leg.srtcp if is_report else leg.srtp
+        if leg.spec.has_ice and data and data[0] < 4:
+            self._take_other(leg, is_rtcp, data, source)
             return
-        if not leg.filter.accepts(source, data, now_ns):
+        if leg.spec.keys is not None or leg.spec.awaits_keys:
+            if not data or data[0] & 0xC0 != 0x80:
+                self._take_other(leg, is_rtcp, data, source)
+                return
+            if session is None:
+                leg.junk += 1
+                return
+            plain = session.open(data, is_report)
+            if plain is None:
+                return
+            data = plain
+        if is_report:
+            self._take_report(leg, data, source, arrival_ns)
+            return
+        accepted = leg.filter.accepted
+        if leg.srtp is not None:
+            leg.filter.believe(source, now_ns)
+        elif not leg.filter.accepts(source, data, now_ns):
             leg.foreign += 1
             return
-        if leg.filter.accepted != accepted:
+        if leg.filter.accepted != accepted and (leg.srtp is None or leg.spec.remote is not None):
             self._learn(leg, source)
         key = leg.receive(data, arrival_ns)
         if key is not None:
             self._notices.append(DtmfPressed(leg.spec.leg_id, key))
+
+    def _take_other(self, leg: Leg, is_rtcp: bool, data: bytes, source: Address) -> None:
+        """What is neither RTP nor RTCP (RFC 7983): DTLS and STUN go to who answers them, a bounded number."""
+        kind = sort_datagram(data)
+        is_wanted = (kind is DatagramKind.DTLS and leg.spec.awaits_keys) or (kind is DatagramKind.STUN and leg.spec.has_ice)
+        if is_wanted and leg.handshakes < MAX_HANDSHAKES:
+            leg.handshakes += 1
+            self._notices.append(HandshakeReceived(leg.spec.leg_id, int(is_rtcp), source, data))
+        else:
+            leg.junk += 1                               # linphone 5.1 asks by STUN whether its port is open
+
+    def _take_report(self, leg: Leg, data: bytes, source: Address, arrival_ns: int) -> None:
+        accepted = leg.filter.accepted
+        if leg.srtp is None and (accepted is None or source[0] != accepted[0]):
+            leg.foreign += 1
+            return
+        since = time.monotonic_ns() - arrival_ns                # it waited for the tick, which is no part of the round trip
+        leg.receive_rtcp(data, arrival_ns / 1e9, time.time() - since / 1e9)
 
     def _learn(self, leg: Leg, source: Address) -> None:
         leg.spec.remote = source
@@ -278,6 +330,7 @@ class Room:
     def _look(self, leg: Leg, now_ns: int) -> None:
         """Give a peer whose address is certain a socket of its own; see who else sends to the port of one that has it."""
         is_quiet = now_ns - leg.filter.last_ns > QUIET_NS
+        leg.handshakes = 0
         leg.look_at = now_ns / 1e9 + (0.0 if is_quiet and leg.door is not None else LOOK_S)
         if leg.door is None and not is_quiet and leg.filter.accepted == leg.spec.remote:
             self._lock(leg)

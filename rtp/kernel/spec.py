@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rtp.srtp.context import StreamState
+from rtp.srtp.suites import SessionKeys
+
 Address = tuple[str, int]
 
 TICK_NS = 20_000_000
@@ -20,7 +23,9 @@ class LegSpec:
     where to send, None while on hold; signalling_host: whose other ports may be learnt; level_extension and
     mixer_extension: ids of RFC 6464 and RFC 6465, 0 for none; is_heard: goes into the mix; hears: gets the mix; fmtp: what the
     receiver asks of our encoder, "name=value;…" sorted, so that equal wishes share an encoder; dtmf_send_type: payload type of
-    the telephone events that the peer takes, −1 for none.
+    the telephone events that the peer takes, −1 for none; keys: of SRTP, None for plain RTP; streams: where the peer's
+    streams stood under these keys, for the successor of a worker; rtcp_keys: where RTCP has others; awaits_keys: nothing is
+    said or taken before there are keys, which a handshake makes (DTLS-SRTP); has_ice: the peer asks by STUN what it can reach.
     """
 
     leg_id: int
@@ -46,6 +51,11 @@ class LegSpec:
     mixer_extension: int = 0
     fmtp: str = ""
     dtmf_send_type: int = -1
+    keys: SessionKeys | None = None
+    streams: tuple[StreamState, ...] = ()
+    rtcp_keys: SessionKeys | None = None
+    awaits_keys: bool = False
+    has_ice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +81,23 @@ class AddressLearnt:
     remote: Address
 
 
-Notice = DtmfPressed | SpeakersChanged | AddressLearnt
+@dataclass(frozen=True, slots=True)
+class HandshakeReceived:
+    """A datagram of DTLS or STUN came for a leg, on its RTP port (component 0) or its RTCP port (1)."""
+
+    leg_id: int
+    component: int
+    source: Address
+    data: bytes
+
+
+Notice = DtmfPressed | SpeakersChanged | AddressLearnt | HandshakeReceived
 
 
 @dataclass(frozen=True, slots=True)
 class LegStatistics:
     """Figures of a leg since its beginning. Times in ms; `silent_ms`: since the last RTP or RTCP; rtt_ms −1: unknown; looped:
-    packets of our own that came back (RFC 3550 §8.2)."""
+    packets of our own that came back (RFC 3550 §8.2); auth_failures, replayed: dropped by SRTP (RFC 3711 §3.3)."""
 
     leg_id: int
     packets_in: int = 0
@@ -99,3 +119,5 @@ class LegStatistics:
     remote_ssrc: int = 0
     said_goodbye: bool = False
     looped: int = 0
+    auth_failures: int = 0
+    replayed: int = 0

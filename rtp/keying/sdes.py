@@ -90,14 +90,24 @@ def answer(offered: Sequence[str], random: Callable[[int], bytes], suites: Seque
     keep: our line of before, whose key stays when the peer's offer chooses its suite again (a re-INVITE that repeats its keys
     must not make ours start anew, RFC 4568 §7.1.4). Raises NegotiationFailed with the reasons when no line will do.
     """
+    lines = [CryptoLine(0, suite, keep.key) if keep is not None and keep.suite == suite else CryptoLine.create(0, suite, random)
+             for suite in suites]
+    return choose(offered, lines)
+
+
+def choose(offered: Sequence[str], ours: Sequence[CryptoLine]) -> SdesAnswer:
+    """Choose among offered lines by suite, in the order of ours, whose keys are taken; the tag is theirs.
+
+    Raises NegotiationFailed with the reasons when no line will do, or when theirs is our own key.
+    """
     usable, reasons = _usable(offered)
-    for suite in suites:
-        for theirs in usable:
-            if theirs.suite != suite:
-                continue
-            kept = keep is not None and keep.suite == suite
-            ours = CryptoLine(theirs.tag, suite, keep.key) if keep and kept else CryptoLine.create(theirs.tag, suite, random)
-            return SdesAnswer(ours, SessionKeys(suite, ours.key, theirs.key))
+    for own in ours:
+        theirs = next((line for line in usable if line.suite == own.suite), None)
+        if theirs is None:
+            continue
+        if bytes(theirs.key) == bytes(own.key):
+            raise NegotiationFailed("the offer sends our own key back")
+        return SdesAnswer(CryptoLine(theirs.tag, own.suite, own.key), SessionKeys(own.suite, own.key, theirs.key))
     raise NegotiationFailed("no crypto line can be used: " + ("; ".join(reasons[:4]) or "other suites are wanted"))
 
 

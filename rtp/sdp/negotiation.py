@@ -1,7 +1,8 @@
 """Offer and answer for audio (RFC 3264 §5 – §8): what both sides can do, and what was agreed.
 
 An answer names one codec, so that what will be sent is beyond doubt, and telephone-event beside it. Every m= line of an offer
-is answered; what we don't do is refused with port 0. rtcp-mux is RFC 5761, header extensions are RFC 8285.
+is answered; what we don't do is refused with port 0. rtcp-mux is RFC 5761, header extensions are RFC 8285; what makes a
+stream protected (RFC 4568, RFC 8643) is in `rtp.sdp.protection`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,21 @@ import re
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
-from rtp.errors import NegotiationFailed
+from rtp.errors import NegotiationFailed, ParseError
+from rtp.keying.sdes import CryptoLine
 from rtp.packet import AUDIO_LEVEL, MIXER_LEVEL
 from rtp.sdp.model import DIRECTIONS, Attribute, Connection, MediaDescription, SessionDescription
+from rtp.sdp.protection import (
+    Protection,
+    SrtpPolicy,
+    answered_lines,
+    is_acceptable,
+    offered_lines,
+    offered_protocol,
+    protection_for,
+    protection_of_answer,
+    why_not_protected,
+)
 
 STATIC = {0: ("PCMU", 8000, 1), 8: ("PCMA", 8000, 1), 9: ("G722", 8000, 1)}
 """Payload types that need no rtpmap (RFC 3551 §6); G.722's clock is 8000 by its historical error."""
@@ -21,7 +34,6 @@ _EVENTS = {8000: 101, 48000: 100}
 """Our payload types for telephone-event by clock rate, which is the codec's (RFC 4733 §2.1)."""
 _TOKEN = re.compile(r"[A-Za-z0-9.\-+_]{1,32}")
 _OPUS_PTIMES = (10, 20, 40, 60)
-PLAIN = ("RTP/AVP", "RTP/AVPF")
 _REVERSED = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
 
 
@@ -59,12 +71,13 @@ DEFAULT_AUDIO = (OPUS, G722, PCMU, PCMA)
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a side can do, codecs in its order of preference."""
+    """What a side can do, codecs in its order of preference. srtp: whether its media is protected."""
 
     codecs: tuple[AudioCodec, ...] = DEFAULT_AUDIO
     dtmf: bool = True
     ptime_ms: int = 20
     extensions: tuple[tuple[int, str], ...] = ((1, AUDIO_LEVEL), (2, MIXER_LEVEL))
+    srtp: SrtpPolicy = SrtpPolicy.OFF
 
     def only(self, *names: str) -> Capabilities:
         """These capabilities with the named codecs alone, in that order. Raises NegotiationFailed for an unknown name."""
@@ -72,22 +85,26 @@ class Capabilities:
         missing = [name for name in names if name.lower() not in known]
         if missing:
             raise NegotiationFailed(f"no codec is called {missing[0]!r}; there are {', '.join(known)}")
-        return Capabilities(tuple(known[name.lower()] for name in names), self.dtmf, self.ptime_ms, self.extensions)
+        return replace(self, codecs=tuple(known[name.lower()] for name in names))
 
 
 @dataclass(frozen=True, slots=True)
 class LocalMedia:
-    """Where our media is received, and which way we let it go."""
+    """Where our media is received, and which way we let it go. crypto: our keys for SDES, a line for each suite, best first;
+    fingerprint: of our certificate, empty where DTLS-SRTP is not spoken."""
 
     host: str
     rtp_port: int
     rtcp_port: int
     direction: str = "sendrecv"
+    crypto: tuple[CryptoLine, ...] = ()
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class NegotiatedAudio:
-    """What was agreed on a stream. `direction` is ours; `remote` is None while the peer wants nothing sent (0.0.0.0)."""
+    """What was agreed on a stream. `direction` is ours; `remote` is None while the peer wants nothing sent (0.0.0.0), and
+    `protection` for plain RTP."""
 
     index: int
     codec: AudioCodec
@@ -101,6 +118,7 @@ class NegotiatedAudio:
     rtcp_mux: bool
     direction: str
     extensions: dict[str, int] = field(default_factory=dict)
+    protection: Protection | None = None
 
     @property
     def may_send(self) -> bool:
@@ -118,7 +136,8 @@ def offer(capabilities: Capabilities, local: LocalMedia, *, session_id: int, ver
     """An offer of one audio stream with all our codecs.
 
     previous: what we last offered or answered in the session. Its m= lines keep their number and place, and its payload types
-    their meaning (RFC 3264 §8, §8.3.2); lines that are not ours stay refused.
+    their meaning (RFC 3264 §8, §8.3.2); lines that are not ours stay refused. Raises NegotiationFailed when protection is
+    required and `local` has no keys.
     """
     if previous is None:
         return _session(local, session_id, version, (_offer_line(capabilities, local, None),))
@@ -141,7 +160,8 @@ def _offer_line(capabilities: Capabilities, local: LocalMedia, previous: MediaDe
     attributes.append(("ptime", str(capabilities.ptime_ms)))
     attributes += [("extmap", f"{number} {uri}") for number, uri in capabilities.extensions]
     attributes += [("rtcp", str(local.rtcp_port)), ("rtcp-mux", None), (local.direction, None)]
-    protocol = "RTP/AVP" if previous is None else previous.protocol
+    attributes += offered_lines(local.crypto, capabilities.srtp, previous)
+    protocol = offered_protocol(capabilities.srtp, previous)
     formats = tuple(str(codec.payload_type) for codec in codecs)
     return MediaDescription("audio", local.rtp_port, protocol, formats, attributes=tuple(attributes))
 
@@ -166,17 +186,13 @@ def _numbered(wanted: list[AudioCodec], known: list[AudioCodec]) -> list[AudioCo
 def answer(their_offer: SessionDescription, capabilities: Capabilities, local: LocalMedia, *, session_id: int,
            version: int) -> tuple[SessionDescription, NegotiatedAudio]:
     """The answer to an offer and what it means. Raises NegotiationFailed when no audio stream can be agreed on."""
-    lines: list[MediaDescription] = []
-    agreed: NegotiatedAudio | None = None
-    for index, media in enumerate(their_offer.media):
-        found = None if agreed is not None else _agree(their_offer, media, index, capabilities, local.direction)
-        if found is None:
-            lines.append(media.refused())
-        else:
-            agreed = found
-            lines.append(_answer_line(media, found, local))
-    if agreed is None:
-        raise NegotiationFailed(_why_not(their_offer, capabilities))
+    found = [_agree(their_offer, media, index, capabilities, local) for index, media in enumerate(their_offer.media)]
+    usable = [each for each in found if each is not None]
+    if not usable:
+        raise NegotiationFailed(_why_not(their_offer, capabilities, local))
+    agreed = next((each for each in usable if each.protection is not None), usable[0])
+    lines = [_answer_line(media, agreed, local) if index == agreed.index else media.refused()
+             for index, media in enumerate(their_offer.media)]
     return _session(local, session_id, version, tuple(lines)), agreed
 
 
@@ -192,7 +208,8 @@ def apply_answer(our_offer: SessionDescription, their_answer: SessionDescription
             match = next((o for o in offered.values() if o.is_like(codec) and codec.name.lower() != EVENT), None)
             if match is not None:
                 local_direction = our_offer.direction(ours)
-                return _negotiated(their_answer, theirs, index, codec, match.payload_type, ours, local_direction)
+                agreed = _negotiated(their_answer, theirs, index, codec, match.payload_type, ours, local_direction)
+                return replace(agreed, protection=protection_of_answer(ours, their_answer, theirs))
     raise NegotiationFailed("the other side took none of our audio codecs")
 
 
@@ -226,14 +243,18 @@ def _is_number(text: str) -> bool:
 
 
 def _agree(session: SessionDescription, media: MediaDescription, index: int, capabilities: Capabilities,
-           local_direction: str) -> NegotiatedAudio | None:
-    if media.kind != "audio" or media.port == 0 or media.protocol.upper() not in PLAIN:
+           local: LocalMedia) -> NegotiatedAudio | None:
+    if media.kind != "audio" or media.port == 0 or not is_acceptable(media, capabilities.srtp, local.fingerprint):
+        return None
+    try:
+        protection = protection_for(session, media, local.crypto, capabilities.srtp)
+    except (NegotiationFailed, ParseError):
         return None
     for codec in codecs_of(media):
         ours = next((c for c in capabilities.codecs if c.is_like(codec)), None)
         if ours is not None:
-            agreed = _negotiated(session, media, index, codec, codec.payload_type, media, local_direction,
-                                 capabilities.extensions)
+            agreed = replace(_negotiated(session, media, index, codec, codec.payload_type, media, local.direction,
+                                         capabilities.extensions), protection=protection)
             return agreed if capabilities.dtmf else replace(agreed, dtmf_send=None, dtmf_receive=None)
     return None
 
@@ -321,6 +342,7 @@ def _answer_line(media: MediaDescription, agreed: NegotiatedAudio, local: LocalM
     else:
         attributes.append(("rtcp", str(local.rtcp_port)))
     attributes.append((agreed.direction, None))
+    attributes += answered_lines(agreed.protection, local.fingerprint)
     return MediaDescription("audio", local.rtp_port, media.protocol, tuple(formats), attributes=tuple(attributes))
 
 
@@ -342,11 +364,12 @@ def _session(local: LocalMedia, session_id: int, version: int, media: tuple[Medi
     return SessionDescription(session_id, version, local.host, Connection.of(local.host), media)
 
 
-def _why_not(session: SessionDescription, capabilities: Capabilities) -> str:
+def _why_not(session: SessionDescription, capabilities: Capabilities, local: LocalMedia) -> str:
     audio = [media for media in session.media if media.kind == "audio" and media.port]
     if not audio:
         return "no audio was offered"
-    if all(media.protocol.upper() not in PLAIN for media in audio):
-        return f"only {audio[0].protocol} was offered; this server takes RTP/AVP"
+    unprotected = [why_not_protected(session, media, local.crypto, capabilities.srtp, local.fingerprint) for media in audio]
+    if all(unprotected):
+        return unprotected[0]
     offered = ", ".join(sorted({codec.name for media in audio for codec in codecs_of(media)})) or "nothing known"
     return f"no codec in common: {offered} offered, {', '.join(c.name for c in capabilities.codecs)} known here"

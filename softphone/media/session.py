@@ -1,8 +1,9 @@
 """The media of one call of the phone: `sip.media_backend.MediaBackend` over local sockets.
 
 SDP by `rtp.sdp` (RFC 3264), RTP and RTCP on a pair of ports or one (RFC 5761), symmetric: sent from where is received. Packets
-are taken from the negotiated address only. The session keeps no clock of its own: `tick` is called every 20 ms with what the
-microphone heard and gives what is to be heard. Made and used inside one event loop.
+are taken from the negotiated address only, or under SRTP (RFC 3711) from any that has the key. The session keeps no clock of
+its own: `tick` is called every 20 ms with what the microphone heard and gives what is to be heard. Made and used inside one
+event loop.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from ipaddress import ip_address
 from rtp.codecs.resample import Samples
 from rtp.errors import CodecError, NegotiationFailed, ParseError
 from rtp.kernel.sockets import receive
+from rtp.keying import sdes
 from rtp.packet import is_rtcp
 from rtp.sdp import negotiation
 from rtp.sdp.model import SessionDescription
 from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio
 from rtp.sdp.parser import parse
+from rtp.sdp.protection import Protection, SrtpPolicy, check_kept, is_begun_anew
 from rtp.session import RtcpSession
+from rtp.srtp.session import SrtpSession
 from sip.media_backend import MediaRefused
 from softphone.media.inbound import Inbound
 from softphone.media.levels import SILENT, level_dbov
@@ -38,11 +42,13 @@ BATCH = 64
 
 @dataclass(frozen=True, slots=True)
 class MediaSettings:
-    """host: our address towards the peer; dtx: save packets in silence (Opus)."""
+    """host: our address towards the peer; dtx: save packets in silence (Opus); is_signalling_secure: whether keys in the SDP
+    are hidden from the network."""
 
     host: str
     capabilities: Capabilities = field(default_factory=Capabilities)
     dtx: bool = False
+    is_signalling_secure: bool = False
 
 
 class MediaSession:
@@ -65,6 +71,8 @@ class MediaSession:
         self._inbound: Inbound | None = None
         self._outbound: Outbound | None = None
         self._rtcp: RtcpSession | None = None
+        self._srtp: SrtpSession | None = None
+        self._make_keys()
         self._position = Position(secrets.randbits(32), secrets.randbelow(0x8000), secrets.randbits(32))
         self._cname = secrets.token_urlsafe(12)
         self._clock_offset_ns = time.time_ns() - time.monotonic_ns()
@@ -77,8 +85,11 @@ class MediaSession:
     def offer(self) -> bytes:
         """See MediaBackend. While held the offer is sendonly (RFC 3264 §8.4)."""
         self._version += 1
-        self._offered = negotiation.offer(self.settings.capabilities, self._local(), session_id=self._session_id,
-                                          version=self._version, previous=self._described)
+        try:
+            self._offered = negotiation.offer(self.settings.capabilities, self._local(), session_id=self._session_id,
+                                              version=self._version, previous=self._described)
+        except NegotiationFailed as error:
+            raise MediaRefused(str(error)) from None
         return bytes(self._offered)
 
     def answer(self, offer: bytes) -> bytes:
@@ -86,20 +97,29 @@ class MediaSession:
         self._version += 1
         try:
             theirs = parse(offer)
-            ours, agreed = negotiation.answer(theirs, self.settings.capabilities, self._local(), session_id=self._session_id,
-                                              version=self._version)
+            ours, agreed = self._answered(theirs)
+            if is_begun_anew(self.protection, agreed.protection):
+                check_kept(self.protection, agreed.protection)
+                self._make_keys()
+                ours, agreed = self._answered(theirs)
             self._use(agreed)
         except (ParseError, NegotiationFailed, CodecError) as error:
             raise MediaRefused(str(error)) from None
         self._described = ours
         return bytes(ours)
 
+    def _answered(self, theirs: SessionDescription) -> tuple[SessionDescription, NegotiatedAudio]:
+        return negotiation.answer(theirs, self.settings.capabilities, self._local(), session_id=self._session_id,
+                                  version=self._version)
+
     def apply(self, answer: bytes) -> None:
         """See MediaBackend."""
         if self._offered is None:
             raise MediaRefused("an answer came to no offer")
         try:
-            self._use(negotiation.apply_answer(self._offered, parse(answer)))
+            agreed = negotiation.apply_answer(self._offered, parse(answer))
+            check_kept(self.protection, agreed.protection)
+            self._use(agreed)
         except (ParseError, NegotiationFailed, CodecError) as error:
             raise MediaRefused(str(error)) from None
         self._described = self._offered
@@ -149,6 +169,11 @@ class MediaSession:
         return True
 
     @property
+    def protection(self) -> Protection | None:
+        """How the stream is protected; None for plain RTP, and before anything is agreed."""
+        return None if self.negotiated is None else self.negotiated.protection
+
+    @property
     def csrc_levels(self) -> dict[int, int]:
         """Who is in the mix just now, with their levels in dBov."""
         return self._inbound.csrc_levels if self._inbound is not None else {}
@@ -171,6 +196,7 @@ class MediaSession:
             before.bytes_received + inbound.bytes, before.lost + inbound.lost, before.late + inbound.late,
             before.concealed + inbound.concealed, self.foreign, before.junk + inbound.junk, inbound.jitter_ms,
             None if rtt_s is None else rtt_s * 1000, delay_ms, self.level_dbov,
+            self._srtp.auth_failures if self._srtp is not None else 0, self._srtp.replayed if self._srtp is not None else 0,
         )
 
     # ---- negotiation
@@ -186,7 +212,13 @@ class MediaSession:
             self._loop.add_reader(self._rtp.fileno(), self._on_readable, self._rtp)
             self._loop.add_reader(self._rtcp_socket.fileno(), self._on_readable, self._rtcp_socket)
         port = self._rtp.getsockname()[1]
-        return LocalMedia(self.settings.host, port, port + 1, "sendonly" if self.is_held else "sendrecv")
+        return LocalMedia(self.settings.host, port, port + 1, "sendonly" if self.is_held else "sendrecv", self._crypto)
+
+    def _make_keys(self) -> None:
+        """New keys for SDES, as far as they may be sent over this signalling at all."""
+        policy = self.settings.capabilities.srtp
+        may_send = policy is SrtpPolicy.PREFER or (policy is SrtpPolicy.REQUIRE and self.settings.is_signalling_secure)
+        self._crypto = sdes.offer(secrets.token_bytes) if may_send else ()
 
     def _use(self, agreed: NegotiatedAudio) -> None:
         agreed = replace(agreed, remote=_plain(agreed.remote), remote_rtcp=_plain(agreed.remote_rtcp))
@@ -202,6 +234,12 @@ class MediaSession:
             self._inbound = Inbound(agreed)
             self._outbound = Outbound(agreed, self._position, self._send_rtp, dtx=self.settings.dtx)
             self._before = replace(before, packets_sent=before.packets_sent - self._rtcp.packets_sent)
+        if agreed.protection is None or agreed.protection.keys is None:
+            self._srtp = None
+        elif self._srtp is None:
+            self._srtp = SrtpSession(agreed.protection.keys)
+        else:
+            self._srtp.change(agreed.protection.keys)
         self.negotiated = agreed
 
     # ---- packets
@@ -210,8 +248,11 @@ class MediaSession:
         agreed = self.negotiated
         if self._rtp is None or agreed is None or agreed.remote is None or self._rtcp is None:
             return
+        out = packet if self._srtp is None else self._srtp.protect(packet)
+        if out is None:
+            return
         try:
-            self._rtp.sendto(packet, agreed.remote)
+            self._rtp.sendto(out, agreed.remote)
         except OSError:
             pass                        # a full buffer or an ICMP error: the packet is lost, as on any network
         self._rtcp.on_sent(octets)
@@ -221,9 +262,10 @@ class MediaSession:
         if not packet or agreed is None or agreed.remote_rtcp is None:
             return
         out = self._rtp if agreed.rtcp_mux else self._rtcp_socket
-        if out is not None:
+        protected = packet if self._srtp is None else self._srtp.protect_rtcp(packet)
+        if out is not None and protected is not None:
             try:
-                out.sendto(packet, agreed.remote_rtcp)
+                out.sendto(protected, agreed.remote_rtcp)
             except OSError:
                 pass
 
@@ -240,6 +282,11 @@ class MediaSession:
         agreed, inbound = self.negotiated, self._inbound
         if agreed is None or inbound is None:
             return
+        if self._srtp is not None:
+            plain = self._srtp.open(data, is_rtcp(data))
+            if plain is None:
+                return
+            data, agreed = plain, self._follow(agreed, source, is_rtcp(plain), is_rtp_socket)
         if is_rtcp(data):
             if source != agreed.remote_rtcp:
                 self.foreign += 1
@@ -252,6 +299,18 @@ class MediaSession:
         else:
             self.last_received_at = arrival_ns / 1e9
             inbound.receive(data, arrival_ns)
+
+
+    def _follow(self, agreed: NegotiatedAudio, source: Address, is_report: bool, is_rtp_socket: bool) -> NegotiatedAudio:
+        """Send where a packet came from that only the peer can have made; nothing while it wants nothing (hold)."""
+        if agreed.remote is None:
+            return agreed
+        if is_report:
+            agreed = replace(agreed, remote_rtcp=source)
+        elif is_rtp_socket:
+            agreed = replace(agreed, remote=source, remote_rtcp=source if agreed.rtcp_mux else agreed.remote_rtcp)
+        self.negotiated = agreed
+        return agreed
 
 
 def _shape(agreed: NegotiatedAudio) -> tuple[object, ...]:

@@ -98,6 +98,12 @@ class SettingsCard(Card):
             tr("Preferred codec"),
             (("", tr("Automatic")), ("opus", "Opus"), ("g722", "G.722"), ("pcmu", "PCMU"), ("pcma", "PCMA")),
         )
+        self._choice(
+            left,
+            "srtp",
+            tr("Encryption"),
+            (("prefer", tr("Where possible")), ("require", tr("Always")), ("off", tr("Never"))),
+        )
         self.switches: dict[str, widgets.Switch] = {}
         for name, words, default in (
             ("echo_cancelling", tr("Cancel echo"), True),

@@ -90,6 +90,12 @@ WORDS: dict[str, str] = {
     "Encrypted": "已加密",
     "Not protected": "未加密",
     "Sound travels unencrypted: who is on the way can listen.": "声音未加密传输：途经的人可能听到。",
+    "Sound is encrypted, but its keys came in clear: who was on the way then can listen.":
+        "声音已加密，但密钥是明文传送的：当时途经的人可能听到。",
+    "Encryption": "加密",
+    "Where possible": "尽可能",
+    "Always": "始终",
+    "Never": "从不",
     "Codec": "编解码器",
     "Round trip": "往返时延",
     "Loss": "丢包",

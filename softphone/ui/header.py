@@ -9,6 +9,7 @@ from functools import partial
 from PIL import ImageTk
 
 from softphone.model import Meeting, Quality
+from softphone.protection import PLAIN
 from softphone.ui import drawing
 from softphone.ui.strings import Translator
 from softphone.ui.theme import Look
@@ -56,7 +57,7 @@ def _protection(quality: Quality, tr: Translator) -> Chip:
         tr(PROTECTION_NONE),
         "danger",
         "shield_off",
-        tr("Sound travels unencrypted: who is on the way can listen."),
+        tr(quality.exposure or PLAIN),
     )
 
 

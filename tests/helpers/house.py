@@ -112,8 +112,8 @@ class FakeRoom:
         self.played: list[str] = []
         self.is_closed = False
 
-    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str,
-                   capabilities: Capabilities | None = None) -> FakeMedia:
+    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str, capabilities: Capabilities | None = None,
+                   is_signalling_secure: bool = False) -> FakeMedia:
         """A leg."""
         media = self.legs[leg_id] = FakeMedia(leg_id, 20000 + 2 * len(self.legs), capabilities or Capabilities())
         media.rooms = [self]

@@ -15,7 +15,8 @@ from mcu.storage.memory import MemoryStorage
 
 Facts = dict[str, Any]
 
-RUNNING = {"call_id": "run@a", "room": "daily", "started_at": 50.0, "codec": "opus"}
+RUNNING = {"call_id": "run@a", "room": "daily", "started_at": 50.0, "codec": "opus", "transport": "TLS",
+           "suite": "AEAD_AES_128_GCM", "keying": "sdes"}
 
 
 class Server:

@@ -113,7 +113,7 @@ def test_a_failed_operation_exits_1_with_one_line(shell: Shell) -> None:
     (["serve", "--sip-port", "x"], "--sip-port: a number from 1 to 65535 was expected, not 'x'"),
     (["serve", "--workers", "0"], "--workers: a number from 1 to 256 was expected, not 0"),
     (["serve", "--listen", "here"], "--listen: an IP address of this machine"),
-    (["serve", "--srtp", "require"], "--srtp: this version has no SRTP yet, so media is not protected"),
+    (["serve", "--srtp", "maybe"], "--srtp: one of off, prefer, require was expected, not 'maybe'"),
     (["serve", "--config", "missing.toml"], "missing.toml: No such file or directory"),
 ])
 def test_wrong_input_exits_2_with_one_line(shell: Shell, arguments: list[str], words: str) -> None:

@@ -13,13 +13,16 @@ from mcu.engine.notices import AddressLearnt, DtmfPressed, RoomLost, SpeakersCha
 from mcu.errors import ProtocolError
 from mcu.messages import (
     CODECS,
+    MAX_DATAGRAM,
     MAX_MESSAGE,
     MAX_SPEAKERS,
+    MAX_STREAMS,
     ROOM_KINDS,
     SOUNDS,
     VERSION,
     AddLeg,
     CloseRoom,
+    HandshakeReceived,
     Heartbeat,
     LegReport,
     Message,
@@ -27,27 +30,35 @@ from mcu.messages import (
     OpenRoom,
     PlaySound,
     RemoveLeg,
+    StreamsReport,
     UpdateLeg,
     pack,
     parse,
 )
 from rtp.kernel import LegSpec, LegStatistics
+from rtp.srtp import AEAD_AES_256_GCM, ALL_SUITES, MasterKey, SessionKeys, StreamState
 
 WORD = st.integers(0, 0xFFFFFFFF)
 BYTE = st.integers(0, 255)
 ADDRESS = st.tuples(st.ip_addresses().map(str), st.integers(0, 65535))
 TEXT = st.text(st.characters(codec="ascii"), max_size=100)
+KEYS = st.sampled_from(ALL_SUITES).flatmap(lambda suite: st.builds(SessionKeys, st.just(suite), *[
+    st.builds(MasterKey, st.binary(min_size=suite.key_length, max_size=suite.key_length),
+              st.binary(min_size=suite.salt_length, max_size=suite.salt_length), st.integers(1, 2**48))] * 2))
+STREAMS = st.lists(st.builds(StreamState, WORD, WORD, st.integers(-1, 65535), st.integers(-1, 2**31)),
+                   max_size=MAX_STREAMS).map(tuple)
 SPEC = st.builds(
     LegSpec, leg_id=WORD, rtp_fd=st.just(-1), rtcp_fd=st.just(-1), codec=st.sampled_from(CODECS), send_type=BYTE,
     receive_type=BYTE, dtmf_type=st.integers(-1, 127), ptime_ms=st.sampled_from((10, 20, 30, 40, 50, 60)),
     remote=st.none() | ADDRESS, remote_rtcp=st.none() | ADDRESS, rtcp_mux=st.booleans(), signalling_host=TEXT, ssrc=WORD,
     sequence=st.integers(0, 65535), timestamp=WORD, cname=TEXT, is_heard=st.booleans(), hears=st.booleans(),
     is_muted=st.booleans(), level_extension=BYTE, mixer_extension=BYTE, fmtp=TEXT,
-    dtmf_send_type=st.integers(-1, 127))
+    dtmf_send_type=st.integers(-1, 127), keys=st.none() | KEYS, streams=STREAMS,
+    rtcp_keys=st.none() | KEYS, awaits_keys=st.booleans(), has_ice=st.booleans())
 FLOAT = st.floats(0, 1e6, width=32)
 FIGURES = st.builds(
     LegStatistics, WORD, *[WORD] * 9, FLOAT, FLOAT, st.integers(-127, 0), FLOAT, FLOAT, WORD, st.integers(0, 65535), WORD,
-    st.booleans(), WORD)
+    st.booleans(), WORD, WORD, WORD)
 MESSAGE: st.SearchStrategy[Message] = st.one_of(
     st.builds(OpenRoom, WORD, st.sampled_from(ROOM_KINDS), BYTE), st.builds(CloseRoom, WORD), st.builds(AddLeg, WORD, SPEC),
     st.builds(UpdateLeg, WORD, SPEC, st.booleans()), st.builds(RemoveLeg, WORD, WORD),
@@ -55,7 +66,10 @@ MESSAGE: st.SearchStrategy[Message] = st.one_of(
     st.builds(Heartbeat, *[WORD] * 6), st.builds(LegReport, WORD, FIGURES),
     st.builds(DtmfPressed, WORD, WORD, st.sampled_from("0123456789*#ABCD")),
     st.builds(SpeakersChanged, WORD, st.lists(WORD, max_size=MAX_SPEAKERS).map(tuple)),
-    st.builds(AddressLearnt, WORD, WORD, ADDRESS), st.builds(RoomLost, WORD))
+    st.builds(AddressLearnt, WORD, WORD, ADDRESS), st.builds(RoomLost, WORD),
+    st.builds(StreamsReport, WORD, WORD, STREAMS),
+    st.builds(HandshakeReceived, WORD, WORD, BYTE, ADDRESS, st.binary(max_size=MAX_DATAGRAM)))
+KEYS_256 = SessionKeys(AEAD_AES_256_GCM, MasterKey(b"k" * 32, b"s" * 12), MasterKey(b"K" * 32, b"S" * 12))
 LEG = LegSpec(1, -1, -1, "opus", 111, 111, 101, 20, ("192.0.2.1", 4000), None, True, "192.0.2.1", 2, 3, 4, "name")
 
 
@@ -105,11 +119,27 @@ def test_what_does_not_fit_a_field_is_refused_before_it_is_sent(message: Message
 
 def test_a_leg_with_the_longest_texts_fits_into_a_message() -> None:
     wide = ("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", 65535)
-    longest = replace(LEG, cname="n" * 255, signalling_host="h" * 255, fmtp="f" * 255, remote=wide, remote_rtcp=wide)
+    streams = tuple(StreamState(number, 2**32 - 1, 65535, 2**31) for number in range(MAX_STREAMS))
+    longest = replace(LEG, cname="n" * 255, signalling_host="h" * 255, fmtp="f" * 255, remote=wide, remote_rtcp=wide,
+                      keys=KEYS_256, streams=streams, rtcp_keys=KEYS_256)
     assert parse(pack(AddLeg(1, longest))) == AddLeg(1, longest)
 
 
+def test_more_streams_than_a_message_holds_are_refused() -> None:
+    with pytest.raises(ProtocolError, match="9 streams"):
+        pack(StreamsReport(1, 2, (StreamState(1, 0, 0),) * (MAX_STREAMS + 1)))
+
+
+def test_datagram_longer_than_any_handshake_has_is_not_handed_on() -> None:
+    with pytest.raises(ProtocolError, match="1501 bytes"):
+        pack(HandshakeReceived(1, 2, 0, ("192.0.2.1", 4000), bytes(MAX_DATAGRAM + 1)))
+
+
+def test_no_key_shows_in_a_message() -> None:
+    assert "key=" not in repr(AddLeg(1, replace(LEG, keys=KEYS_256))) and "k" * 32 not in repr(KEYS_256)
+
+
 def test_every_field_of_the_records_travels() -> None:
-    assert [field.name for field in fields(LegStatistics)][-1] == "looped"
-    figures = LegStatistics(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1.5, 2.5, -20, 3.5, 0.25, 11, 12, 13, True)
+    assert [field.name for field in fields(LegStatistics)][-1] == "replayed"
+    figures = LegStatistics(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1.5, 2.5, -20, 3.5, 0.25, 11, 12, 13, True, 14, 15, 16)
     assert parse(pack(LegReport(9, figures))) == LegReport(9, figures)

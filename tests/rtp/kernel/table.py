@@ -17,6 +17,8 @@ from rtp.dtmf import event_payloads
 from rtp.kernel import LegSpec, Notice, Room
 from rtp.kernel.spec import TICK_NS, TICK_SAMPLES
 from rtp.packet import RtpPacket, is_rtcp
+from rtp.srtp import SessionKeys
+from rtp.srtp.session import SrtpSession
 from tests.helpers.tones import Signal
 
 HOST = "127.0.0.1"
@@ -50,6 +52,7 @@ class Phone:
     sequence: int = 0
     timestamp: int = 1000
     extensions: dict[int, bytes] = field(default_factory=dict)
+    srtp: SrtpSession | None = None
 
     def __post_init__(self) -> None:
         self._encoder = create_encoder(self.codec)
@@ -64,10 +67,13 @@ class Phone:
         (sock or self.socket).sendto(data, self.room_address)
 
     def packet(self, payload: bytes, kind: int | None = None) -> bytes:
-        """The next RTP packet of this phone."""
+        """The next RTP packet of this phone, protected where it has keys."""
         kind = TYPES[self.codec] if kind is None else kind
-        self.sequence += 1
-        return bytes(RtpPacket(kind, self.sequence, self.timestamp, self.ssrc, payload, extensions=self.extensions))
+        self.sequence = (self.sequence + 1) & 0xFFFF
+        plain = bytes(RtpPacket(kind, self.sequence, self.timestamp, self.ssrc, payload, extensions=self.extensions))
+        packet = plain if self.srtp is None else self.srtp.protect(plain)
+        assert packet is not None
+        return packet
 
     def talk(self, tick: int) -> None:
         """Send what it says in a tick."""
@@ -85,6 +91,10 @@ class Phone:
         """Read all that the room has sent."""
         with contextlib.suppress(BlockingIOError):
             while data := self.socket.recv(2048):
+                if self.srtp is not None:
+                    plain = self.srtp.open(data, is_rtcp(data))
+                    assert plain is not None, f"the room sent what can't be opened: {self.srtp.auth_failures} bad"
+                    data = plain
                 if is_rtcp(data):
                     self.rtcp.append(data)
                 else:
@@ -117,8 +127,12 @@ class Table:
         spec = LegSpec(leg_id, ours.detach(), -1, codec, TYPES[codec], TYPES[codec], DTMF, 20, theirs.getsockname(),
                        theirs.getsockname(), True, HOST, leg_id, 65530, 0xFFFFFF00, "room")
         self.room.add_leg(replace(spec, **changes))  # type: ignore[arg-type]
-        self.phones.append(Phone(leg_id, theirs, address, codec, speaks))
-        return self.phones[-1]
+        phone = Phone(leg_id, theirs, address, codec, speaks)
+        keys = changes.get("keys")
+        if isinstance(keys, SessionKeys):
+            phone.srtp = SrtpSession(SessionKeys(keys.suite, keys.remote, keys.local))
+        self.phones.append(phone)
+        return phone
 
     @property
     def now_ns(self) -> int:

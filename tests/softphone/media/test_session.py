@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rtp.sdp.negotiation import Capabilities
+from rtp.sdp.protection import SrtpPolicy
 from sip.media_backend import MediaRefused
 from softphone.media.ports import open_pair
 from softphone.media.session import MediaSession, MediaSettings
@@ -119,3 +120,76 @@ def test_media_ports_are_an_even_one_and_the_next() -> None:
     rtp, rtcp = open_pair(HOST)
     with rtp, rtcp:
         assert rtp.getsockname()[1] % 2 == 0 and rtcp.getsockname()[1] == rtp.getsockname()[1] + 1
+
+
+def sessions(ours: SrtpPolicy, theirs: SrtpPolicy, *, is_secure: bool = True) -> tuple[MediaSession, MediaSession]:
+    """Two sessions under policies."""
+    one, two = (MediaSession(MediaSettings(HOST, Capabilities(srtp=policy), False, is_secure)) for policy in (ours, theirs))
+    return one, two
+
+
+@pytest.mark.parametrize(("ours", "theirs", "is_protected"), [
+    ("off", "off", False), ("off", "prefer", False), ("prefer", "off", False), ("prefer", "prefer", True),
+    ("prefer", "require", True), ("require", "prefer", True), ("require", "require", True)])
+async def test_policies_meet_and_packets_go_both_ways(ours: str, theirs: str, is_protected: bool) -> None:
+    a, b = sessions(SrtpPolicy(ours), SrtpPolicy(theirs))
+    a.apply(b.answer(a.offer()))
+    await step(a, b, ticks=10)
+    for session in (a, b):
+        figures = session.figures()
+        assert (session.protection is not None) is is_protected
+        assert figures.packets_received >= 9 and figures.junk == figures.auth_failures == figures.foreign == 0
+        session.release()
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("off", "require"), ("require", "off")])
+async def test_policies_that_do_not_meet_refuse(ours: str, theirs: str) -> None:
+    a, b = sessions(SrtpPolicy(ours), SrtpPolicy(theirs))
+    with pytest.raises(MediaRefused) as refused:
+        b.answer(a.offer())
+    assert refused.value.status == 488
+    a.release()
+    b.release()
+
+
+async def test_required_protection_is_neither_offered_nor_taken_over_signalling_in_clear() -> None:
+    a, b = sessions(SrtpPolicy.REQUIRE, SrtpPolicy.PREFER, is_secure=False)
+    with pytest.raises(MediaRefused, match="TLS"):
+        a.offer()
+    with pytest.raises(MediaRefused, match="over protected signalling"):
+        a.answer(b.offer())
+    a.release()
+    b.release()
+
+
+async def test_hold_keeps_the_keys_and_a_stranger_is_dropped_and_counted() -> None:
+    a, b = sessions(SrtpPolicy.PREFER, SrtpPolicy.PREFER)
+    a.apply(b.answer(a.offer()))
+    await step(a, b)
+    before = a.protection
+    for held in (True, False):
+        a.is_held = held
+        a.apply(b.answer(a.offer()))
+        await step(a, b)
+    assert a.protection == before and b.figures().lost == b.figures().auth_failures == 0
+    port = int(next(line for line in a.offer().decode().splitlines() if line.startswith("m=audio")).split()[1])
+    with socket.socket(type=socket.SOCK_DGRAM) as stranger:
+        for _ in range(3):
+            stranger.sendto(b"\x80\x6f" + bytes(50), (HOST, port))
+        async with asyncio.timeout(10):
+            while a.figures().auth_failures < 3:
+                await asyncio.sleep(0.01)
+    assert a.negotiated is not None and a.negotiated.remote == (HOST, b._local().rtp_port)
+    a.release()
+    b.release()
+
+
+async def test_call_that_was_protected_is_not_stripped_to_plain() -> None:
+    a, b = sessions(SrtpPolicy.PREFER, SrtpPolicy.PREFER)
+    a.apply(b.answer(a.offer()))
+    stripped = b"".join(line for line in b.offer().splitlines(True) if not line.startswith(b"a=crypto"))
+    with pytest.raises(MediaRefused, match="can't go on without"):
+        a.answer(stripped)
+    assert a.protection is not None
+    a.release()
+    b.release()

@@ -1,0 +1,153 @@
+"""SRTP through the running server: our phone in a room, what policies refuse, attackers at the port, workers that die."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from confero.testing import Server, start_server
+from rtp.packet import is_rtcp
+from softphone.call import Call
+from softphone.errors import CallFailed
+from softphone.phone import Phone
+from tests.helpers import tones
+from tests.helpers.stranger import figures
+
+pytestmark = pytest.mark.loopback
+
+BACK_S = 3.0
+"""How long a room may be without sound; tests allow three times as much."""
+
+
+@pytest.fixture
+def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server under the policy that the test names, else the default."""
+    policy = getattr(request, "param", "prefer")
+    running = start_server(tmp_path / "server", "--open", "--workers", "1", "--srtp", policy)
+    yield running
+    running.stop()
+    log = running.log.read_text(errors="replace")
+    assert "Traceback" not in log and "inline:" not in log
+
+
+@asynccontextmanager
+async def in_call(server: Server, room: str, hz: float, srtp: str) -> AsyncIterator[Call]:
+    """Our phone in a room, sending a tone."""
+    async with Phone(srtp=srtp) as phone:
+        call = await phone.call(server.uri(room))
+        call.play(np.rint(tones.sines(hz, 30.0, level_dbfs=-20.0) * 32767).astype(np.int16))
+        yield call
+
+
+async def hears(call: Call, hz: float, seconds: float = 1.0) -> float:
+    """The level of a tone in what a call hears from now on."""
+    heard: list[Any] = []
+    async for frame in call.audio():
+        heard.append(frame)
+        if len(heard) * 0.02 >= seconds:
+            break
+    return tones.level_dbfs(48000, np.concatenate(heard) / 32768.0, hz)
+
+
+async def people(server: Server, room: str) -> dict[str, Any]:
+    """The members of a room by suite."""
+    found = await asyncio.to_thread(server.json, "room", "people", room)
+    return {str(person["suite"]): person for person in found}
+
+
+async def test_protected_and_plain_phone_hear_each_other_and_the_server_says_what_each_has(server: Server) -> None:
+    async with in_call(server, "daily", 440, "prefer") as one, in_call(server, "daily", 1000, "off") as two:
+        await asyncio.sleep(1.0)
+        assert await hears(one, 1000) > -30 and await hears(two, 440) > -30
+        found = await people(server, "daily")
+        assert set(found) == {"AEAD_AES_128_GCM", "None"} and found["AEAD_AES_128_GCM"]["auth_failures"] == 0
+        assert "came in clear over UDP" in found["AEAD_AES_128_GCM"]["protection"]
+        assert one.suite == "AEAD_AES_128_GCM" and not one.protection and one.exposure
+        await one.hold()
+        await one.hold(False)
+        assert await hears(two, 440) > -30 and one.figures.auth_failures == 0
+
+
+@pytest.mark.parametrize("server", ["require"], indirect=True)
+async def test_required_protection_refuses_plain_media_and_keys_in_clear_with_488(server: Server) -> None:
+    for srtp, words in (("off", "must be protected"), ("prefer", "protected signalling")):
+        with pytest.raises(CallFailed, match=words) as refused:
+            async with in_call(server, "daily", 440, srtp):
+                pass
+        assert refused.value.status == 488
+    with pytest.raises(CallFailed, match="TLS"):
+        async with in_call(server, "daily", 440, "require"):
+            pass
+
+
+@pytest.mark.parametrize("server", ["off"], indirect=True)
+async def test_server_without_srtp_is_joined_in_plain_where_protection_is_preferred(server: Server) -> None:
+    async with in_call(server, "daily", 440, "prefer") as one, in_call(server, "daily", 1000, "prefer") as two:
+        await asyncio.sleep(0.5)
+        assert await hears(one, 1000) > -30 and not one.suite and not two.suite
+
+
+async def test_injected_repeated_and_flipped_packets_are_dropped_and_the_call_lives(server: Server) -> None:
+    async with in_call(server, "daily", 440, "prefer") as one, in_call(server, "daily", 1000, "prefer") as two:
+        sent: list[bytes] = []
+        protect = one.media._srtp.protect  # type: ignore[union-attr]
+
+        def kept(packet: bytes) -> bytes | None:
+            out = protect(packet)
+            if out is not None and len(sent) < 400:
+                sent.append(out)
+            return out
+
+        one.media._srtp.protect = kept  # type: ignore[union-attr, method-assign]
+        sock, agreed = one.media._rtp, one.media.negotiated
+        assert sock is not None and agreed is not None and agreed.remote is not None
+        while len(sent) < 100:
+            await asyncio.sleep(0.1)
+        attack = list(sent[:100])
+        attack += [packet[:20] + bytes([packet[20] ^ 1]) + packet[21:] for packet in sent[:100]]
+        attack += [b"\x80\x6f" + os.urandom(60) for _ in range(300)]
+        for packet in attack:
+            sock.sendto(packet, agreed.remote)
+            await asyncio.sleep(0.004)
+        await asyncio.sleep(1.5)
+        assert await hears(two, 440) > -30 and await hears(one, 1000) > -30
+        found = [person for person in await asyncio.to_thread(server.json, "room", "people", "daily")
+                 if person["replayed"] or person["auth_failures"]]
+        assert len(found) == 1 and found[0]["replayed"] + found[0]["auth_failures"] == len(attack)
+        assert found[0]["packets_in"] <= one.figures.packets_sent
+
+
+async def test_rooms_of_a_worker_that_dies_go_on_under_the_same_keys_with_new_ssrcs_and_no_index_twice(server: Server) -> None:
+    async with in_call(server, "daily", 440, "prefer") as one, in_call(server, "daily", 1000, "prefer") as two:
+        received: list[bytes] = []
+        unprotect = one.media._srtp.open  # type: ignore[union-attr]
+
+        def kept(packet: bytes, is_report: bool) -> bytes | None:
+            if not is_rtcp(packet):
+                received.append(packet[:12])
+            return unprotect(packet, is_report)
+
+        one.media._srtp.open = kept  # type: ignore[union-attr, method-assign]
+        await asyncio.sleep(2.5)
+        before = one.protection, one.media.protection
+        worker = next(worker for worker in (await asyncio.to_thread(figures, server))["workers"] if worker["rooms"])
+        ssrcs = {packet[8:12] for packet in received}
+        os.kill(worker["pid"], signal.SIGKILL)
+        struck = time.monotonic()
+        while len({packet[8:12] for packet in received}) == len(ssrcs) and time.monotonic() - struck < 3 * BACK_S:
+            await asyncio.sleep(0.05)
+        assert len({packet[8:12] for packet in received}) == len(ssrcs) + 1
+        await asyncio.sleep(1.0)
+        assert await hears(one, 1000) > -30 and await hears(two, 440) > -30
+        indexes = [(packet[8:12], packet[2:4]) for packet in received]
+        assert len(set(indexes)) == len(indexes) and (one.protection, one.media.protection) == before
+        assert one.figures.auth_failures == 0
