@@ -27,6 +27,7 @@ from sip.refer import Reference, Referral, write_refer
 from sip.registration import Registration
 from sip.replaces import OPTION as REPLACES
 from sip.replaces import replaces_of
+from sip.routing import own_contact_over
 from sip.session_timer import is_too_small
 from sip.settings import EndpointSettings as EndpointSettings
 from sip.subscription import Subscription
@@ -422,6 +423,8 @@ class Endpoint:
             return None if self._transactions.find_invite(request) is not None else self._refusal(request, 481)
         if not request.uri.is_sip:
             return self._refusal(request, 416)
+        if request.uri.scheme == "sips" and not flow.is_protected:          # somebody on the way broke the promise, §26.2.2
+            return self._refusal(request, 403)
         if request.max_forwards == 0 and request.method != "OPTIONS":
             return self._refusal(request, 483)
         unknown = sorted(request.require - self.settings.supported)
@@ -574,8 +577,7 @@ class Endpoint:
         self.emit(events.ReferReceived(referral, call, referral.refer_to, referral.referred_by, referral.replaces, request))
 
     def _own_contact(self, request: Request, flow: Flow) -> Uri:
-        parameters = () if flow.transport == "UDP" else (("transport", flow.transport.lower()),)
-        return Uri("sip", request.uri.user, self.told_host(flow), flow.local[1], parameters)
+        return own_contact_over(flow, request.uri.user, self.told_host(flow), is_secure=is_secure(request))
 
     def _note_source(self, request: Request, flow: Flow) -> None:
         """Write where the request really came from into its Via (RFC 3261 §18.2.1, RFC 3581 §4)."""
@@ -594,6 +596,12 @@ class Endpoint:
                 items[index] = ("via", "Via", f"{noted}, {rest}" if rest else str(noted))
                 break
         request.__dict__["via"] = noted
+
+
+def is_secure(request: Request) -> bool:
+    """Whether a request asks for sips in the dialog that it makes (RFC 3261 §12.1.1)."""
+    first = [item.uri for item in (*request.record_routes[:1], *request.contacts[:1]) if not item.is_wildcard]
+    return request.uri.scheme == "sips" or bool(first and first[0].scheme == "sips")
 
 
 def _read_ahead(request: Request) -> None:
