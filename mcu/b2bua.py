@@ -20,6 +20,7 @@ from rtp.errors import ParseError as SdpError
 from rtp.sdp.negotiation import Capabilities, codecs_of
 from rtp.sdp.parser import parse
 from sip import events
+from sip.endpoint import is_secure
 from sip.errors import LocalProtocolError, ParseError
 from sip.headers import NameAddr
 from sip.invite import Call, CallState
@@ -126,6 +127,9 @@ class UserCall:
             return
         if flow is None or flow.remote == flow.local:             # gone, or a binding that leads back to us
             return
+        if self._event.request.uri.scheme == "sips" and not flow.is_protected:       # no way down from what was asked for
+            self._best_refusal = (480, f"{self._callee.name} can't be reached over TLS")
+            return
         media = room.create_leg(server.new_id(), local_host=flow.local[0], signalling_host=flow.remote[0],
                                 capabilities=capabilities)
         from_ = NameAddr(Uri.parse(caller.entity), caller.display_name)
@@ -206,7 +210,8 @@ class UserCall:
         media = room.create_leg(server.new_id(), local_host=call.flow.local[0], signalling_host=call.flow.remote[0])
         record = begin_record(self._event.request, call, self._caller, None, server.wallclock())
         leg = CallLeg(call, media, self._caller, record)
-        contact = NameAddr(own_contact(call.flow, self._callee.name, server.addresses))
+        contact = NameAddr(own_contact(call.flow, self._callee.name, server.addresses,
+                                       is_secure=is_secure(self._event.request)))
         try:
             leg.accept(self._event.offer, contact, server.wallclock(), server.now())
         except (MediaRefused, LocalProtocolError) as error:

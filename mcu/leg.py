@@ -13,12 +13,14 @@ from mcu.storage.base import CallRecord
 from mcu.surroundings import Media, MediaRoom, Surroundings
 from pcap.quality import mos
 from sip import events
+from sip.endpoint import is_secure
 from sip.flow import Flow
 from sip.grammar import Parameters
 from sip.headers import NameAddr
 from sip.invite import Call
 from sip.media_backend import MediaRefused
 from sip.message import Request
+from sip.routing import own_contact_over
 from sip.uri import Uri
 
 
@@ -101,7 +103,7 @@ def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identi
     media = room.create_leg(leg_id, local_host=call.flow.local[0], signalling_host=call.flow.remote[0])
     leg = CallLeg(call, media, identity, begin_record(event.request, call, identity, name, server.wallclock()))
     mark: Parameters = (("isfocus", None),) if is_focus else ()                     # RFC 4579 §4.1
-    contact = NameAddr(own_contact(call.flow, name, server.addresses), "", mark)
+    contact = NameAddr(own_contact(call.flow, name, server.addresses, is_secure=is_secure(event.request)), "", mark)
     try:
         leg.accept(event.offer, contact, server.wallclock(), server.now())
     except MediaRefused:
@@ -119,8 +121,6 @@ def begin_record(request: Request, call: Call, identity: Identity, room: str | N
     )
 
 
-def own_contact(flow: Flow, user: str, addresses: Addresses) -> Uri:
-    """Where requests inside a call over this flow reach us."""
-    host, port = flow.local
-    parameters = () if flow.transport == "UDP" else (("transport", flow.transport.lower()),)
-    return Uri("sip", user or None, addresses.towards(host, flow.remote[0]), port, parameters)
+def own_contact(flow: Flow, user: str, addresses: Addresses, *, is_secure: bool = False) -> Uri:
+    """Where requests inside a call over this flow reach us. is_secure: the call was made with sips: (RFC 3261 §12.1.1)."""
+    return own_contact_over(flow, user or None, addresses.towards(flow.local[0], flow.remote[0]), is_secure=is_secure)

@@ -12,11 +12,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificate
 from OpenSSL import SSL
-from OpenSSL.crypto import FILETYPE_PEM, X509
+from OpenSSL.crypto import X509, PKey
 
-from sip.certificates import Presented, judge_by_name
+from sip.certificates import Presented, fingerprint_of, judge_by_name
 
 HANDSHAKE_S = 5.0
 """For a whole handshake, from the connection's first moment."""
@@ -41,11 +43,17 @@ class TlsServer:
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._files = (certificate, key)
+        self._fingerprint = ""
         self._context = self._load()
 
     def reload(self) -> None:
         """Read the files again, for connections from now on. Raises TlsFailed, and then nothing has changed."""
         self._context = self._load()
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the certificate that is shown (`fingerprint_of`)."""
+        return self._fingerprint
 
     def accept(self) -> SSL.Connection:
         """The accepting end of a connection."""
@@ -54,20 +62,23 @@ class TlsServer:
         return connection
 
     def _load(self) -> SSL.Context:
-        context = _make_context()
-        context.set_passwd_cb(lambda *_: b"")           # nobody is there to be asked for the word of an encrypted key
-        for read, path in ((context.use_certificate_chain_file, self._files[0]), (_use_key(context), self._files[1])):
+        context, (certificate, key) = _make_context(), self._files
+        for path in self._files:
             try:
                 path.read_bytes()                       # OpenSSL has no good words for a file that can't be opened
-                read(str(path))
             except OSError as error:
                 raise TlsFailed(f"{path}: {error.strerror}") from None
-            except SSL.Error:
-                raise TlsFailed(f"{path}: this is no certificate or key in PEM, or the two don't belong together") from None
         try:
+            context.use_certificate_chain_file(str(certificate))
+            shown = load_pem_x509_certificate(certificate.read_bytes())
+        except (SSL.Error, ValueError):
+            raise TlsFailed(f"{certificate}: this is no certificate in PEM") from None
+        try:
+            context.use_privatekey(_read_key(key))
             context.check_privatekey()
         except SSL.Error:
-            raise TlsFailed(f"{self._files[1]}: this key does not belong to {self._files[0]}") from None
+            raise TlsFailed(f"{key}: this key does not belong to {certificate}") from None
+        self._fingerprint = fingerprint_of(shown.public_bytes(Encoding.DER))
         return context
 
 
@@ -206,8 +217,14 @@ def _make_context() -> SSL.Context:
     return context
 
 
-def _use_key(context: SSL.Context) -> Callable[[str], None]:
-    return lambda path: context.use_privatekey_file(path, FILETYPE_PEM)
+def _read_key(path: Path) -> PKey:
+    """A private key in PEM. Raises TlsFailed."""
+    try:
+        return PKey.from_cryptography_key(load_pem_private_key(path.read_bytes(), None))  # type: ignore[arg-type]
+    except TypeError:
+        raise TlsFailed(f"{path}: this key wants a password; store it without one, readable by the server alone") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise TlsFailed(f"{path}: this is no private key in PEM") from None
 
 
 def _log_key(path: str, line: bytes) -> None:
