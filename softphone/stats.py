@@ -40,7 +40,7 @@ class MediaFigures:
 
 @dataclass(slots=True)
 class CallReport:
-    """What the headless phone prints at its end."""
+    """What the headless phone prints at its end. signalling: version and cipher of TLS, empty when it was not protected."""
 
     uri: str
     media: MediaFigures = field(default_factory=MediaFigures)
@@ -51,6 +51,8 @@ class CallReport:
     csrcs: list[int] = field(default_factory=list)
     ended_by: str = ""
     reason: str = ""
+    signalling: str = ""
+    fingerprint: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """One flat table for JSON; the loudness of what is received is called `level`."""
@@ -62,5 +64,5 @@ class CallReport:
             "uri": self.uri, "is_connected": self.is_connected, "seconds": round(self.seconds, 3), **media,
             "loss_percent": round(self.media.loss_percent, 2), "mos": self.media.mos,
             "setup_ms": None if self.setup_ms is None else round(self.setup_ms, 1), "roster": self.roster, "csrcs": self.csrcs,
-            "ended_by": self.ended_by, "reason": self.reason,
+            "ended_by": self.ended_by, "reason": self.reason, "signalling": self.signalling, "fingerprint": self.fingerprint,
         }
