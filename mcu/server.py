@@ -39,6 +39,7 @@ from mcu.location import Located, MemoryLocationStore
 from mcu.participant import ParticipantId
 from mcu.public_address import ask_stun
 from mcu.registrar import Registrar
+from mcu.secrecy import keep_memory_private
 from mcu.storage.base import CallRecord, Storage
 from mcu.storage.folder import DataLock
 from mcu.storage.sqlite import SqliteStorage
@@ -323,6 +324,7 @@ def _cannot_listen(host: str, port: int, error: OSError, option: str = "--sip-po
 
 async def run(config: ServerConfig) -> int:
     """Serve until a signal; the exit status. Raises McuError in words when it can't start."""
+    keep_memory_private()
     async with AsyncExitStack() as stack:
         lock = DataLock(config.data)
         lock.acquire()
