@@ -38,8 +38,8 @@ def test_any_text_survives(user: str, password: str, title: str, settings: dict[
 
 
 @pytest.mark.parametrize("text", [
-    "not toml [", "[phone]\ninstance = 'me'\n", "[account]\nuser = 5\n", "[account]\ntransport = 'sctp'\n", "\x00", "recent = 3",
-    "[certificates]\n\"h\" = \"AB:CD\"\n",
+    "not toml [", "[phone]\ninstance = 'me'\n", "[account]\nuser = 5\n", "[account]\ntransport = 'sctp'\n", "\x00",
+    "recent = 3", "[certificates]\n\"h\" = \"AB:CD\"\n",
 ])
 def test_a_broken_file_is_set_aside_with_a_clear_line_and_the_defaults_are_used(tmp_path: Path, text: str) -> None:
     path = tmp_path / "phone.toml"
