@@ -24,14 +24,16 @@ TONES_HZ = (440, 1000, 1300, 700, 1700, 560, 2100, 850)
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that is free for UDP and TCP just now."""
+    """A port that is free for UDP and TCP just now, and the next one for TLS."""
     while True:
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             tcp.bind((host, 0))
             port: int = tcp.getsockname()[1]
             try:
                 udp.bind((host, port))
-            except OSError:
+                with socket.socket() as tls:
+                    tls.bind((host, port + 1))
+            except (OSError, OverflowError):
                 continue
             return port
 
@@ -46,6 +48,11 @@ class Server:
     process: subprocess.Popen[bytes]
     log: Path
     prefix: tuple[str, ...] = ()
+
+    @property
+    def tls_port(self) -> int:
+        """Where it takes TLS, when it was not told another port."""
+        return self.port + 1
 
     def uri(self, name: str) -> str:
         """The SIP URI of a room, user or service of this server."""
@@ -86,7 +93,7 @@ def start_server(data: Path, *options: str, host: str = "127.0.0.1", port: int =
     data.mkdir(parents=True, exist_ok=True)
     log = data / "serve.log"
     command = [*prefix, sys.executable, "-m", "mcu", "serve", "--data", str(data), "--listen", host, "--sip-port",
-               str(port), *options]
+               str(port), *([] if "--tls-port" in options else ["--tls-port", str(port + 1)]), *options]
     with log.open("ab") as out:
         begins_at = out.tell()                  # a server that ran here before has said that it is up, too
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)

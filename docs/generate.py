@@ -27,12 +27,17 @@ from softphone.words import call_failed, registration_failed
 REFERENCE = Path(__file__).resolve().parent / "reference"
 NOTICE = "<!-- Made from the code by `python -m docs.generate`; do not edit. -->"
 DEFAULTS = {"data": "the platform's data folder", "listen": "all addresses; loopback with `open`", "workers": "one a core",
-            "domain": "the machine's name", "public_address": "none", "stun_server": "none", "trunk": "none"}
+            "domain": "the machine's name", "public_address": "none", "stun_server": "none", "trunk": "none",
+            "tls_cert": "one of its own", "tls_key": "its own"}
 """Defaults that are found out at run time, in words."""
 MEANINGS = {
     "data": "The folder of the database, the control socket and the lock. In a file, a relative path starts there.",
     "listen": "The addresses on which SIP is taken, UDP and TCP.",
     "sip_port": "The port of SIP, for UDP and TCP.",
+    "tls_port": "The port of SIP over TLS (TCP). 0 switches it off.",
+    "tls_cert": "A certificate in PEM, its chain after it. Without one the server makes its own, in `tls/` of the data folder. "
+                "When the file changes, or on SIGHUP, it is read again.",
+    "tls_key": "The private key of `tls_cert`, in PEM and without a password.",
     "domain": "The server's name and the realm of all passwords. It is fixed at the first start, or with the first account.",
     "rtp_ports": "The UDP ports of media. Each call takes two: an even one for RTP, the next one for RTCP.",
     "public_address": "Behind NAT: the address that phones outside are told, in SDP, Contact and Via. `auto` asks "

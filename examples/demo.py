@@ -116,7 +116,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         server = processes.start("mcu", "serve", "--data", str(options.data), "--listen", options.listen,
-                                 "--sip-port", str(options.sip_port))
+                                 "--sip-port", str(options.sip_port), "--tls-port", str(options.sip_port + 1))
         wait_until_ready(options.data, server)
         for robot, speech in make_speech(options.data).items():
             processes.start("softphone", "--headless", room, "--play", str(speech), "--loop", "--display-name",

@@ -32,6 +32,7 @@ from sip.invite import Call, CallState
 from sip.media_backend import MediaRefused
 from sip.message import Request
 from sip.refer import Referral
+from sip.source import is_secure
 from sip.uri import Uri
 
 log = logging.getLogger(__name__)
@@ -165,6 +166,9 @@ class UserCall:
             return
         if flow is None or flow.remote == flow.local:             # gone, or a binding that leads back to us
             return
+        if self._event.request.uri.scheme == "sips" and not flow.is_protected:       # no way down from what was asked for
+            self._best_refusal = (480, f"{self._callee.name} can't be reached over TLS")
+            return
         from_ = NameAddr(Uri.parse(caller.entity), caller.display_name)
         to = NameAddr(Uri("sip", callee.name, server.domain), callee.display_name)
         self._invite(target, from_, to, flow, capabilities, Identity(str(to.uri), callee.display_name, callee.name),
@@ -287,7 +291,8 @@ class UserCall:
         call, server = self._call, self._server
         assert self._other is not None
         leg, self._early = self._early or self._make_leg(), None
-        contact = NameAddr(own_contact(call.flow, self._callee.name, server.addresses))
+        contact = NameAddr(own_contact(call.flow, self._callee.name, server.addresses,
+                                       is_secure=is_secure(self._event.request)))
         try:
             leg.accept(self._event.offer, contact, server.wallclock(), server.now())
         except (MediaRefused, LocalProtocolError) as error:

@@ -86,7 +86,8 @@ def _to_ports(value: Any) -> Any:
 
 
 class ServerConfig(BaseModel):
-    """What a server runs with. `listen` None: see `addresses`. Times in seconds.
+    """What a server runs with. `listen` None: see `addresses`; `tls_port` 0: no TLS; without `tls_cert` a certificate of our
+    own is made. Times in seconds.
 
     grace_s: an ad hoc room lives so long after the last has left; drain_s: how long a stopping server lets its calls go on;
     max_calls, max_calls_per_source, max_rooms: more are refused with 503; max_call_s: a call ends after that (0: never).
@@ -97,6 +98,9 @@ class ServerConfig(BaseModel):
     data: Annotated[Path, BeforeValidator(_to_path)] = Field(default_factory=default_folder)
     listen: Annotated[tuple[str, ...] | None, BeforeValidator(_to_addresses)] = None
     sip_port: int = Field(5060, ge=1, le=65535)
+    tls_port: int = Field(5061, ge=0, le=65535)
+    tls_cert: Annotated[Path | None, BeforeValidator(_to_path)] = None
+    tls_key: Annotated[Path | None, BeforeValidator(_to_path)] = None
     domain: Annotated[str | None, BeforeValidator(_to_domain)] = None
     rtp_ports: Annotated[tuple[int, int], BeforeValidator(_to_ports)] = (20000, 29999)
     public_address: Annotated[str | None, BeforeValidator(_to_public_address)] = None
@@ -144,6 +148,9 @@ EXPECTED = {
     "data": "the path of a folder",
     "listen": "an IP address of this machine, or a list of them,",
     "sip_port": "a number from 1 to 65535",
+    "tls_port": "a number from 1 to 65535, or 0 for no TLS,",
+    "tls_cert": "the path of a file",
+    "tls_key": "the path of a file",
     "domain": "a domain such as meet.example.org",
     "rtp_ports": 'two ports from 1024 to 65535 such as "20000-29999"',
     "public_address": "an IP address, or auto,",
@@ -165,23 +172,33 @@ EXPECTED = {
 
 
 def load(file: Path | None, flags: dict[str, Any]) -> ServerConfig:
-    """The configuration out of a file and flags (None: not given). A `data` of the file is relative to the file's folder.
+    """The configuration out of a file and flags (None: not given). Paths in the file are relative to its folder.
 
     Raises ConfigError with one line: "confero.toml:7: sip_port: a number from 1 to 65535 was expected, not 'x'".
     """
     text = _read(file) if file is not None else ""
     values = _parse(str(file), text)
-    if file is not None and isinstance(values.get("data"), str):
-        values["data"] = str(file.parent / Path(values["data"]).expanduser())
+    for key in ("data", "tls_cert", "tls_key"):
+        if file is not None and isinstance(values.get(key), str):
+            values[key] = str(file.parent / Path(values[key]).expanduser())
     given = {key: value for key, value in flags.items() if value is not None}
     try:
         config = ServerConfig(**{**values, **given})
     except ValidationError as error:
         raise ConfigError(_explain(error, str(file), text, set(given))) from error
+    _check_tls(config)
     if config.public_address == AUTO and config.stun_server is None:
         raise ConfigError("public_address = \"auto\" needs a STUN server to ask, and none is asked unless it is named: "
                           "stun_server = \"HOST\" in the configuration file")
     return config
+
+
+def _check_tls(config: ServerConfig) -> None:
+    if (config.tls_cert is None) != (config.tls_key is None):
+        given, missing = ("tls_cert", "tls_key") if config.tls_key is None else ("tls_key", "tls_cert")
+        raise ConfigError(f"{given} is given without {missing}: a certificate and its key go together")
+    if config.tls_port == config.sip_port:
+        raise ConfigError(f"TLS and TCP can't both have port {config.tls_port}; choose another one with --tls-port")
 
 
 def _read(file: Path) -> str:

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from mcu.addresses import Addresses
 from mcu.participant import Identity
-from mcu.protection import PROTECTED
 from mcu.storage.base import CallRecord
 from mcu.surroundings import Media, MediaRoom, Surroundings
 from pcap.quality import mos
@@ -21,6 +20,8 @@ from sip.headers import NameAddr
 from sip.invite import Call
 from sip.media_backend import MediaRefused
 from sip.message import Request
+from sip.routing import own_contact_over
+from sip.source import is_secure
 from sip.uri import Uri
 
 
@@ -126,7 +127,7 @@ def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identi
     media = create_media(room, leg_id, call.flow)
     leg = CallLeg(call, media, identity, begin_record(event.request, call, identity, name, server.wallclock()))
     mark: Parameters = (("isfocus", None),) if is_focus else ()                     # RFC 4579 §4.1
-    contact = NameAddr(own_contact(call.flow, name, server.addresses), "", mark)
+    contact = NameAddr(own_contact(call.flow, name, server.addresses, is_secure=is_secure(event.request)), "", mark)
     try:
         leg.accept(event.offer, contact, server.wallclock(), server.now())
     except MediaRefused:
@@ -138,7 +139,7 @@ def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identi
 def create_media(room: MediaRoom, leg_id: int, flow: Flow, capabilities: Capabilities | None = None) -> Media:
     """The media of a call over this flow."""
     return room.create_leg(leg_id, local_host=flow.local[0], signalling_host=flow.remote[0], capabilities=capabilities,
-                           is_signalling_secure=flow.transport in PROTECTED)
+                           is_signalling_secure=flow.is_protected)
 
 
 def begin_record(request: Request, call: Call, identity: Identity, room: str | None, wallclock: float) -> CallRecord:
@@ -150,8 +151,6 @@ def begin_record(request: Request, call: Call, identity: Identity, room: str | N
     )
 
 
-def own_contact(flow: Flow, user: str, addresses: Addresses) -> Uri:
-    """Where requests inside a call over this flow reach us."""
-    host, port = flow.local
-    parameters = () if flow.transport == "UDP" else (("transport", flow.transport.lower()),)
-    return Uri("sip", user or None, addresses.towards(host, flow.remote[0]), port, parameters)
+def own_contact(flow: Flow, user: str, addresses: Addresses, *, is_secure: bool = False) -> Uri:
+    """Where requests inside a call over this flow reach us. is_secure: the call was made with sips: (RFC 3261 §12.1.1)."""
+    return own_contact_over(flow, user or None, addresses.towards(flow.local[0], flow.remote[0]), is_secure=is_secure)

@@ -26,6 +26,7 @@ from mcu.administration import Administration
 from mcu.api import control
 from mcu.attendant import Attendant
 from mcu.b2bua import UserCall
+from mcu.certificates import Files, ServerCertificate, own_files
 from mcu.config import AUTO, EVERYWHERE, ServerConfig
 from mcu.dialplan import Dialplan
 from mcu.directory import Directory
@@ -40,16 +41,18 @@ from mcu.location import Located, MemoryLocationStore
 from mcu.participant import ParticipantId
 from mcu.public_address import ask_stun
 from mcu.registrar import Registrar
+from mcu.secrecy import keep_memory_private
 from mcu.storage.base import CallRecord, Storage
 from mcu.storage.folder import DataLock
 from mcu.storage.sqlite import SqliteStorage
 from mcu.surroundings import MediaRoom
 from mcu.switchboard import Limits, Switchboard
 from mcu.trunk import Trunk, Trunks
-from mcu.welcome import Welcome
+from mcu.welcome import Welcome, reachable
 from rtp.sdp.protection import SrtpPolicy
 from sip.aio.driver import Driver
 from sip.aio.resolver import DnsResolver, find
+from sip.aio.udp import is_unspecified
 from sip.auth import DigestClient
 from sip.endpoint import Endpoint
 from sip.events import Event
@@ -68,7 +71,7 @@ PROBE_EVERY_S = 30.0
 """How often phones that send no media are asked whether they are there, and bindings that ran out are dropped."""
 STUN_EVERY_S = 300.0
 """How often the public address is asked for once it is known: a provider may change it."""
-TRANSPORTS = ("UDP", "TCP")
+TRANSPORTS = ("UDP", "TCP", "TLS")
 MAX_LOOKUPS = 100
 """Names that are looked up at once; a dial command is one."""
 GOODBYE_S = 0.5
@@ -84,6 +87,7 @@ class Server:
         self.config = config
         self.domain = directory.domain
         self.addresses = Addresses(None if config.public_address == AUTO else config.public_address, networks_at_hand())
+        self.certificate: ServerCertificate | None = None
         self._resolver = DnsResolver()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
@@ -149,7 +153,7 @@ class Server:
              headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = (),
              credentials: DigestClient | None = None) -> Call:
         """Send an INVITE of ours. alternatives: where it goes when the flow fails; credentials: for a challenge."""
-        contact = own_contact(flow, from_.uri.user or "", self.addresses)
+        contact = own_contact(flow, from_.uri.user or "", self.addresses, is_secure=target.scheme == "sips")
         return self.endpoint.invite(target, from_=from_, to=to, flow=flow, contact=contact, now=self.now(), offer=offer,
                                     headers=headers, data=data, alternatives=alternatives, credentials=credentials)
 
@@ -191,7 +195,7 @@ class Server:
         flows, reason = [], ""
         for destination in destinations:
             try:
-                flows.append(self.driver.flow_to((destination.host, destination.port), destination.transport))
+                flows.append(self.driver.flow_to((destination.host, destination.port), destination.transport, uri.host))
             except OSError as error:
                 reason = error.strerror or str(error)
         if flows:
@@ -272,7 +276,28 @@ class Server:
                     log.info("no IPv6 here")
                     continue
                 raise McuError(_cannot_listen(host, self.config.sip_port, error)) from error
+        await self._listen_tls()
         return list(addresses)
+
+    async def _listen_tls(self) -> None:
+        """Open the port of TLS on the same addresses, with the operator's certificate or our own."""
+        port = self.config.tls_port
+        if not port:
+            return
+        hosts = [address[0] for transport, address in self.driver.addresses if transport == "UDP"]
+        self.certificate = self._take_certificate(hosts)
+        for host in hosts:
+            try:
+                await self.driver.listen_tls(host, port, self.certificate.server)
+            except OSError as error:
+                raise McuError(_cannot_listen(host, port, error, "--tls-port")) from error
+
+    def _take_certificate(self, hosts: list[str]) -> ServerCertificate:
+        if self.config.tls_cert is not None and self.config.tls_key is not None:
+            return ServerCertificate(Files(self.config.tls_cert, self.config.tls_key))
+        own = [self.addresses.public] if self.addresses.public else []
+        own += [one for host in hosts for one in (reachable(host) if is_unspecified(host) else [host])]
+        return ServerCertificate(own_files(self.config.data, self.domain, own))
 
     async def look_after(self) -> None:
         """Ask quiet phones, drop old bindings, notice new addresses of ours, until cancelled."""
@@ -280,12 +305,19 @@ class Server:
         while True:
             await asyncio.sleep(PROBE_EVERY_S)
             self.addresses.networks = networks_at_hand()
+            if self.certificate is not None:
+                self.certificate.reload_if_changed()
             if self.now() >= ask_again_at:
                 await self.learn_public_address()
                 ask_again_at = self.now() + (STUN_EVERY_S if self.addresses.public else 0.0)
             self.switchboard.registrar.expire(self.wallclock())
             self.switchboard.probe_quiet_legs()
             self.driver.pump()
+
+    def reload(self) -> None:
+        """Read the certificate again (SIGHUP)."""
+        if self.certificate is not None:
+            self.certificate.reload()
 
     async def say_goodbye(self) -> None:
         """Hang up on everybody, and give the BYEs a moment to arrive."""
@@ -297,18 +329,19 @@ class Server:
             await asyncio.sleep(GOODBYE_S)
 
 
-def _cannot_listen(host: str, port: int, error: OSError) -> str:
+def _cannot_listen(host: str, port: int, error: OSError, option: str = "--sip-port") -> str:
     if error.errno == 98:
-        return f"port {port} on {host} is in use; stop the program that has it, or choose another one with --sip-port"
+        return f"port {port} on {host} is in use; stop the program that has it, or choose another one with {option}"
     if error.errno == 99:
         return f"{host} is no address of this machine; see --listen"
     if error.errno == 13:
-        return f"port {port} needs root; choose one from 1024 up with --sip-port"
+        return f"port {port} needs root; choose one from 1024 up with {option}"
     return f"can't listen on {host} port {port}: {error.strerror}"
 
 
 async def run(config: ServerConfig) -> int:
     """Serve until a signal; the exit status. Raises McuError in words when it can't start."""
+    keep_memory_private()
     async with AsyncExitStack() as stack:
         lock = DataLock(config.data)
         lock.acquire()
@@ -318,7 +351,7 @@ async def run(config: ServerConfig) -> int:
         directory = Directory(storage, config.domain)
         directory.begin()
         server = Server(config, storage, directory)
-        stopping = _stop_on_signals()
+        stopping = _stop_on_signals(server.reload)
         if config.trunk:
             await asyncio.to_thread(prompts.prepare, config.data / prompts.FOLDER)
         await stack.enter_async_context(server.driver)
@@ -332,7 +365,8 @@ async def run(config: ServerConfig) -> int:
         await stack.enter_async_context(control.ControlServer(config.data / control.FILE_NAME, administration.execute, lock))
         administrator = directory.make_first_administrator()
         shown = config.model_copy(update={"public_address": server.addresses.public})
-        print(Welcome(shown, directory, server.driver.addresses, administrator), flush=True)
+        print(Welcome(shown, directory, server.driver.addresses, administrator,
+                      server.certificate.fingerprint if server.certificate else ""), flush=True)
         log.info("ready")
         looking = asyncio.create_task(server.look_after())
         await stopping.wait()
@@ -355,8 +389,8 @@ async def _drain(server: Server, seconds: float) -> None:
         await asyncio.sleep(DRAIN_STEP_S)
 
 
-def _stop_on_signals() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; the second one makes the process end soon, whatever is under way."""
+def _stop_on_signals(reload: Callable[[], None]) -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second one makes the process end soon. SIGHUP calls `reload`."""
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def stop() -> None:
@@ -366,6 +400,7 @@ def _stop_on_signals() -> asyncio.Event:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGHUP, reload)
     return stopping
 
 

@@ -21,14 +21,18 @@ _SRTP = {"off": "is not encrypted (--srtp off)", "prefer": "by SRTP where the ph
 
 
 class Welcome:
-    """The text, for a configuration and the addresses that are listened on. administrator: made at the first start."""
+    """The text, for a configuration and the addresses that are listened on.
+
+    administrator: made at the first start; fingerprint: of the certificate that TLS shows, empty without TLS.
+    """
 
     def __init__(self, config: ServerConfig, directory: Directory, listening: list[tuple[str, Address]],
-                 administrator: tuple[Account, str] | None) -> None:
+                 administrator: tuple[Account, str] | None, fingerprint: str = "") -> None:
         self._config = config
         self._directory = directory
         self._listening = listening
         self._administrator = administrator
+        self._fingerprint = fingerprint
 
     def __str__(self) -> str:
         parts = [self._where(), self._names(), self._phones(), self._first_start(), self._invitation()]
@@ -39,7 +43,7 @@ class Welcome:
         """Addresses at which this server can be reached, the best first."""
         found = [self._config.public_address] if self._config.public_address else []
         for _, (host, _) in self._listening:
-            found += _reachable(host) if is_unspecified(host) else [host]
+            found += reachable(host) if is_unspecified(host) else [host]
         return list(dict.fromkeys(found))
 
     def uri(self, name: str, host: str) -> str:
@@ -51,14 +55,24 @@ class Welcome:
     def _where(self) -> str:
         first, last = self._config.rtp_ports
         port = self._config.sip_port
+        tls = f", {self._config.tls_port} (TCP) for SIP over TLS" if self._fingerprint else ""
         lines = [f"Confero is up, as {self._directory.domain}.",
                  f"  reachable at       {', '.join(self.hosts)}",
-                 f"  ports to open      {port} (UDP and TCP) for SIP, {first}-{last} (UDP) for media",
+                 f"  ports to open      {port} (UDP and TCP) for SIP{tls}, {first}-{last} (UDP) for media",
                  f"  data               {_short(self._config.data)}",
-                 f"  protection         media {_SRTP[self._config.srtp]}"]
+                 *self._protection()]
         if self._config.open:
             lines.append("  open               anyone who reaches this server may call and make rooms")
         return "\n".join(lines)
+
+    def _protection(self) -> list[str]:
+        if not self._fingerprint:
+            return [f"  protection         media {_SRTP[self._config.srtp]}; signalling is not encrypted (TLS is switched off)"]
+        first, second = self._fingerprint[:47], self._fingerprint[48:]
+        authority = [] if self._config.tls_cert else [f"  authority          {_short(self._config.data / 'tls' / 'ca.pem')}"
+                                                       "  for phones that want to check the certificate"]
+        return [f"  protection         signalling of phones that use TLS; media {_SRTP[self._config.srtp]}",
+                f"  certificate        SHA-256 {first}:", f"                             {second}", *authority]
 
     def _names(self) -> str:
         host = self.hosts[0]
@@ -83,9 +97,11 @@ class Welcome:
         host = self.hosts[0]
         shown = f"[{host}]" if ":" in host else host
         count = len(self._directory.accounts())
+        secure = f"  with TLS           {shown}:{self._config.tls_port}   transport TLS (recommended)"
         return "\n".join([
             "Settings for other phones:",
             f"  server, domain     {shown}:{self._config.sip_port}   transport UDP or TCP",
+            *([secure] if self._fingerprint else []),
             f"  user, password     {count} account{'' if count == 1 else 's'} here; make one: confero user add NAME",
             "  codecs             Opus, G.722, PCMU, PCMA; keys by RFC 4733",
             f"  encryption         {'none' if self._config.srtp == 'off' else 'SRTP by SDES or DTLS'}",
@@ -114,8 +130,8 @@ def qr_code(text: str) -> str:
     return out.getvalue().rstrip("\n")
 
 
-def _reachable(unspecified: str) -> list[str]:
-    """The address by which this machine's packets go out, and loopback."""
+def reachable(unspecified: str) -> list[str]:
+    """For an address that means all of them: the address by which this machine's packets go out, and loopback."""
     is_six = ":" in unspecified
     found = []
     try:

@@ -11,12 +11,22 @@ Address = tuple[str, int]
 @dataclass(frozen=True, slots=True)
 class Flow:
     """A way to a peer: `transport` is "UDP", "TCP" or "TLS"; `connection` is the shell's id of a connection, 0 for UDP
-    and for a connection that has yet to be opened."""
+    and for a connection that has yet to be opened.
+
+    name: whom the peer's certificate has to name (RFC 5922 §7.3), where we opened the connection by TLS or will; empty for a
+    connection that the peer opened: nothing but that connection itself leads back.
+    """
 
     transport: str
     local: Address
     remote: Address
     connection: int = 0
+    name: str = ""
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether nobody on the way can read or change what goes by it."""
+        return self.transport == "TLS"
 
     @property
     def is_reliable(self) -> bool:
@@ -25,7 +35,7 @@ class Flow:
 
     def went_by(self, connection: Flow) -> bool:
         """Whether what was sent over this flow went by that connection (0 stands for any connection to the same peer)."""
-        same_peer = (self.transport, self.remote) == (connection.transport, connection.remote)
+        same_peer = (self.transport, self.remote, self.name) == (connection.transport, connection.remote, connection.name)
         return self.is_reliable and same_peer and self.connection in (0, connection.connection)
 
     def __str__(self) -> str:

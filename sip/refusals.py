@@ -57,6 +57,8 @@ class Refusals:
             return None if self._transactions.find_invite(request) is not None else self.make(request, 481)
         if not request.uri.is_sip:
             return self.make(request, 416)
+        if request.uri.scheme == "sips" and not flow.is_protected:          # somebody on the way broke the promise, §26.2.2
+            return self.make(request, 403)
         if request.max_forwards == 0 and request.method != "OPTIONS":
             return self.make(request, 483)
         unknown = sorted(request.require - settings.supported)

@@ -185,8 +185,22 @@ class Lookup:
 
 def contact_over(flow: Flow, contact: Uri) -> Uri:
     """A contact of ours as it stands in a request over another flow: the transport follows."""
+    if contact.scheme == "sips":
+        return contact
     kept = tuple(item for item in contact.parameters if item[0] != "transport")
     return replace(contact, parameters=kept if flow.transport == "UDP" else (*kept, ("transport", flow.transport.lower())))
+
+
+def own_contact_over(flow: Flow, user: str | None, host: str, *, is_secure: bool = False) -> Uri:
+    """Where requests reach us over a flow. is_secure: in a dialog made by sips:, which asks for it (RFC 3261 §12.1.1)."""
+    if is_secure:
+        return Uri("sips", user, host, flow.local[1])
+    return Uri("sip", user, host, flow.local[1], () if flow.transport == "UDP" else (("transport", flow.transport.lower()),))
+
+
+def asks_for_tls(uri: Uri, spoken: str) -> bool:
+    """Whether a request to this URI may go by TLS alone. spoken: our transport where the URI names none."""
+    return uri.scheme == "sips" or (uri.parameter("transport") or spoken).upper() == "TLS"
 
 
 def order_servers(records: Iterable[Srv], chance: random.Random) -> list[Srv]:

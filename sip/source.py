@@ -8,6 +8,7 @@ from __future__ import annotations
 from sip.flow import Flow
 from sip.grammar import split_first
 from sip.message import Request
+from sip.routing import own_contact_over
 from sip.uri import Uri
 
 
@@ -40,5 +41,10 @@ def response_flow(request: Request, flow: Flow) -> Flow:
 
 def own_contact(request: Request, flow: Flow, host: str) -> Uri:
     """Our Contact in a dialog that this request makes: the user that it asked for, at that host and the port it came to."""
-    parameters = () if flow.transport == "UDP" else (("transport", flow.transport.lower()),)
-    return Uri("sip", request.uri.user, host, flow.local[1], parameters)
+    return own_contact_over(flow, request.uri.user, host, is_secure=is_secure(request))
+
+
+def is_secure(request: Request) -> bool:
+    """Whether a request asks for sips in the dialog that it makes (RFC 3261 §12.1.1)."""
+    first = [item.uri for item in (*request.record_routes[:1], *request.contacts[:1]) if not item.is_wildcard]
+    return request.uri.scheme == "sips" or bool(first and first[0].scheme == "sips")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sip.aio.resolver import LookupTimedOut, Resolver, find
 from sip.errors import ParseError
-from sip.routing import Destination, NoRoute
+from sip.routing import Destination, NoRoute, asks_for_tls
 from sip.uri import Uri
 
 LOOKUP_TIMEOUT_S = 5.0
@@ -33,7 +33,7 @@ class Server:
     @classmethod
     def parse(cls, text: str) -> Server:
         """Read HOST, HOST:PORT or [IPv6]:PORT, with or without `sip:`. Raises AddressError."""
-        text = text.strip().removeprefix("sip:").removeprefix("//")
+        text = text.strip().removeprefix("sips:").removeprefix("sip:").removeprefix("//")
         if text.count(":") > 1 and not text.startswith("["):
             text = f"[{text}]"
         match = _SERVER.fullmatch(text)
@@ -70,8 +70,8 @@ def _full_uri(text: str) -> Uri:
         uri = Uri.parse(text)
     except ParseError:
         raise AddressError(f"{text!r} is no SIP address; write sip:NAME@HOST") from None
-    if uri.scheme != "sip" or not uri.host:
-        raise AddressError(f"{text!r} can't be called: this phone speaks sip: over UDP and TCP")
+    if not uri.is_sip:
+        raise AddressError(f"{text!r} can't be called: an address begins with sip: or sips:")
     return uri
 
 
@@ -97,9 +97,9 @@ def shown(text: str, limit: int = 128) -> str:
 async def resolve(uri: Uri, transport: str, resolver: Resolver) -> tuple[Destination, ...]:
     """Where requests to a URI go, in the order to try (RFC 3263). Raises AddressError with a clear sentence.
 
-    transport: ours, UDP or TCP, where the URI names none.
+    transport: ours, UDP, TCP or TLS, where the URI names none.
     """
-    wanted = (uri.parameter("transport") or transport).upper()
+    wanted = "TLS" if asks_for_tls(uri, transport) else (uri.parameter("transport") or transport).upper()
     try:
         return await find(uri, resolver, transports=(wanted,), limit_s=LOOKUP_TIMEOUT_S)
     except LookupTimedOut:

@@ -40,6 +40,7 @@ from softphone.meter import Meter, quality_of
 from softphone.model import Banner, Command, Event, Registration
 from softphone.muting import Muting
 from softphone.phone import Phone
+from softphone.trust import Trust, first_meeting
 
 LEVELS_EVERY_S = 0.05
 QUALITY_EVERY_S = 1.0
@@ -53,11 +54,13 @@ MakeDesk = Callable[[Callable[[Banner], None]], Desk]
 class Agent:
     """Runs a phone for the window. publish: gets each event; path: of the file that keeps the settings.
 
-    make_desk: given how to show a banner, makes the sound; account, srtp: for this run, in place of what is kept.
+    make_desk: given how to show a banner, makes the sound; account, srtp: for this run, in place of what is kept; expected: a
+    host and the fingerprint that it has to show.
     """
 
     def __init__(self, publish: Callable[[Event], None], config: Config, path: Path, make_desk: MakeDesk, *,
-                 account: Account | None = None, listen: tuple[str, int] = ("", 0), srtp: str = "") -> None:
+                 account: Account | None = None, listen: tuple[str, int] = ("", 0), srtp: str = "",
+                 expected: tuple[str, str] | None = None) -> None:
         self.config = config
         self.account = account or config.account
         self.phone: Phone | None = None
@@ -76,6 +79,8 @@ class Agent:
         self._is_in_prejoin = False
         self._muting = Muting(self._desk.sound, publish, self._start)
         self._meter = Meter()
+        self._trust = Trust(config.certificates, self._keep_certificate, self._met_certificate)
+        self._expected = expected
 
     # ---- life
 
@@ -85,6 +90,8 @@ class Agent:
         self._desk.wanted = self._wanted()
         self._publish(model.SettingsChanged(self._settings()))
         self._publish(model.RecentChanged(self.config.recent))
+        if self._expected is not None:
+            self._trust.expect(*self._expected)
         self._sign_in()
         self._start(self._look_for_devices())
         self._start(self._measure())
@@ -226,6 +233,7 @@ class Agent:
             "transport": account.transport, "display_name": account.display_name, "dtx": self.config.is_on("dtx"),
             "listen": self._listen[0], "port": self._listen[1], "notify": self._on_phone_event,
             "srtp": self._srtp_policy(),
+            "trust": self._trust,
         }
         if account.is_set:
             options["instance"] = self._instance()
@@ -376,6 +384,7 @@ class Agent:
             case RegistrationUpdated(is_registered, text):
                 status = Registration.REGISTERED if is_registered else Registration.FAILED
                 self._publish(model.RegistrationChanged(status, text))
+                self._show_signalling()
             case CallArrived(call):
                 self._on_arrived(call)
             case CallProgressed(call, text):
@@ -401,10 +410,16 @@ class Agent:
         self._desk.record()
         self.phone.attach(call)
         self._meter = Meter()
+        self._show_signalling(call)
         self._publish(model.CallEstablished(str(call.uri), call.title, call.is_conference, time.monotonic()))
         self._muting.begin(call)
         self._publish_members(call)
         self._remember(call)
+
+    def _show_signalling(self, call: Call | None = None) -> None:
+        if self.phone is not None:
+            signalling = self.phone.signalling(call)
+            self._publish(model.SignallingChanged(str(signalling), signalling.is_protected))
 
     def _on_roster(self, call: Call) -> None:
         self._publish_members(call)
@@ -543,6 +558,12 @@ class Agent:
     def _remember(self, call: Call) -> None:
         self._save(self.config.with_recent(model.Recent(str(call.uri), call.title, time.time(), call.has_pin)))
         self._publish(model.RecentChanged(self.config.recent))
+
+    def _keep_certificate(self, host: str, fingerprint: str) -> None:
+        self._save(self.config.with_certificate(host, fingerprint))
+
+    def _met_certificate(self, host: str, fingerprint: str) -> None:
+        self._banner(Banner(first_meeting(host, fingerprint)))
 
     def _save(self, config: Config) -> None:
         self.config = config

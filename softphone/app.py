@@ -18,7 +18,7 @@ from softphone.desk import Desk
 from softphone.media.audio import SoundCard
 from softphone.media.devices import Device, SourceDevice
 from softphone.model import Banner, Quit, State
-from softphone.options import MICROPHONE, Options, fail, source_of
+from softphone.options import MICROPHONE, Options, fail, host_of, source_of
 
 STOP_S = 8.0
 """How long the end waits for the agent to hang up and sign out."""
@@ -115,7 +115,8 @@ class AgentThread(threading.Thread):
     async def _work(self) -> None:
         options = self._options
         agent = Agent(self._bridge.publish, self._config, options.config, self._make_desk, account=self._account,
-                      listen=(options.listen, options.port), srtp=options.srtp)
+                      listen=(options.listen, options.port), srtp=options.srtp,
+                      expected=(host_of(options), options.fingerprint) if options.fingerprint else None)
         self._bridge.attach(asyncio.get_running_loop(), agent.handle)
         await agent.run()
 

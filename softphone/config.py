@@ -1,5 +1,6 @@
-"""What the phone remembers between two runs: account, devices, settings and the places called, as TOML in the platform's
-configuration folder. The file holds the account's password and is readable by its owner alone.
+"""What the phone remembers between two runs: account, devices, settings, the places called, and the certificates of servers
+that were met (`softphone.trust`), as TOML in the platform's configuration folder. The file holds the account's password and is
+readable by its owner alone.
 
 A file that can't be read or understood is set aside (`.broken`), a clear line says so, and the defaults are used.
 """
@@ -12,6 +13,7 @@ import tomllib
 import uuid
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Annotated
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from softphone.model import Recent
 
 MAX_RECENT = 20
+MAX_CERTIFICATES = 200
 MAX_FILE = 1 << 20
 DEFAULT_SETTINGS: dict[str, str | bool] = {
     "theme": "system", "language": "system", "echo_cancelling": True, "noise_suppression": True, "gain": True, "ring": True,
@@ -53,10 +56,16 @@ class Config:
     settings: dict[str, str | bool] = field(default_factory=lambda: dict(DEFAULT_SETTINGS))
     recent: tuple[Recent, ...] = ()
     instance: str = ""
+    certificates: dict[str, str] = field(default_factory=dict)
 
     def with_instance(self) -> Config:
         """This with a name for the phone, made up where there is none: a URN that stays the same (RFC 4122)."""
         return self if self.instance else replace(self, instance=uuid.uuid4().urn)
+
+    def with_certificate(self, host: str, fingerprint: str) -> Config:
+        """This with the certificate of a host remembered; of very many the oldest are forgotten."""
+        others = [item for item in self.certificates.items() if item[0] != host]
+        return replace(self, certificates=dict([*others, (host, fingerprint)][-MAX_CERTIFICATES:]))
 
     def with_setting(self, name: str, value: str | bool) -> Config:
         """This with a setting changed. Raises ValueError for a known setting with a value of another kind."""
@@ -80,8 +89,11 @@ class _Account(BaseModel):
     user: str = Field(default="", max_length=128)
     password: str = Field(default="", max_length=256)
     server: str = Field(default="", max_length=256)
-    transport: str = Field(default="udp", pattern="^(udp|tcp)$")
+    transport: str = Field(default="udp", pattern="^(udp|tcp|tls)$")
     display_name: str = Field(default="", max_length=128)
+
+
+_Fingerprint = Annotated[str, Field(pattern=r"^([0-9A-F]{2}:){31}[0-9A-F]{2}$")]
 
 
 class _Recent(BaseModel):
@@ -110,6 +122,7 @@ class _File(BaseModel):
     devices: _Devices = _Devices()
     settings: dict[str, bool | str] = Field(default_factory=dict, max_length=200)
     recent: list[_Recent] = Field(default_factory=list, max_length=200)
+    certificates: dict[str, _Fingerprint] = Field(default_factory=dict, max_length=MAX_CERTIFICATES)
 
 
 def default_path() -> Path:
@@ -142,7 +155,8 @@ def _from_file(found: _File) -> Config:
             settings[name] = value
     recent = tuple(Recent(r.uri, r.title, r.when, r.has_pin) for r in found.recent[:MAX_RECENT])
     account = Account(**found.account.model_dump())
-    return Config(account, found.devices.microphone, found.devices.speaker, settings, recent, found.phone.instance)
+    return Config(account, found.devices.microphone, found.devices.speaker, settings, recent, found.phone.instance,
+                  dict(found.certificates))
 
 
 def _set_aside(path: Path, why: str) -> str:
@@ -171,6 +185,8 @@ def _to_toml(config: Config) -> str:
     lines += ["", "[devices]", f"microphone = {_value(config.microphone)}", f"speaker = {_value(config.speaker)}"]
     lines += ["", "[settings]"]
     lines += [f"{_key(name)} = {_value(value)}" for name, value in config.settings.items()]
+    lines += ["", "[certificates]"]
+    lines += [f"{_key(host)} = {_value(fingerprint)}" for host, fingerprint in config.certificates.items()]
     for recent in config.recent:
         lines += ["", "[[recent]]", f"uri = {_value(recent.uri)}", f"title = {_value(recent.title)}", f"when = {recent.when!r}"]
         lines += ["has_pin = true"] if recent.has_pin else []

@@ -51,6 +51,8 @@ def tell(before: State, state: State, event: Event) -> list[str]:
     match event:
         case model.RegistrationChanged(registration, text) if registration is not Registration.NONE:
             return [text or f"signed in as {state.account} at {state.server}"]
+        case model.SignallingChanged(text, _) if text and text != before.signalling:
+            return [f"signalling: {text}"]
         case model.CallStarted(_, text):
             return [text]
         case model.CallEstablished(uri, title, is_conference, _):

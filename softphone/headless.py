@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from softphone.addresses import AddressError
 from softphone.call import Call
+from softphone.config import load, save
 from softphone.errors import CallFailed, PhoneError
 from softphone.line import CallEnd, PhoneEvent, TransferProgressed
 from softphone.media.audio import SoundCard
@@ -24,9 +25,10 @@ from softphone.media.player import SourceError
 from softphone.media.processing import Wanted, create_processor
 from softphone.media.recorder import Recorder
 from softphone.media.sound import Sound
-from softphone.options import MICROPHONE, Options, fail, source_of
+from softphone.options import MICROPHONE, Options, fail, host_of, source_of
 from softphone.phone import Phone
 from softphone.stats import CallReport
+from softphone.trust import Signalling, Trust, first_meeting
 
 T = TypeVar("T")
 
@@ -44,7 +46,7 @@ async def _run(options: Options) -> int:
     try:
         phone = Phone(options.user, options.password, options.server, transport=options.transport or "udp",
                       codecs=options.codecs, display_name=options.display_name, listen=options.listen, port=options.port,
-                      srtp=options.srtp or "prefer", notify=_tell_progress)
+                      srtp=options.srtp or "prefer", notify=_tell_progress, trust=_trust(options))
         async with phone:
             return await _one_call(phone, options, stop)
     except (PhoneError, AddressError, DeviceError, SourceError) as error:
@@ -65,7 +67,9 @@ async def _one_call(phone: Phone, options: Options, stop: asyncio.Event) -> int:
         return fail("given up", 1)
     phone.use_sound(_sound(device, options))
     phone.attach(call)
-    print(f"{'answered ' if options.answer else 'in '}{call.uri} ({call.figures.codec})", file=sys.stderr, flush=True)
+    signalling = phone.signalling(call)
+    print(f"{'answered ' if options.answer else 'in '}{call.uri} ({call.figures.codec}; signalling {signalling})",
+          file=sys.stderr, flush=True)
     deeds = [asyncio.create_task(deed) for deed in _deeds(call, options)]
     try:
         with contextlib.suppress(TimeoutError):
@@ -75,7 +79,7 @@ async def _one_call(phone: Phone, options: Options, stop: asyncio.Event) -> int:
         for deed in deeds:
             deed.cancel()
         outcomes = await asyncio.gather(*deeds, return_exceptions=True)
-    report = _report(call)
+    report = _report(call, signalling)
     call.hang_up()
     end = await call.ended()
     report.ended_by, report.reason = ("them", end.text or end.reason) if end.by_remote else ("us", end.text)
@@ -163,9 +167,29 @@ async def _transfer(call: Call, moment: float, target: str) -> None:
         raise CallFailed(f"the call was not transferred: {error}", error.status) from None
 
 
-def _report(call: Call) -> CallReport:
+def _trust(options: Options) -> Trust:
+    """Certificates that were met before, from the phone's file; a new one is written there and told."""
+
+    def keep(host: str, fingerprint: str) -> None:
+        try:
+            save(load(options.config)[0].with_certificate(host, fingerprint), options.config)
+        except OSError as error:
+            print(f"{options.config} can't be written ({error.strerror or error}): the certificate is not remembered",
+                  file=sys.stderr, flush=True)
+
+    def met(host: str, fingerprint: str) -> None:
+        print(first_meeting(host, fingerprint), file=sys.stderr, flush=True)
+
+    trust = Trust(load(options.config)[0].certificates, keep, met)
+    if options.fingerprint:
+        trust.expect(host_of(options), options.fingerprint)
+    return trust
+
+
+def _report(call: Call, signalling: Signalling) -> CallReport:
     return CallReport(str(call.uri), call.figures, True, call.setup_ms, call.seconds,
-                      [member.name for member in call.roster], call.media.csrcs_seen, call.protection, call.suite)
+                      [member.name for member in call.roster], call.media.csrcs_seen, call.protection, call.suite,
+                      signalling=signalling.cipher, fingerprint=signalling.fingerprint)
 
 
 def _tell(report: CallReport, options: Options) -> None:

@@ -135,6 +135,8 @@ class State:
     microphone_level_dbov: int = -127
     speaker_level_dbov: int = -127
     settings: dict[str, str | bool] = field(default_factory=dict)
+    signalling: str = ""
+    is_signalling_protected: bool = False
 
 
 # ---- events: made by the agent, in the past tense -------------------------------------------------------------------
@@ -155,6 +157,14 @@ class RegistrationChanged:
 
     registration: Registration
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignallingChanged:
+    """How the way to the server is protected: cipher and certificate in words, or that it is not."""
+
+    text: str
+    is_protected: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +302,8 @@ class SettingsChanged:
 
 
 Event = (
-    AccountChanged | RegistrationChanged | DevicesChanged | LevelsChanged | PrejoinOpened | PrejoinClosed | CallStarted
+    AccountChanged | RegistrationChanged | SignallingChanged | DevicesChanged | LevelsChanged | PrejoinOpened | PrejoinClosed
+    | CallStarted
     | CallEstablished | RosterChanged | SpeakersChanged | MuteChanged | HoldChanged | QualityChanged | CallEnded
     | IncomingRang | IncomingGone | BannerShown | BannerDismissed | RecentChanged | SettingsChanged
 )
@@ -428,6 +439,8 @@ def reduce(state: State, event: Event) -> State:
             return replace(state, account=account, server=server, display_name=name)
         case RegistrationChanged(registration, text):
             return replace(state, registration=registration, registration_text=text)
+        case SignallingChanged(text, is_protected):
+            return replace(state, signalling=text, is_signalling_protected=is_protected)
         case DevicesChanged(microphones, speakers, microphone, speaker):
             return replace(state, microphones=microphones, speakers=speakers, microphone=microphone, speaker=speaker)
         case LevelsChanged(microphone_dbov, speaker_dbov):

@@ -18,6 +18,7 @@ from rtp.sdp.negotiation import Capabilities
 from softphone.addresses import AddressError, Server, target_uri
 from softphone.config import default_path
 from softphone.media.player import Source, SourceError, open_source
+from softphone.trust import parse_fingerprint
 
 PROGRAM = "confero-phone"
 PASSWORD_VARIABLE = "CONFERO_PASSWORD"  # noqa: S105
@@ -51,6 +52,7 @@ class Options:
     server: str = ""
     display_name: str = ""
     transport: str = ""
+    fingerprint: str = ""
     codecs: tuple[str, ...] = ()
     play: str = ""
     loop: bool = False
@@ -81,9 +83,9 @@ def parse_options(arguments: list[str]) -> Options:
     given = _parser().parse_args(arguments)
     options = Options(
         given.target or "", given.headless, given.console, given.answer, given.user, _password(given.password), given.server,
-        given.display_name, given.transport, tuple(filter(None, given.codec.split(","))), given.play, given.loop, given.record,
-        given.seconds, _parse_dtmf(given.dtmf), _parse_hold(given.hold), _parse_transfer(given.transfer), given.stats,
-        *_parse_listen(given.listen), given.config or default_path(), given.srtp,
+        given.display_name, given.transport, _fingerprint(given.fingerprint), tuple(filter(None, given.codec.split(","))),
+        given.play, given.loop, given.record, given.seconds, _parse_dtmf(given.dtmf), _parse_hold(given.hold),
+        _parse_transfer(given.transfer), given.stats, *_parse_listen(given.listen), given.config or default_path(), given.srtp,
     )
     return _checked(options)
 
@@ -102,7 +104,9 @@ def _parser() -> argparse.ArgumentParser:
                          help=f"better kept out of the process list, in ${PASSWORD_VARIABLE}")
     account.add_argument("--server", default="", metavar="HOST[:PORT]", help="the server (default: the URI's host)")
     account.add_argument("--display-name", default="", metavar="NAME", help="how others see you")
-    account.add_argument("--transport", default="", choices=("udp", "tcp"), help="of signalling (default: udp)")
+    account.add_argument("--transport", default="", choices=("udp", "tcp", "tls"), help="of signalling (default: udp)")
+    account.add_argument("--fingerprint", default="", metavar="SHA256",
+                         help="the certificate that the server has to show, known from its owner; remembered from then on")
     media = parser.add_argument_group("sound")
     media.add_argument("--play", default="", metavar="SOUND", help="a sound file, tone:HZ[@DBFS], mic or none (headless: none)")
     media.add_argument("--loop", action="store_true", help="play the file again and again")
@@ -137,6 +141,13 @@ def _seconds(text: str) -> float:
 
 def _password(given: str | None) -> str:
     return given if given is not None else os.environ.get(PASSWORD_VARIABLE, "")
+
+
+def _fingerprint(given: str) -> str:
+    try:
+        return parse_fingerprint(given) if given else ""
+    except ValueError as error:
+        raise OptionError(f"--fingerprint: {error}") from None
 
 
 def _parse_dtmf(text: str) -> tuple[tuple[float, str], ...]:
@@ -192,6 +203,8 @@ def _checked(options: Options) -> Options:
             target_uri(options.target, server)
         if options.transfer is not None:
             target_uri(options.transfer[1], server or Server("the.server"))     # a name alone is at the server of the call
+        if options.fingerprint and not options.target and server is None:
+            raise OptionError("--fingerprint needs --server HOST, or whom to call")
         if options.codecs:
             Capabilities().only(*options.codecs)
         if options.play not in ("", MICROPHONE):
@@ -229,6 +242,12 @@ def _with_server(options: Options) -> Options:
 def source_of(options: Options) -> Source:
     """The source of sound that was asked for; silence for none. Raises SourceError."""
     return open_source(options.play or "none", loop=options.loop)
+
+
+def host_of(options: Options) -> str:
+    """The host that `fingerprint` is for: that of the server, else that of the address called."""
+    server = Server.parse(options.server) if options.server else None
+    return server.host if server is not None else target_uri(options.target, None).host
 
 
 def fail(text: str, status: int) -> int:

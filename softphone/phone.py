@@ -26,6 +26,7 @@ from rtp.sdp.protection import SrtpPolicy
 from sip import events
 from sip.aio.driver import Driver
 from sip.aio.resolver import DnsResolver, Resolver
+from sip.aio.tls import TlsClient
 from sip.aio.udp import local_host_towards
 from sip.auth import DigestClient
 from sip.endpoint import Endpoint, EndpointSettings
@@ -35,7 +36,7 @@ from sip.invite import ALLOW
 from sip.invite import Call as SipCall
 from sip.media_backend import MediaRefused
 from sip.message import Request, Response
-from sip.routing import Destination
+from sip.routing import Destination, asks_for_tls, own_contact_over
 from sip.subscription import Subscription
 from sip.uri import Uri
 from softphone.addresses import FACTORY, AddressError, Server, resolve, target_uri
@@ -47,9 +48,10 @@ from softphone.media.session import MediaSession, MediaSettings
 from softphone.media.sound import Sound
 from softphone.protection import is_secure
 from softphone.signin import SignIn
+from softphone.trust import Signalling, Trust
 from softphone.words import call_failed
 
-TRANSPORTS = ("UDP", "TCP")
+TRANSPORTS = ("UDP", "TCP", "TLS")
 NETWORK_CHECK_S = 5.0
 MAX_CALLS = 100
 MAX_RINGING = 3
@@ -63,8 +65,9 @@ log = logging.getLogger(__name__)
 class _PhoneDriver(Driver):
     """Tells the phone of a connection that broke, too: a registration that came over it is void."""
 
-    def __init__(self, endpoint: Endpoint, handler: Callable[[events.Event], None], on_lost: Callable[[Flow], None]) -> None:
-        super().__init__(endpoint, handler)
+    def __init__(self, endpoint: Endpoint, handler: Callable[[events.Event], None], on_lost: Callable[[Flow], None],
+                 tls: TlsClient) -> None:
+        super().__init__(endpoint, handler, tls)
         self._on_lost = on_lost
 
     def stream_lost(self, flow: Flow) -> None:
@@ -77,25 +80,28 @@ class Phone:
     """A phone. Used as a context it opens its sockets and, with an account, is registered when the block begins.
 
     user, password, server: the account; a server alone (HOST or HOST:PORT) makes names of rooms callable without signing in.
-    transport: udp or tcp. codecs: names in order of preference, all when empty. listen: our address and port, found out when
-    not given. keep_alive_s: the longest pause between pings to the server, for a NAT that forgets faster than others. instance:
-    a URN of our own, by which the server knows this phone again under another address (RFC 5626). resolver: looks names up,
-    DNS when not given. srtp: off, prefer or require, whether sound is protected (ValueError for others). notify: gets each
-    PhoneEvent, in the loop; it must not block. Raises AddressError for a bad server.
+    transport: udp, tcp or tls. codecs: names in order of preference, all when empty. listen: our address and port, found out
+    when not given. keep_alive_s: the longest pause between pings to the server, for a NAT that forgets faster than others.
+    instance: a URN of our own, by which the server knows this phone again under another address (RFC 5626). resolver: looks
+    names up, DNS when not given. srtp: off, prefer or require, whether sound is protected (ValueError for others). trust:
+    judges certificates, from no knowledge when not given. notify: gets each PhoneEvent, in the loop; it must not block.
+    Raises AddressError for a bad server.
     """
 
     def __init__(self, user: str = "", password: str = "", server: str = "", *, transport: str = "udp", display_name: str = "",
                  codecs: tuple[str, ...] = (), listen: str = "", port: int = 0, dtx: bool = False, auto_register: bool = True,
                  keep_alive_s: float = 0.0, instance: str = "", resolver: Resolver | None = None, srtp: str = "prefer",
+                 trust: Trust | None = None,
                  notify: Callable[[PhoneEvent], None] = lambda event: None) -> None:
         if transport.upper() not in TRANSPORTS:
-            raise AddressError(f"the transport is udp or tcp, not {transport!r}")
+            raise AddressError(f"the transport is udp, tcp or tls, not {transport!r}")
         self.user, self.display_name = user, display_name
         self._name = user or f"guest-{secrets.token_hex(3)}"
         self.server = Server.parse(server) if server else None
         if user and self.server is None:
             raise AddressError("an account needs a server; give its name, such as --server example.org")
         self.transport = transport.upper()
+        self.trust = trust or Trust()
         known = Capabilities(srtp=SrtpPolicy(srtp))
         self.capabilities = known.only(*codecs) if codecs else known
         self.dtx = dtx
@@ -201,7 +207,7 @@ class Phone:
         try:
             uri = target_uri(target, self.server)
             ways, is_ours = await self._ways_to(uri)
-            flow, *others = await self._flows_to(ways)
+            flow, *others = await self._flows_to(ways, self.server.host if is_ours and self.server is not None else uri.host)
         except AddressError as error:
             raise CallFailed(str(error)) from None
         if len(self.calls) >= MAX_CALLS:
@@ -213,7 +219,7 @@ class Phone:
         except MediaRefused as refused:
             raise CallFailed(refused.reason, refused.status) from None
         signalling = self._endpoint.invite(
-            uri, from_=self._identity(flow), flow=flow, contact=self._contact(flow), now=self.now(), offer=offer,
+            uri, from_=self._identity(flow), flow=flow, contact=self._contact(flow, uri), now=self.now(), offer=offer,
             credentials=self._credentials if is_ours else None, alternatives=others,
         )
         call = self._adopt(Call(self, signalling, media, NameAddr(uri)))
@@ -282,6 +288,9 @@ class Phone:
 
     def call_failed(self, uri: Uri, status: int, reason: str) -> str:
         """See Line."""
+        refusal = self.trust.refusal(uri.host) or (self.trust.refusal(self.server.host) if self.server is not None else "")
+        if status == 503 and refusal:
+            return refusal
         return call_failed(status, reason, str(self.server or uri.host_port), bool(self.user))
 
     def notify(self, event: PhoneEvent) -> None:
@@ -290,6 +299,13 @@ class Phone:
             self._notify(event)
         except Exception:
             log.exception("an event of the phone could not be handled")
+
+    def signalling(self, call: Call | None = None) -> Signalling:
+        """How the way to the peer of a call, or to our server, is protected."""
+        flow = call.signalling.flow if call is not None else self._sign_in.flow if self._sign_in is not None else None
+        if flow is None or self._driver is None:
+            return Signalling()
+        return self.trust.signalling(flow.name, flow.transport, self._driver.protection(flow))
 
     def forget(self, call: Call) -> None:
         """A call is over."""
@@ -315,7 +331,7 @@ class Phone:
             host = host or self._local_host
         self._endpoint = Endpoint(EndpointSettings("Confero phone"), secrets.token_bytes)
         self._endpoint.admit = self._admit
-        self._driver = _PhoneDriver(self._endpoint, self._on_event, self._on_connection_lost)
+        self._driver = _PhoneDriver(self._endpoint, self._on_event, self._on_connection_lost, TlsClient(self.trust.judge))
         try:
             await self._listen_on(host or "0.0.0.0", port)
         except AddressError:
@@ -369,11 +385,13 @@ class Phone:
 
     async def _ways_to(self, uri: Uri) -> tuple[Sequence[Destination], bool]:
         """(where to send a call, whether that is our own server). What can't be looked up goes to the server, if any."""
-        transport = (uri.parameter("transport") or self.transport).upper()
+        transport = "TLS" if asks_for_tls(uri, self.transport) else (uri.parameter("transport") or self.transport).upper()
         if transport not in TRANSPORTS:
-            raise AddressError(f"this phone speaks UDP and TCP, not {transport}")
-        ours = [replace(server, transport=transport) for server in self._servers]
-        if ours and self.server is not None and uri.host == self.server.host:
+            raise AddressError(f"this phone speaks UDP, TCP and TLS, not {transport}")
+        is_same_port = transport == self.transport or "TLS" not in (transport, self.transport)
+        ours = [replace(server, transport=transport) for server in self._servers] if is_same_port else []
+        is_server = self.server is not None and uri.host == self.server.host
+        if ours and is_server:
             return ours, True
         try:
             ways = await self._resolve(uri)
@@ -381,15 +399,18 @@ class Phone:
             if not ours:
                 raise
             return ours, True
-        return ways, ways[0] in ours
+        return ways, is_server or ways[0] in ours
 
-    async def _flows_to(self, ways: Sequence[Destination]) -> list[Flow]:
-        """The flows to those of the destinations that can be reached from one address of ours. Raises AddressError."""
+    async def _flows_to(self, ways: Sequence[Destination], name: str) -> list[Flow]:
+        """The flows to those of the destinations that can be reached from one address of ours. Raises AddressError.
+
+        name: whom a certificate has to name there.
+        """
         flows: list[Flow] = []
         error: AddressError | None = None
         for way in ways:
             try:
-                flow = await self._flow_to((way.host, way.port), way.transport)
+                flow = await self._flow_to((way.host, way.port), way.transport, name)
             except AddressError as caught:
                 error = error or caught
                 continue
@@ -399,16 +420,16 @@ class Phone:
             raise error or AddressError("there is no way to that address")
         return flows
 
-    async def _flow_to(self, remote: Address, transport: str) -> Flow:
+    async def _flow_to(self, remote: Address, transport: str, name: str) -> Flow:
         if self._driver is None:
             raise AddressError("the phone has no network just now; wait a moment, or check the cable")
         try:
-            return self._driver.flow_to(remote, transport)
+            return self._driver.flow_to(remote, transport, name)
         except OSError:
             pass
         try:
             await self._listen_on("::" if ":" in remote[0] else "0.0.0.0", 0)
-            return self._driver.flow_to(remote, transport)
+            return self._driver.flow_to(remote, transport, name)
         except OSError as error:
             raise AddressError(f"there is no way to {remote[0]} from here ({error.strerror or error})") from None
 
@@ -420,16 +441,15 @@ class Phone:
             return NameAddr(self.server.uri(self.user), self.display_name)
         return NameAddr(Uri("sip", self._name, flow.local[0]), self.display_name)
 
-    def _contact(self, flow: Flow) -> Uri:
-        parameters = () if flow.transport == "UDP" else (("transport", flow.transport.lower()),)
-        return Uri("sip", self._name, flow.local[0], flow.local[1], parameters)
+    def _contact(self, flow: Flow, target: Uri | None = None) -> Uri:
+        return own_contact_over(flow, self._name, flow.local[0], is_secure=target is not None and target.scheme == "sips")
 
     # ---- registration
 
     def _register(self) -> None:
         assert self._endpoint is not None and self._driver is not None and self.server and self._server_address
         self._credentials = DigestClient(self.user, self._password, entropy=secrets.token_bytes)
-        flow = self._driver.flow_to(self._server_address, self.transport)
+        flow = self._driver.flow_to(self._server_address, self.transport, self.server.host)
         self._sign_in = SignIn(self._endpoint, self, registrar=self.server.uri(), aor=self._identity(flow),
                                contact=self._contact(flow), flow=flow, credentials=self._credentials,
                                tell=self._tell_registration, keep_alive_s=self._keep_alive_s, instance=self._instance)
@@ -442,14 +462,16 @@ class Phone:
         self._servers.rotate(-1)
         try:
             self._local_host = self._first_reachable()
-            assert self._server_address is not None
-            flow = self._driver.flow_to(self._server_address, self.transport)
+            assert self._server_address is not None and self.server is not None
+            flow = self._driver.flow_to(self._server_address, self.transport, self.server.host)
         except (AddressError, OSError):
             return
         log.info("trying the next server", extra={"server": str(self._servers[0])})
         self._sign_in.move(flow, self._contact(flow))
 
     def _tell_registration(self, outcome: RegistrationUpdated) -> None:
+        if outcome.status == 503 and self.server is not None and (refusal := self.trust.refusal(self.server.host)):
+            outcome = replace(outcome, text=refusal)
         is_news = outcome != self._outcome
         self._outcome = outcome
         self._registered.set()

@@ -43,7 +43,7 @@ class MediaFigures:
 
 @dataclass(slots=True)
 class CallReport:
-    """What the headless phone prints at its end."""
+    """What the headless phone prints at its end. signalling: version and cipher of TLS, empty when it was not protected."""
 
     uri: str
     media: MediaFigures = field(default_factory=MediaFigures)
@@ -56,6 +56,8 @@ class CallReport:
     suite: str = ""
     ended_by: str = ""
     reason: str = ""
+    signalling: str = ""
+    fingerprint: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """One flat table for JSON; the loudness of what is received is called `level`."""
@@ -67,6 +69,6 @@ class CallReport:
             "uri": self.uri, "is_connected": self.is_connected, "seconds": round(self.seconds, 3), **media,
             "loss_percent": round(self.media.loss_percent, 2), "mos": self.media.mos,
             "setup_ms": None if self.setup_ms is None else round(self.setup_ms, 1), "roster": self.roster, "csrcs": self.csrcs,
-            "protection": self.protection, "suite": self.suite,
-            "ended_by": self.ended_by, "reason": self.reason,
+            "protection": self.protection, "suite": self.suite, "ended_by": self.ended_by, "reason": self.reason,
+            "signalling": self.signalling, "fingerprint": self.fingerprint,
         }

@@ -16,6 +16,10 @@ def serve(
     listen: Annotated[list[str] | None, typer.Option("--listen", metavar="ADDR", help="an IP address to listen on; may be "
                                                      "repeated; default: all, or loopback with --open")] = None,
     sip_port: Annotated[str | None, typer.Option("--sip-port", metavar="N", help="default: 5060")] = None,
+    tls_port: Annotated[str | None, typer.Option("--tls-port", metavar="N", help="default: 5061; 0 switches TLS off")] = None,
+    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE", help="a certificate in PEM with its chain; "
+                                                  "default: one of our own")] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="its private key in PEM")] = None,
     domain: Annotated[str | None, typer.Option("--domain", metavar="NAME", help="fixed at the first start; default: the "
                                                "machine's name")] = None,
     rtp_ports: Annotated[str | None, typer.Option("--rtp-ports", metavar="FIRST-LAST", help="default: 20000-29999")] = None,
@@ -32,9 +36,11 @@ def serve(
     from mcu.cli.logs import start_logging
     from mcu.config import load
 
-    flags = {"data": str(data) if data else None, "listen": listen or None, "sip_port": _number(sip_port), "domain": domain,
-             "rtp_ports": rtp_ports, "public_address": public_address, "open": is_open, "srtp": srtp,
-             "workers": _number(workers), "log_level": log_level}
+    flags = {"data": str(data) if data else None, "listen": listen or None, "sip_port": _number(sip_port),
+             "tls_port": _number(tls_port), "tls_cert": str(tls_cert) if tls_cert else None,
+             "tls_key": str(tls_key) if tls_key else None, "domain": domain, "rtp_ports": rtp_ports,
+             "public_address": public_address, "open": is_open, "srtp": srtp, "workers": _number(workers),
+             "log_level": log_level}
     settings = load(config, flags)
     start_logging(settings.log_level)
     from mcu.server import serve as run_server

@@ -1,20 +1,22 @@
-"""Storage in one SQLite file (WAL), mode 0600; one thread writes, reads happen in the thread that asks.
+"""Storage in one SQLite file (WAL), mode 0600; one thread writes, reads happen in the thread that asks. HA1s are sealed.
 
 Reads see what is committed; `flush()` first to see what was just written behind.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from mcu.errors import StorageError
 from mcu.storage.base import Account, Binding, CallRecord, RoomRecord
 from mcu.storage.schema import migrate
+from mcu.storage.seal import Seal, is_closed, seal_of
 from mcu.storage.writer import QUEUE_SIZE, Value, Writer
 
 FILE_NAME = "confero.db"
@@ -38,6 +40,7 @@ _PUT_ROOM = _insert("rooms", RoomRecord)
 _PUT_CALL = _insert("calls", CallRecord)
 _PUT_BINDING = _insert("bindings", Binding)
 _ACCOUNTS = _select("accounts", Account) + " ORDER BY name"
+_HA1S = "SELECT name, ha1 FROM accounts"
 _ROOMS = _select("rooms", RoomRecord) + " ORDER BY name"
 _CALL = _select("calls", CallRecord) + " WHERE call_id = ? ORDER BY started_at DESC LIMIT 1"
 _CALLS = _select("calls", CallRecord) + " ORDER BY started_at DESC LIMIT ?"
@@ -77,6 +80,7 @@ class SqliteStorage:
                 size: int = writing.execute("PRAGMA page_size").fetchone()[0]
                 writing.execute(f"PRAGMA max_page_count = {max_bytes // size}")
             migrate(writing)
+            self._seal = _settle_seal(folder, writing)
             writing.execute(_FORGET_OLD_CALLS, (KEPT_CALLS,))
             self._reading = self._connect()
             self._reading.execute("PRAGMA query_only = ON")
@@ -103,11 +107,12 @@ class SqliteStorage:
     def accounts(self) -> list[Account]:
         """All accounts, by name."""
         rows = self._read(_ACCOUNTS)
-        return [Account(name, shown, algorithm, ha1, bool(admin), made) for name, shown, algorithm, ha1, admin, made in rows]
+        return [Account(name, shown, algorithm, self._seal.open(ha1, name), bool(admin), made)
+                for name, shown, algorithm, ha1, admin, made in rows]
 
     def put_account(self, account: Account) -> None:
         """Keep an account."""
-        self._write(_PUT_ACCOUNT, *_values(account))
+        self._write(_PUT_ACCOUNT, *_values(replace(account, ha1=self._seal.close(account.ha1, account.name))))
 
     def delete_account(self, name: str) -> None:
         """Forget an account."""
@@ -209,6 +214,31 @@ class SqliteStorage:
         if isinstance(error, OSError) and not isinstance(error, TimeoutError):
             return f"{error.filename or self.path}: {error.strerror}; see to the owner and the mode of file and folder"
         return f"{self.path}: " + ("the database did not answer in time" if isinstance(error, TimeoutError) else str(error))
+
+
+def _settle_seal(folder: Path, database: sqlite3.Connection) -> Seal:
+    """The seal of this database; HA1s that an older version left open are closed."""
+    stored = [ha1 for _, ha1 in database.execute(_HA1S)]
+    seal = seal_of(folder, may_make=not any(map(is_closed, stored)))
+    if not all(map(is_closed, stored)):
+        _close_all(seal, database)
+    return seal
+
+
+def _close_all(seal: Seal, database: sqlite3.Connection) -> None:
+    """Close what stands open, all of it or nothing, and leave no trace of it in the file."""
+    database.execute("PRAGMA secure_delete = ON")
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        left_open = [(seal.close(ha1, name), name) for name, ha1 in database.execute(_HA1S).fetchall() if not is_closed(ha1)]
+        database.executemany("UPDATE accounts SET ha1 = ? WHERE name = ?", left_open)
+        database.execute("COMMIT")
+    finally:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+    with contextlib.suppress(sqlite3.OperationalError):         # somebody else reads, or the disk is full: pages that are free
+        database.execute("VACUUM")                              # may keep what was changed long ago
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _make_private(path: Path) -> None:

@@ -13,6 +13,7 @@ import socket
 import sys
 from pathlib import Path
 
+from mcu.secrecy import keep_memory_private
 from mcu.worker.loop import Worker
 from mcu.worker.sounds import music
 
@@ -28,6 +29,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for number in (signal.SIGINT, signal.SIGTERM):     # these reach the whole group: control hangs up first, then closes
         signal.signal(number, signal.SIG_IGN)
+    keep_memory_private()
     _go_first()
     music()
     gc.freeze()                                        # what is loaded by now stays: collections during a tick skip it

@@ -1,4 +1,4 @@
-"""Drives an endpoint over sockets (RFC 3261 §18): UDP and TCP on the same port, IPv4 and IPv6, one timer.
+"""Drives an endpoint over sockets (RFC 3261 §18): UDP and TCP on the same port, TLS on another, IPv4 and IPv6, one timer.
 
     async with Driver(endpoint, handler) as driver:
         await driver.listen("127.0.0.1", 5060)
@@ -10,10 +10,12 @@ one datagram is logged and counted, and costs that datagram alone.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable
 
 from sip.aio.stream import Streams
+from sip.aio.tls import TlsClient, TlsServer
 from sip.aio.udp import UdpSocket, is_unspecified, local_host_towards
 from sip.endpoint import Endpoint
 from sip.events import Event
@@ -24,14 +26,17 @@ log = logging.getLogger(__name__)
 
 
 class Driver:
-    """An endpoint with its sockets. Made and used inside one event loop."""
+    """An endpoint with its sockets. Made and used inside one event loop. tls: looks at those whom we call by TLS; None: by name
+    and the system's authorities."""
 
-    def __init__(self, endpoint: Endpoint, handler: Callable[[Event], None]) -> None:
+    def __init__(self, endpoint: Endpoint, handler: Callable[[Event], None], tls: TlsClient | None = None) -> None:
         self.endpoint = endpoint
         self._handler = handler
         self._loop = asyncio.get_running_loop()
         self._udp: list[UdpSocket] = []
-        self._streams = Streams(self)
+        connection_ids = itertools.count(1)
+        self._streams = Streams(self, ids=connection_ids)
+        self._secure = Streams(self, "TLS", ids=connection_ids, client=tls or TlsClient())
         self._timer: asyncio.Handle | None = None
         self._fires_at = 0.0
         self._is_pumping = False
@@ -66,16 +71,35 @@ class Driver:
             self.addresses.append(("TCP", udp.address))
         return udp.address
 
-    def flow_to(self, remote: Address, transport: str = "UDP") -> Flow:
-        """The flow to a peer, an IP address and port. Raises OSError when no socket of ours reaches it."""
+    async def listen_tls(self, host: str, port: int, server: TlsServer) -> Address:
+        """Accept TLS; the address bound. Raises OSError when the port is taken."""
+        self._secure.server = server
+        address = await self._secure.listen(host, port)
+        self.addresses.append(("TLS", address))
+        return address
+
+    def flow_to(self, remote: Address, transport: str = "UDP", name: str = "") -> Flow:
+        """The flow to a peer, an IP address and port. name: whom its certificate has to name, for TLS.
+
+        Raises OSError when no socket of ours reaches it.
+        """
         for udp in self._udp:
             if (":" in udp.address[0]) == (":" in remote[0]):
                 if transport == "UDP":
                     return udp.flow_to(remote)
                 host = udp.address[0]
                 host = local_host_towards(*remote) if is_unspecified(host) else host
-                return Flow(transport, (host, udp.address[1]), remote)
+                return Flow(transport, (host, self._port_of(transport, udp)), remote, name=name if transport == "TLS" else "")
         raise OSError(f"no socket for {transport} to {remote[0]}")
+
+    def _port_of(self, transport: str, udp: UdpSocket) -> int:
+        """Our port in Via and Contact: the one that we listen on for a transport, else the common one."""
+        bound = (address for known, address in self.addresses if known == transport)
+        return next((port for host, port in bound if (":" in host) == (":" in udp.address[0])), udp.address[1])
+
+    def protection(self, flow: Flow) -> str:
+        """What protects a flow, such as "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty when nothing does, or nothing is open."""
+        return self._secure.protection(flow) if flow.is_protected else ""
 
     def pump(self) -> None:
         """Hand out events and bytes until the endpoint has none left; call it after each command."""
@@ -104,9 +128,12 @@ class Driver:
                 if udp is not None:
                     udp.send(data, flow.remote)
             else:
-                self._streams.send(data, flow)
+                self._streams_of(flow).send(data, flow)
         for flow in self.endpoint.flows_to_close():
-            self._streams.drop(flow)
+            self._streams_of(flow).drop(flow)
+
+    def _streams_of(self, flow: Flow) -> Streams:
+        return self._secure if flow.is_protected else self._streams
 
     def _socket_for(self, flow: Flow) -> UdpSocket | None:
         """The socket bound to the flow's own address, else one bound to all addresses."""
@@ -142,7 +169,9 @@ class Driver:
 
     def figures(self) -> dict[str, int]:
         """Connections that are open, those that were refused, and datagrams that the system did not take."""
-        return {"connections": len(self._streams), "refused_connections": self._streams.refused,
+        return {"connections": len(self._streams) + len(self._secure), "tls_connections": len(self._secure),
+                "refused_connections": self._streams.refused + self._secure.refused,
+                "tls_failures": self._secure.tls_failures,
                 "send_errors": sum(udp.send_errors for udp in self._udp)}
 
     # ---- what the streams tell
@@ -173,5 +202,6 @@ class Driver:
         if self._timer is not None:
             self._timer.cancel()
         await self._streams.close()
+        await self._secure.close()
         for udp in self._udp:
             udp.close()

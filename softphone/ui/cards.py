@@ -38,8 +38,8 @@ class SignInCard(Card):
         self.transport = Dropdown(
             row,
             host,
-            (("udp", "UDP"), ("tcp", "TCP")),
-            chosen if chosen in ("udp", "tcp") else "udp",
+            (("udp", "UDP"), ("tcp", "TCP"), ("tls", tr("TLS (encrypted)"))),
+            chosen if chosen in ("udp", "tcp", "tls") else "udp",
             lambda _value: None,
             width=230,
         )

@@ -88,6 +88,9 @@ WORDS: dict[str, str] = {
     "On hold": "通话保持",
     "Neither side hears the other.": "双方互相听不到。",
     "Encrypted": "已加密",
+    "encrypted": "已加密",
+    "not encrypted": "未加密",
+    "TLS (encrypted)": "TLS（加密）",
     "Not protected": "未加密",
     "Sound travels unencrypted: who is on the way can listen.": "声音未加密传输：途经的人可能听到。",
     "Sound is encrypted, but its keys came in clear: who was on the way then can listen.":

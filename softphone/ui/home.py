@@ -237,7 +237,8 @@ def account_line(state: State, tr: Translator) -> str:
     who = f"{state.account}@{state.server}" if state.account and state.server else state.account
     match state.registration:
         case Registration.REGISTERED:
-            return tr("Signed in as {who}", who=who)
+            how = tr("encrypted") if state.is_signalling_protected else tr("not encrypted")
+            return tr("Signed in as {who}", who=who) + f" · {how}"
         case Registration.TRYING:
             return tr("Signing in as {who} …", who=who)
         case Registration.FAILED:

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from mcu.storage.base import Account, Binding, CallRecord, RoomRecord, Storage
 from mcu.storage.folder import DataLock
 from mcu.storage.memory import MemoryStorage
 from mcu.storage.schema import MIGRATIONS, migrate
+from mcu.storage.seal import _make_key, seal_of
 from mcu.storage.sqlite import FILE_NAME, SqliteStorage
 
 ALICE = Account("alice", "Alice Ärmel", "sha256", "0" * 64, True, 1000.5)
@@ -270,3 +272,78 @@ def test_a_data_folder_has_one_holder(tmp_path: Path) -> None:
     second.acquire(wait_s=0.1)
     second.release()
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["confero.lock"]
+
+
+def stored_ha1(folder: Path, name: str) -> str:
+    """The column as it stands in the file."""
+    with closing(sqlite3.connect(folder / FILE_NAME)) as database:
+        found: str = database.execute("SELECT ha1 FROM accounts WHERE name = ?", (name,)).fetchone()[0]
+        return found
+
+
+def all_bytes(folder: Path) -> bytes:
+    """All files of a data folder."""
+    return b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
+
+
+def test_an_ha1_is_sealed_under_a_key_of_its_own_file(tmp_path: Path) -> None:
+    with closing(SqliteStorage(tmp_path)) as storage:
+        storage.put_account(replace(ALICE, ha1="5ec2e7" * 10))
+        first = stored_ha1(tmp_path, "alice")
+        storage.put_account(replace(ALICE, ha1="5ec2e7" * 10))
+    assert first.startswith("gcm1:") and stored_ha1(tmp_path, "alice") != first
+    assert b"5ec2e7" not in all_bytes(tmp_path)
+    assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
+    with closing(SqliteStorage(tmp_path)) as storage:
+        assert storage.accounts() == [replace(ALICE, ha1="5ec2e7" * 10)]
+
+
+def test_open_ha1s_of_an_older_version_are_sealed_and_leave_no_trace(tmp_path: Path) -> None:
+    SqliteStorage(tmp_path).close()
+    (tmp_path / "key").unlink()
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as database, database:
+        for account in (ALICE, BOB):
+            database.execute("INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?)",
+                             (account.name, account.display_name, account.algorithm, "0be9" * 8, account.is_admin, 1.0))
+    assert b"0be9" in all_bytes(tmp_path)
+    with closing(SqliteStorage(tmp_path)) as storage:
+        assert [account.ha1 for account in storage.accounts()] == ["0be9" * 8] * 2
+    assert b"0be9" not in all_bytes(tmp_path)
+    with closing(SqliteStorage(tmp_path)) as storage:
+        assert [account.ha1 for account in storage.accounts()] == ["0be9" * 8] * 2
+
+
+def test_a_missing_wrong_or_damaged_key_is_said_in_words_and_makes_no_new_one(tmp_path: Path) -> None:
+    with closing(SqliteStorage(tmp_path)) as storage:
+        storage.put_account(ALICE)
+    key = (tmp_path / "key").read_text()
+    (tmp_path / "key").unlink()
+    with pytest.raises(StorageError, match=r"key is missing.*backup"):
+        SqliteStorage(tmp_path)
+    assert not (tmp_path / "key").exists()
+    for text in ("", "junk", key[:-3], "\xff"):
+        (tmp_path / "key").write_text(text)
+        with pytest.raises(StorageError, match="damaged"):
+            SqliteStorage(tmp_path)
+    (tmp_path / "key").write_text("00" * 32)
+    with closing(SqliteStorage(tmp_path)) as storage, pytest.raises(StorageError, match="not the key of this database"):
+        storage.accounts()
+    (tmp_path / "key").write_text(key)
+    with closing(SqliteStorage(tmp_path)) as storage:
+        assert storage.accounts() == [ALICE]
+
+
+def test_a_sealed_secret_opens_in_its_own_row_only(tmp_path: Path) -> None:
+    seal = seal_of(tmp_path, may_make=True)
+    stored = seal.close("secret", "alice")
+    assert seal.open(stored, "alice") == "secret"
+    for broken, row in ((stored, "bob"), (stored[:-8] + "AAAAAAA=", "alice"), ("gcm1:", "alice"), ("gcm1:é", "alice")):
+        with pytest.raises(StorageError):
+            seal.open(broken, row)
+
+
+def test_of_two_that_make_a_key_at_once_both_have_the_first(tmp_path: Path) -> None:
+    stored = seal_of(tmp_path, may_make=True).close("secret", "x")
+    _make_key(tmp_path / "key")
+    assert seal_of(tmp_path, may_make=True).open(stored, "x") == "secret"
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]

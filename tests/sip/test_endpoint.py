@@ -12,6 +12,8 @@ from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.message import Request, Response
 from sip.parser import parse_message
+from sip.routing import own_contact_over
+from sip.source import is_secure
 from sip.uri import Uri
 from tests.helpers.pair import ANSWER, OFFER, A, B, Pair
 from tests.helpers.sip_messages import request, response
@@ -486,3 +488,15 @@ def test_an_answer_may_bring_a_contact_and_headers_of_its_own() -> None:
     pair.flush()
     ok = pair.b.responses("INVITE")[-1]
     assert ok.headers.get_lines("Contact") == ["<sip:room@192.0.2.2:5062;x>;isfocus"] and ok.headers.get("X") == "y"
+
+
+@pytest.mark.parametrize(("uri", "contact", "secure"), [
+    ("sips:x@b.example", "<sips:a@192.0.2.1>", True), ("sip:x@b.example", "<sips:a@192.0.2.1>", True),
+    ("sip:x@b.example", "<sip:a@192.0.2.1;transport=tls>", False),
+])
+def test_sips_asks_for_sips_in_the_contact(uri: str, contact: str, secure: bool) -> None:
+    flow = Flow("TLS", ("192.0.2.2", 5061), ("192.0.2.1", 40000), 1)
+    asked = parse_message(f"OPTIONS {uri} SIP/2.0\r\nContact: {contact}\r\n\r\n".encode())
+    assert isinstance(asked, Request) and is_secure(asked) is secure
+    expected = "sips:x@192.0.2.2:5061" if secure else "sip:x@192.0.2.2:5061;transport=tls"
+    assert str(own_contact_over(flow, "x", "192.0.2.2", is_secure=is_secure(asked))) == expected

@@ -38,7 +38,7 @@ def test_a_target_is_read(text: str, uri: str) -> None:
 
 
 @pytest.mark.parametrize("text", [
-    "", "   ", "two words", "sip:", "sips:bo@h", "tel:123", "bo@", "a@b@c@d e", "sip:bo@h\r\nX: y", "da<ily",
+    "", "   ", "two words", "sip:", "sips:", "tel:123", "bo@", "a@b@c@d e", "sip:bo@h\r\nX: y", "da<ily",
 ])
 def test_what_is_no_target_is_refused_in_words(text: str) -> None:
     with pytest.raises(AddressError):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softphone.config import MAX_RECENT, Account, Config, _to_toml, load, save
+from softphone.config import MAX_CERTIFICATES, MAX_RECENT, Account, Config, _to_toml, load, save
 from softphone.model import Recent
 
 TEXT = st.text(max_size=40)
@@ -38,7 +38,8 @@ def test_any_text_survives(user: str, password: str, title: str, settings: dict[
 
 
 @pytest.mark.parametrize("text", [
-    "not toml [", "[phone]\ninstance = 'me'\n", "[account]\nuser = 5\n", "[account]\ntransport = 'tls'\n", "\x00", "recent = 3",
+    "not toml [", "[phone]\ninstance = 'me'\n", "[account]\nuser = 5\n", "[account]\ntransport = 'sctp'\n", "\x00",
+    "recent = 3", "[certificates]\n\"h\" = \"AB:CD\"\n",
 ])
 def test_a_broken_file_is_set_aside_with_a_clear_line_and_the_defaults_are_used(tmp_path: Path, text: str) -> None:
     path = tmp_path / "phone.toml"
@@ -69,3 +70,14 @@ def test_a_place_called_again_moves_to_the_front_and_the_list_is_bounded() -> No
     config = config.with_recent(Recent("sip:20@h", "again", 99))
     assert len(config.recent) == MAX_RECENT and config.recent[0].title == "again"
     assert [recent.uri for recent in config.recent].count("sip:20@h") == 1
+
+
+def test_certificates_of_servers_are_remembered_the_newest_longest(tmp_path: Path) -> None:
+    first, second = ":".join(["AB"] * 32), ":".join(["0C"] * 32)
+    config = Config().with_certificate("a.example", first).with_certificate("2001:db8::1", first)
+    config = config.with_certificate("a.example", second)
+    save(config, tmp_path / "phone.toml")
+    assert load(tmp_path / "phone.toml") == (config, "") and config.certificates == {"2001:db8::1": first, "a.example": second}
+    for number in range(MAX_CERTIFICATES):
+        config = config.with_certificate(f"h{number}", first)
+    assert len(config.certificates) == MAX_CERTIFICATES and "a.example" not in config.certificates

@@ -66,8 +66,8 @@ async def test_a_call_over_ipv6_and_the_transport_of_the_uri() -> None:
         await talk(theirs, Tone(700, LEVEL_DBFS), 0.5, Ear())
         await talk(ours, Tone(440, LEVEL_DBFS), 0.5, ear)
         assert ours.figures.packets_received > 20 and theirs.figures.packets_received > 20
-        with pytest.raises(CallFailed, match="speaks UDP and TCP, not TLS"):
-            await a.call(b.addresses[0] + ";transport=tls")
+        with pytest.raises(CallFailed, match="speaks UDP, TCP and TLS, not SCTP"):
+            await a.call(b.addresses[0] + ";transport=sctp")
 
 
 async def test_a_call_that_is_declined_fails_in_words() -> None:
