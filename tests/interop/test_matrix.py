@@ -18,9 +18,11 @@ CELLS = (
     Cell("baresip", "g722", "udp", "room"), Cell("baresip", "pcma", "tcp", "room"), Cell("baresip", "opus", "udp", "echo"),
     Cell("baresip", "pcmu", "tcp", "echo"), Cell("linphone", "opus", "tcp", "room"), Cell("linphone", "pcmu", "udp", "room"),
     Cell("linphone", "pcma", "tcp", "echo"), Cell("sipp", "pcma", "udp", "room"), Cell("sipp", "pcma", "tcp", "echo"),
-    Cell("baresip", "pcma", "tcp", "transfer"), Cell("linphone", "pcmu", "udp", "transfer"), Cell("linphone", "opus", "udp", "hold"),
-    Cell("baresip", "opus", "udp", "caller"), Cell("linphone", "pcmu", "tcp", "callee"), Cell("sipp", "pcmu", "tcp", "callee"),
-    Cell("baresip", "g722", "udp", "dialled"), Cell("ffmpeg", "opus", "udp", "room"), Cell("linphone", "opus", "udp", "to-baresip"),
+    Cell("baresip", "pcma", "tcp", "transfer"), Cell("linphone", "pcmu", "udp", "transfer"),
+    Cell("linphone", "opus", "udp", "hold"), Cell("baresip", "opus", "udp", "caller"),
+    Cell("linphone", "pcmu", "tcp", "callee"), Cell("sipp", "pcmu", "tcp", "callee"),
+    Cell("baresip", "g722", "udp", "dialled"), Cell("ffmpeg", "opus", "udp", "room"),
+    Cell("linphone", "opus", "udp", "to-baresip"),
 )
 
 

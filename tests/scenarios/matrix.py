@@ -24,7 +24,7 @@ from tests.scenarios.front import Front
 from tests.scenarios.page import page, table
 from tests.scenarios.play import Outcome, Stage, play
 
-AT_ONCE = 10
+AT_ONCE = 6
 __all__ = ["ALL", "Cell", "run", "table"]
 
 
@@ -32,13 +32,9 @@ async def run(server: Server, cells: tuple[Cell, ...], folder: Path, at_once: in
     """Make the calls, at most so many together."""
     free = asyncio.Semaphore(at_once)
     async with Desk(server) as desk, Front(server) as front:
-        talking = asyncio.create_task(desk.talk_on())
-        try:
-            with Phones(folder) as phones:
-                stage = Stage(server, desk, front, phones, folder)
-                return list(await asyncio.gather(*(_play(stage, cell, free) for cell in cells)))
-        finally:
-            talking.cancel()
+        with Phones(folder) as phones:
+            stage = Stage(server, desk, front, phones, folder)
+            return list(await asyncio.gather(*(_play(stage, cell, free) for cell in cells)))
 
 
 async def _play(stage: Stage, cell: Cell, free: asyncio.Semaphore) -> Outcome:

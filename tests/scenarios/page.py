@@ -48,11 +48,12 @@ def _level(value: float) -> str:
 
 def table(outcomes: Iterable[Outcome]) -> str:
     """The outcomes for a person at a terminal."""
-    lines = [f"{'client':10}{'codec':6}{'over':5}{'way':9}{'set-up ms':>10}  levels"]
+    lines = [f"{'client':10}{'codec':6}{'over':5}{'way':12}{'set-up ms':>10}  levels"]
     for one in outcomes:
         cell = one.cell
         levels = ", ".join(f"{what} {level:.1f}" for what, level in one.levels.items())
-        lines.append(f"{cell.client:10}{cell.codec:6}{cell.transport:5}{cell.way:9}{one.setup_ms:10.0f}  {levels}  "
+        setup = f"{one.setup_ms:.0f}" if one.setup_ms else "-"
+        lines.append(f"{cell.client:10}{cell.codec:6}{cell.transport:5}{cell.way:12}{setup:>10}  {levels}  "
                      + ("; ".join(one.complaints) or "well"))
     return "\n".join(lines)
 

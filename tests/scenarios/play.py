@@ -19,7 +19,7 @@ from sip.auth import DigestClient
 from tests.helpers import tones
 from tests.helpers.crowd import Person
 from tests.helpers.phones import TONE_LEVEL_DBFS, Phone, Phones, Result
-from tests.scenarios.cells import ENDS, Cell
+from tests.scenarios.cells import ENDS, STOCK, Cell
 from tests.scenarios.desk import PASSWORD, Desk, ask
 from tests.scenarios.front import Front
 
@@ -91,11 +91,8 @@ class Stage:
 async def play(stage: Stage, cell: Cell) -> Outcome:
     """Make the call of a cell; whatever goes wrong is a complaint."""
     outcome = Outcome(cell)
-    ways = {"room": _visits, "echo": _visits, "caller": _calls, "callee": _is_called, "dialled": _is_called, "hold": _holds,
-            "events": _presses, "info": _presses, "transfer": _transfers, "to-baresip": _calls_stock, "to-linphone": _calls_stock,
-            "to-sipp": _calls_stock}
     try:
-        await (_end if cell.client in ENDS else ways[cell.way])(stage, cell, outcome)
+        await (_end if cell.client in ENDS else _WAYS[cell.way])(stage, cell, outcome)
     except (TimeoutError, OSError, CommandError, ValueError, subprocess.SubprocessError) as error:
         outcome.complaints.append(f"{type(error).__name__}: {error}".removesuffix(": "))
     return outcome
@@ -107,7 +104,7 @@ async def play(stage: Stage, cell: Cell) -> Outcome:
 async def _visits(stage: Stage, cell: Cell, outcome: Outcome) -> None:
     other = None if cell.way == "echo" else await stage.desk.join(str(cell), OTHER_HZ, name=f"{cell}-o")
     phone = stage.client(cell, stage.server.uri(str(cell) if other else "echo"))
-    _judge(outcome, await _result(phone), other)
+    await _judge(outcome, await _result(phone), other)
 
 
 async def _calls(stage: Stage, cell: Cell, outcome: Outcome) -> None:
@@ -116,7 +113,7 @@ async def _calls(stage: Stage, cell: Cell, outcome: Outcome) -> None:
     account = await stage.account(str(cell), registers=cell.client != "sipp")
     phone = stage.client(cell, stage.server.uri(callee), **account)
     result = await _result(phone)
-    _judge(outcome, result, await stage.desk.arrival(callee, 0.1) if result.is_connected else None)
+    await _judge(outcome, result, await stage.desk.arrival(callee, 0.1) if result.is_connected else None)
 
 
 async def _calls_stock(stage: Stage, cell: Cell, outcome: Outcome) -> None:
@@ -129,8 +126,8 @@ async def _calls_stock(stage: Stage, cell: Cell, outcome: Outcome) -> None:
     for what, one, hz in (("hears", phone, OTHER_HZ), ("is heard at", answers, CLIENT_HZ)):
         result = await _result(one)
         if _connected(outcome, result):
-            rate, samples = tones.read_wav(result.recording)
-            outcome.expect(what, tones.level_dbfs(rate, tones.steady(rate, samples), hz), TONE_LEVEL_DBFS)
+            (level,) = await asyncio.to_thread(_levels, result.recording, hz)
+            outcome.expect(what, level, TONE_LEVEL_DBFS)
     outcome.setup_ms = float((await _result(phone)).facts.get("setup_ms", 0))
 
 
@@ -151,7 +148,7 @@ async def _is_called(stage: Stage, cell: Cell, outcome: Outcome) -> None:
         if cell.way == "dialled":
             await ask(stage.server, "room.kick", name=name + "-r", who=name)
         stage.desk.driver.pump()
-    _judge(outcome, await _result(phone), other)
+    await _judge(outcome, await _result(phone), other)
 
 
 async def _holds(stage: Stage, cell: Cell, outcome: Outcome) -> None:
@@ -230,12 +227,16 @@ async def _end(stage: Stage, cell: Cell, outcome: Outcome) -> None:
     await asyncio.sleep(SECONDS)
     await front.hang_up(name)
     result = Result(0, {"setup_ms": end.setup_ms}, end.recording, (end.work / "log").read_text(errors="replace"))
-    _judge(outcome, result, other)
+    await _judge(outcome, result, other)
 
 
 async def _credentials(stage: Stage, name: str) -> DigestClient:
     await ask(stage.server, "user.add", name=name, password=PASSWORD)
     return DigestClient(name, PASSWORD)
+
+
+_WAYS = {"room": _visits, "echo": _visits, "caller": _calls, "callee": _is_called, "dialled": _is_called, "hold": _holds,
+         "events": _presses, "info": _presses, "transfer": _transfers, **{f"to-{callee}": _calls_stock for callee in STOCK}}
 
 
 # ---- judging
@@ -248,7 +249,7 @@ def _connected(outcome: Outcome, result: Result) -> bool:
     return result.is_connected
 
 
-def _judge(outcome: Outcome, result: Result, other: Person | None) -> None:
+async def _judge(outcome: Outcome, result: Result, other: Person | None) -> None:
     """Levels at both ends of a call that is over. other: None where the client's own sound came back (the echo)."""
     cell = outcome.cell
     if not _connected(outcome, result):
@@ -256,19 +257,24 @@ def _judge(outcome: Outcome, result: Result, other: Person | None) -> None:
     if not result.recording.exists():
         outcome.complaints.append(f"no recording: {result.errors[-200:]}")
         return
-    rate, samples = tones.read_wav(result.recording)
-    middle = tones.steady(rate, samples)
-    own = tones.level_dbfs(rate, middle, CLIENT_HZ)
+    own, others = await asyncio.to_thread(_levels, result.recording, CLIENT_HZ, OTHER_HZ)
     if other is None:
         outcome.expect("hears", own, TONE_LEVEL_DBFS)
         return
     expected = TONE_LEVEL_DBFS + cell.shift_db
-    outcome.expect("hears", tones.level_dbfs(rate, middle, OTHER_HZ), expected)
+    outcome.expect("hears", others, expected)
     outcome.expect_below("itself", own, expected - OWN_BELOW_DB)
     _, heard = tones.level_range_dbfs(8000, other.sound(), CLIENT_HZ)
     outcome.expect("heard at", heard, TONE_LEVEL_DBFS - cell.shift_db)
     if other.missing and cell.way in ("room", "dialled"):
         outcome.complaints.append(f"{other.missing} gaps in what the server sent to the other")
+
+
+def _levels(recording: Path, *frequencies: float) -> list[float]:
+    """How loud tones are in the middle of a recording."""
+    rate, samples = tones.read_wav(recording)
+    middle = tones.steady(rate, samples)
+    return [tones.level_dbfs(rate, middle, hz) for hz in frequencies]
 
 
 async def _result(phone: Phone) -> Result:
