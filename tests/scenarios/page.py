@@ -23,7 +23,8 @@ SUMMARY = {
     "callee": "The other way round: the client has registered and answers.",
     "dialled": "`confero room dial ROOM USER` calls the registered client into a room; ffmpeg and GStreamer by their address.",
     "hold": "How loud the client is at another member before, while it holds (a re-INVITE) and after it has resumed.",
-    "events": "`*6` mutes: how loud the client is at another member before and after, and the roster shows it muted.",
+    "events": "`*6` mutes: how loud the client is at another member before and after, and the roster shows it muted. SIPp "
+              "has either a tone or events, so of it only the roster tells.",
     "info": "The same keys as INFO (`application/dtmf-relay`).",
     "transfer": "The client calls one user and transfers (REFER) to another: how loud it was, and how loud the two are to each "
                 "other afterwards. Its own call ends.",
@@ -81,7 +82,7 @@ def _way(way: str, found: dict[Cell, Outcome]) -> list[str]:
     for client, codec in rows:
         cells = [_entry(found.get(Cell(client, codec, transport, way))) for transport in TRANSPORTS]
         lines.append(f"| {NAMES[client]} | {CODEC_NAMES[codec]} | " + " | ".join(cells) + " |")
-    lacking = [why for (_, one), why in LACKS.items() if one == way]
+    lacking = dict.fromkeys(why for (_, one), why in LACKS.items() if one == way)
     return [*lines, "", *([f"Not here: {'; '.join(lacking)}.", ""] if lacking else [])]
 
 
@@ -97,6 +98,6 @@ def versions() -> dict[str, str]:
     found = {}
     for name, command in VERSIONS.items():
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
-        number = re.search(r"\d+\.\d+(\.\d+)?", done.stdout + done.stderr)
+        number = re.search(r"\d+\.\d+\.\d+", done.stdout + done.stderr)
         found[name] = number.group() if number else "?"
     return found
