@@ -32,7 +32,8 @@ WAYS = {
 PAIRED = {"baresip": "opus", "linphone": "opus", "sipp": "pcmu"}
 """Who calls each of the stock clients, with which codec; whom they call has all of its own, and takes the same where it can."""
 LACKS = {
-    (end, way): "ffmpeg and GStreamer, which have no SIP of their own" for end in ENDS for way in ("hold", "events", "info", "transfer")
+    (end, way): "ffmpeg and GStreamer, which have no SIP of their own"
+    for end in ENDS for way in ("hold", "events", "info", "transfer")
 }
 """What a client can't do, and why: no cells."""
 

@@ -90,7 +90,7 @@ def _entry(outcome: Outcome | None) -> str:
     if outcome is None:
         return "not run"
     levels = ", ".join(f"{what} {_level(level)}" for what, level in outcome.levels.items() if what != "itself")
-    return f"**no** {levels}".rstrip() if outcome.complaints else f"yes: {levels}"
+    return f"**no** {levels}".rstrip() if outcome.complaints else f"yes: {levels}" if levels else "yes"
 
 
 def versions() -> dict[str, str]:

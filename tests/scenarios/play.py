@@ -171,16 +171,15 @@ async def _holds(stage: Stage, cell: Cell, outcome: Outcome) -> None:
 
 async def _presses(stage: Stage, cell: Cell, outcome: Outcome) -> None:
     other = await stage.desk.join(str(cell), OTHER_HZ, name=f"{cell}-o")
-    is_mute = (cell.client, cell.way) == ("sipp", "events")             # its events are instead of its tone
-    option = {"sipp": ("--dtmf-events",) * is_mute}.get(cell.client, ("--dtmf-info",) * (cell.way == "info"))
+    has_tone = (cell.client, cell.way) != ("sipp", "events")
+    option = {("sipp", "events"): ("--dtmf-events",), ("baresip", "info"): ("--dtmf-info",),
+              ("linphone", "info"): ("--dtmf-info",)}.get((cell.client, cell.way), ())
     phone = stage.client(cell, stage.server.uri(str(cell)), seconds=9, dtmf="*6", extra=option)
-    if is_mute:
-        await _until_muted(stage, cell)
-    else:
+    if has_tone:
         await _until(lambda: _recent(other, CLIENT_HZ) > HEARD_DBFS)
         outcome.expect("heard at", await _steady_level(other, CLIENT_HZ), TONE_LEVEL_DBFS - cell.shift_db)
-    await _until(lambda: _recent(other, CLIENT_HZ) < SILENT_DBFS)
-    outcome.expect_below("muted", await _steady_level(other, CLIENT_HZ), SILENT_DBFS)
+        await _until(lambda: _recent(other, CLIENT_HZ) < SILENT_DBFS)
+        outcome.expect_below("muted", await _steady_level(other, CLIENT_HZ), SILENT_DBFS)
     await _until_muted(stage, cell)
     _connected(outcome, await _result(phone))
 
