@@ -264,7 +264,8 @@ async def _judge(outcome: Outcome, result: Result, other: Person | None) -> None
     if not _connected(outcome, result):
         return
     if not result.recording.exists():
-        outcome.complaints.append(f"no recording: {result.errors[-200:]}")
+        heard = tones.level_dbfs(8000, tones.steady(8000, other.sound()), CLIENT_HZ) if other is not None else tones.FLOOR_DBFS
+        outcome.complaints.append(f"no recording, heard at {heard:.1f} dBFS: {result.errors.strip()[-200:]}")
         return
     own, others = await asyncio.to_thread(_levels, result.recording, CLIENT_HZ, OTHER_HZ)
     if other is None:
