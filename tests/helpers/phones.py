@@ -28,7 +28,7 @@ TONE_LEVEL_DBFS = -20.0
 LINPHONE_G722_DB = 6.02
 """linphone 5.1.65 codes G.722 by one bit lower than FFmpeg and baresip 1.0.0 do, and decodes it by one bit higher."""
 PORTS, PORTS_EACH = (30000, 32000), 12
-"""Where clients take their ports, so many each: below those that Linux gives out by itself, so nobody comes in between."""
+"""Where clients take their ports in turn, so many each: below those that Linux gives out, so nobody comes in between."""
 PLAYS_ON_S = 5
 """How much longer than the call its tone is: baresip hangs up where its file ends."""
 
@@ -167,6 +167,8 @@ class Phones:
     def _start(self, name: str, command: list[str], work: Path, limit_s: float) -> Phone:
         environment = dict(os.environ, LAB_PORTS=f"{self._first_port}-{self._first_port + PORTS_EACH - 1}")
         self._first_port += PORTS_EACH
+        if self._first_port + PORTS_EACH > PORTS[1]:
+            self._first_port = PORTS[0]
         with (work / "out").open("wb") as out, (work / "err").open("wb") as errors:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, cwd=ROOT,
                                        start_new_session=True, env=environment)
