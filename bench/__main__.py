@@ -3,7 +3,8 @@
     python -m bench [--quick] [--only audio,calls,registrations,parts] [--json FILE]
 
 CPU figures are CPU time of the server's whole process tree per unit of work. The reference mixer is the generator's own C
-server (`confload uas --mode mix`) on the same machine in the same run: trust the ratio more than the figure.
+server (`confload uas --mode mix`), right before and right after the row that is compared with it: a machine's speed changes
+within minutes, so trust the ratio more than the figure.
 """
 
 from __future__ import annotations
@@ -54,20 +55,34 @@ def audio_row(name: str, result: dict[str, Any]) -> dict[str, Any]:
 
 def measure_audio(binary: Path, server: Server, seconds: int, sizes: tuple[int, ...]) -> list[dict[str, Any]]:
     """Rooms of several sizes and codecs, three talkers and all talking, beside the reference mixer."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     common = ("--seconds", seconds, "--warmup", 3)
     for codec in ("pcmu", "opus"):
         for members in sizes:
             for talkers in sorted({3, members if members <= 100 else 3}):
                 room = f"bench-{codec}-{members}-{talkers}"
                 listener = ("--listener-tx", "silence") if codec == "opus" else ()      # what Opus makes of silence with DTX
+                is_compared = (codec, members, talkers) == ("pcmu", 100, 3)
+                if is_compared:
+                    rows.append(reference_mixer(binary, common))
+                    print_row(rows[-1])
                 result = confload(binary, "audio", "--uri", server.uri(room), "--n", members, "--talkers", talkers,
                                   "--codec", codec, "--server-pid", server.process.pid, *common, *listener)
                 rows.append(audio_row(f"{codec} {members} members, {talkers} talk", result))
                 print_row(rows[-1])
-    rows.append(reference_mixer(binary, common))
-    print_row(rows[-1])
+                if is_compared:
+                    rows.append(compared(rows[-2:], reference_mixer(binary, common)))
+                    print_row(rows[-1])
     return rows
+
+
+def compared(before: list[dict[str, Any]], after: dict[str, Any]) -> dict[str, Any]:
+    """The second row of the reference mixer; the row between the two gets its ratio to their mean."""
+    reference, row = before
+    mean = (reference["cpu_ms_per_participant_s"] + after["cpu_ms_per_participant_s"]) / 2
+    row["ratio_to_reference"] = round(row["cpu_ms_per_participant_s"] / mean, 2)
+    print(f"{row['name']}: {row['ratio_to_reference']} times the reference mixer", flush=True)
+    return after
 
 
 def reference_mixer(binary: Path, common: tuple[object, ...]) -> dict[str, Any]:

@@ -175,7 +175,7 @@ def heard(capture: Capture, ports: tuple[int, int], begun_ns: int, ended_ns: int
 
 async def test_talkers_change_without_an_audible_step(tmp_path: Path) -> None:
     ports = free_range()
-    server = start_server(tmp_path / "server", "--open", "--rtp-ports", f"{ports[0]}-{ports[1]}")
+    server = start_server(tmp_path / "server", "--open", "--rtp-ports", f"{ports[0]}-{ports[1]}", "--srtp", "off")
     try:
         for attempt in range(ATTEMPTS):
             folder = tmp_path / str(attempt)
