@@ -80,6 +80,12 @@ class JitterBuffer:
         """Take a packet that arrived at `arrival_ns` (monotonic)."""
         arrival = arrival_ns * self._rate // 1_000_000_000
         last = self._last_timestamp
+        frame = self.frame
+        if sequence == self._last_sequence + 1 and last is not None and (timestamp - last) & 0xFFFFFFFF == frame == self._step:
+            later = arrival - last - frame - self._fastest
+            if 0 <= later <= self.maximum and arrival <= self._bucket_ends:
+                self._take_next(sequence, last + frame, payload, later)
+                return
         if last is None:
             extended = timestamp
             self._begin(arrival - extended, arrival)
@@ -96,6 +102,16 @@ class JitterBuffer:
         if is_newer:
             self._learn_frame(sequence, extended)
             self._last_sequence, self._last_timestamp = sequence, extended
+        self._store(sequence, extended, payload)
+
+    def _take_next(self, sequence: int, extended: int, payload: bytes, later: int) -> None:
+        """The short way for nearly every packet: the one after the last, in time, of the length that all have."""
+        transit = later + self._fastest
+        if transit < self._bucket_min:
+            self._bucket_min = transit
+        peak = self._peak
+        self._peak = max(later << DECAY_BITS, peak + later - (peak >> DECAY_BITS))
+        self._last_sequence, self._last_timestamp = sequence, extended
         self._store(sequence, extended, payload)
 
     def _store(self, sequence: int, extended: int, payload: bytes) -> None:

@@ -46,6 +46,10 @@ QUIET_DBOV = -60
 """What begins out of this can't be heard to begin."""
 G711_BYTES = 160
 """Payload of a G.711 packet of 20 ms."""
+NO_SIGNAL = {"pcmu": b"\xff" * G711_BYTES, "pcma": b"\xd5" * G711_BYTES}
+"""What a muted phone sends (the quietest code all along): its level is known without a measurement."""
+UNMEASURED = 1
+"""The level of G.711 that the room has not measured yet."""
 MUTE_DBOV = -70
 """An Opus payload that gave no more than this gives no more when it comes again: a muted phone repeats two or three."""
 LOOP_PACKETS, LOOP_S = 1000, 16
@@ -68,6 +72,15 @@ class Leg:
     datagrams of DTLS that were handed on since the last look. `rtp`: the socket that media goes over; `door`: where
     newcomers are seen once `rtp` is connected to the peer, looked at from `look_at` (monotonic seconds) on.
     """
+
+    __slots__ = (
+        "_concealed", "_decoder", "_dtmf", "_duplicated", "_frame", "_inband", "_is_mute_for_want_of_keys", "_is_opus",
+        "_jitter", "_late", "_lost_before", "_no_signal", "_pcm", "_quiet", "_random", "_sent_before", "_skipped",
+        "announced_level", "bytes_in", "clock_rate", "door", "event_ticks", "filter", "foreign", "form", "handshakes",
+        "hangover", "has_audio", "is_g711", "is_plain", "junk", "last_heard_ns", "level", "level_byte", "look_at", "looped",
+        "marker", "own", "own_since", "packets_in", "passage", "payload", "rtcp", "rtcp_socket", "rtp", "sequence", "shape",
+        "smooth", "spec", "srtcp", "srtp", "statistics", "timestamp", "units", "was_quiet", "was_speaking",
+    )
 
     def __init__(self, spec: LegSpec, random: Callable[[], float], now: float) -> None:
         self.spec = spec
@@ -114,11 +127,13 @@ class Leg:
         self.is_g711 = spec.codec in ("pcmu", "pcma")
         self.form: Form = (spec.codec, spec.ptime_ms, spec.fmtp)
         self._is_opus = spec.codec == "opus"
+        self._no_signal = NO_SIGNAL.get(spec.codec)
         self._inband = InbandDtmfReceiver(spec.codec == "pcma") if self.is_g711 and spec.dtmf_type < 0 else None
         self._decoder = create_decoder(spec.codec)
         self._jitter = self._new_jitter()
         self._pcm: Samples = _EMPTY
         self._frame: Samples | None = None
+        self.shape = (self.form, spec.mixer_extension)
         self._skipped: list[bytes] = []
         self._quiet: deque[bytes] = deque(maxlen=4)
         self.own = None
@@ -132,11 +147,8 @@ class Leg:
             self.srtcp = _session(None if self.srtcp is before else self.srtcp, spec.rtcp_keys, ())
         else:
             self.srtcp = self.srtp
-
-    @property
-    def is_mute_for_want_of_keys(self) -> bool:
-        """Whether nothing may be said yet."""
-        return self.spec.awaits_keys and self.srtp is None
+        self.is_plain = spec.keys is None and not spec.awaits_keys and not spec.has_ice
+        self._is_mute_for_want_of_keys = spec.awaits_keys and self.srtp is None
 
     def _new_jitter(self) -> JitterBuffer:
         return JitterBuffer(self.clock_rate, self.clock_rate * self.spec.ptime_ms // 1000)
@@ -265,26 +277,30 @@ class Leg:
     def pull(self, now_ns: int) -> None:
         """Take what is due in this tick from the buffer: sets `has_audio`, and `level` where it is known without decoding.
 
-        A G.711 payload of 20 ms waits in `payload`: the room measures those of all legs at once and sets `level`.
+        A G.711 payload of 20 ms waits in `payload`, `level` says UNMEASURED: the room measures those of all legs at once.
         """
         self._frame = self.payload = None
         self.was_quiet = self.has_audio and self.level <= QUIET_DBOV
         self.has_audio = False
         self.level = SILENT
-        if self._jitter.frame != self.units or len(self._pcm):
+        jitter = self._jitter
+        if jitter.frame != self.units or len(self._pcm):
             self._pull_samples(now_ns)
             return
-        kind, payload = self._jitter.pop(now_ns)
+        kind, payload = jitter.pop(now_ns)
         if kind == PLAY:
             assert payload is not None
-            self._pull_payload(payload, now_ns)
+            if payload == self._no_signal:
+                self.payload, self.has_audio = payload, True
+            else:
+                self._pull_payload(payload, now_ns)
         elif kind == CONCEAL and not self._skipped:
             self._pcm = self._try_decode(kind, payload)
             self._take_frame()
 
     def _pull_payload(self, payload: bytes, now_ns: int) -> None:
         if self.is_g711 and len(payload) == G711_BYTES:
-            self.payload, self.has_audio = payload, True
+            self.payload, self.has_audio, self.level = payload, True, UNMEASURED
         elif self._is_opus and (len(payload) <= DTX_BYTES or (payload in self._quiet and not self.was_speaking)):
             self.skip(payload)
         elif self.announced_level is not None:
@@ -334,7 +350,8 @@ class Leg:
             self._pcm = self._try_decode(PLAY, payload)
             level = self.level
             self._take_frame()
-            self.level = level
+            if level != UNMEASURED:
+                self.level = level
         return self._frame
 
     def _try_decode(self, kind: int, payload: bytes | None) -> Samples:
@@ -374,14 +391,17 @@ class Leg:
 
     def put(self, packet: bytes, payload_size: int) -> None:
         """Send a finished RTP packet, and count it."""
-        out = packet if self.srtp is None else self.srtp.protect(packet)
-        if out is None or self.is_mute_for_want_of_keys:
+        if self._is_mute_for_want_of_keys:
             return
+        if self.srtp is not None:
+            packet = self.srtp.protect(packet) or b""
+            if not packet:
+                return
         try:
             if self.door is None:
-                self.rtp.sendto(out, self.spec.remote)  # type: ignore[arg-type]
+                self.rtp.sendto(packet, self.spec.remote)  # type: ignore[arg-type]
             else:
-                self.rtp.send(out)
+                self.rtp.send(packet)
         except OSError:
             pass                            # a full buffer or an ICMP error: the packet is lost, as on any network
         rtcp = self.rtcp

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from rtp.codecs import g711
 from rtp.codecs.resample import Samples
 from rtp.demux import DatagramKind, sort_datagram
-from rtp.kernel.leg import G711_BYTES, LOOK_S, QUIET_DBOV, SILENT, Leg, level_of
+from rtp.kernel.leg import G711_BYTES, LOOK_S, QUIET_DBOV, SILENT, UNMEASURED, Leg, level_of
 from rtp.kernel.relay import Passage, is_alike
 from rtp.kernel.sockets import receive
 from rtp.kernel.speakers import choose
@@ -74,6 +74,7 @@ _RISE = (np.sin(np.linspace(0, np.pi / 2, FADE_SAMPLES)) ** 2).astype(np.float32
 _FADE_IN = np.concatenate((_RISE, np.ones(TICK_SAMPLES - FADE_SAMPLES, np.float32)))
 _FADE_OUT = _FADE_IN[::-1].copy()
 _POWER = {"pcmu": g711.MULAW_POWER, "pcma": g711.ALAW_POWER}
+_MEAN = np.full(G711_BYTES, 1 / G711_BYTES, np.float32)
 
 logger = logging.getLogger(__name__)
 
@@ -141,8 +142,9 @@ class Room:
         codec = spec.codec
         for name, value in changes.items():
             setattr(spec, name, value)
-        if changes.keys() & {"keys", "rtcp_keys", "rtcp_mux", "awaits_keys"}:
+        if changes.keys() & {"keys", "rtcp_keys", "rtcp_mux", "awaits_keys", "has_ice"}:
             leg.set_keys()
+        leg.shape = (leg.form, spec.mixer_extension)
         if "remote" in changes:
             self._unlock(leg)
             if spec.remote is not None:
@@ -250,8 +252,12 @@ class Room:
             for fd, _ in ready:
                 leg, is_rtcp = by_fd[fd]
                 packet = receive(leg.rtcp_socket if is_rtcp else leg.rtp, offset, now_ns)  # type: ignore[arg-type]
-                if packet is not None:
-                    self._take_safely(leg, is_rtcp, packet, now_ns)
+                if packet is None:
+                    continue
+                try:
+                    self._take(leg, is_rtcp, packet, now_ns)
+                except Exception:
+                    self._failed(leg)
             if not ready:
                 return
 
@@ -270,6 +276,12 @@ class Room:
     def _take(self, leg: Leg, is_rtcp: bool, packet: tuple[bytes, Address, int], now_ns: int) -> None:
         data, source, arrival_ns = packet
         is_report = is_rtcp or (len(data) > 1 and 192 <= data[1] <= 223)
+        if leg.is_plain and not is_report and source == leg.filter.accepted:
+            leg.filter.last_ns = now_ns
+            key = leg.receive(data, arrival_ns)
+            if key is not None:
+                self._notices.append(DtmfPressed(leg.spec.leg_id, key))
+            return
         session = leg.srtcp if is_report else leg.srtp
         if leg.spec.has_ice and data and data[0] < 4:
             self._take_other(leg, is_rtcp, data, source)
@@ -368,13 +380,13 @@ class Room:
 
     def _measure(self) -> None:
         """The levels of the tick's G.711 payloads, by table and all at once."""
-        for codec, power in _POWER.items():
-            legs = [leg for leg in self.legs.values() if leg.payload is not None and leg.spec.codec == codec
-                    and len(leg.payload) == G711_BYTES]
+        unmeasured = [leg for leg in self.legs.values() if leg.level == UNMEASURED]
+        for codec, power in _POWER.items() if unmeasured else ():
+            legs = [leg for leg in unmeasured if leg.spec.codec == codec]
             if not legs:
                 continue
             codes = np.frombuffer(b"".join([leg.payload for leg in legs]), np.uint8)  # type: ignore[misc]
-            means = np.maximum(power[codes].reshape(len(legs), G711_BYTES).mean(axis=1), 1e-9)
+            means = np.maximum(power.take(codes, mode="wrap").reshape(len(legs), G711_BYTES) @ _MEAN, 1e-9)
             levels = np.rint(10 * np.log10(means)).astype(int).tolist()
             for leg, level in zip(legs, levels, strict=True):
                 leg.level = level if level > -90 else SILENT
@@ -464,16 +476,16 @@ class Room:
         payloads: dict[Form, tuple[list[bytes], int]] = {}
         tails: dict[tuple[Form, int], list[Tail]] = {}
         for leg in listeners:
-            form, extension = leg.form, leg.spec.mixer_extension
-            ready = tails.get((form, extension))
+            ready = tails.get(leg.shape)
             if ready is None:
+                form, extension = leg.shape
                 if form not in payloads:
                     shared = self._shared.get(form)
                     if shared is None:
                         shared = self._shared[form] = MixStream(form)
                     payloads[form] = (shared.feed(mix), shared.units)
                 made, units = payloads[form]
-                ready = tails[form, extension] = [_tail(payload, csrcs, extension, units) for payload in made]
+                ready = tails[leg.shape] = [_tail(payload, csrcs, extension, units) for payload in made]
             for tail in ready:
                 leg.send(*tail)
         for form in [form for form in self._shared if form not in payloads]:
