@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mcu import conference as rules
@@ -372,6 +372,13 @@ class Focus:
     def drop_subscription(self, subscription: Subscription) -> None:
         """A subscription is over."""
         self._subscriptions.pop(subscription, None)
+
+    def move_subscriptions(self, ways: Mapping[Flow, Flow]) -> None:
+        """Send NOTIFYs by other flows than before: ways, from the old ones to the new ones."""
+        for subscription in self._subscriptions:
+            way = ways.get(subscription.flow)
+            if way is not None:
+                subscription.follow(way)
 
     def member_from(self, uri: Uri, flow: Flow) -> ParticipantId | None:
         """The participant whose phone has this From and this address; of two on one machine the one with the same port."""

@@ -3,6 +3,9 @@
 It is the endpoint's `admit`: what it refuses makes no transaction. Who calls is known by digest alone; a From that claims an
 account of ours is challenged everywhere, also where guests are welcome, so that nobody can sit in a room under another's name.
 An unknown name is challenged like a known one. Wrong passwords lock a name out for its source after ten failures.
+
+It is the endpoint's `readmit`, too: a request in a dialog that comes from another host than its phone is taken when a
+registration, a provider's address, or digest proves whose it is (RFC 3261 §26.1.4).
 """
 
 from __future__ import annotations
@@ -17,7 +20,10 @@ from mcu.storage.base import Account
 from sip.auth import NonceSource, ReplayGuard, make_challenge, parse_digest, verify
 from sip.errors import ParseError
 from sip.flow import Flow
+from sip.invite import Call
 from sip.message import Request, Response
+from sip.subscription import Subscription
+from sip.uri import Uri
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +43,12 @@ class Knowledge(Protocol):
     def is_from_provider(self, request: Request, flow: Flow) -> bool:
         """Whether an INVITE comes from the provider of a trunk and calls a number of ours."""
 
+    def is_same_peer(self, account: str | None, known: Flow, flow: Flow) -> bool:
+        """Whether who came over one flow is known to come over the other one: a registered phone, or a provider."""
+
 
 class Guard:
-    """Decides about requests outside of dialogs.
+    """Decides about requests outside of dialogs, and about those inside that come from elsewhere.
 
     realm: ours alone; entropy: n random bytes; wallclock: seconds since 1970, since nonces outlive a restart.
     """
@@ -71,6 +80,19 @@ class Guard:
             return None
         return self._check_credentials(request, flow, claimed, now)
 
+    # ---- sip.refusals.Readmission
+
+    def readmit(self, owner: Call | Subscription, request: Request, flow: Flow, now: float) -> Response | None:
+        """None: it is the peer, at another address; else the refusal. An ACK can't be challenged, so it is refused."""
+        dialog = owner.dialog_with(request.from_.tag)
+        account = None if dialog is None else self._account_at(dialog.remote.uri)
+        if (flow.is_protected or not owner.flow.is_protected) and self._knowledge.is_same_peer(account, owner.flow, flow):
+            return None
+        if account is None or request.method == "ACK":
+            log.info("a request in somebody else's dialog", extra={"source": str(flow), "method": request.method})
+            return self._refuse(request, 403, "this call is not yours")
+        return self._check_credentials(request, flow, account, now)
+
     def account_of(self, request: Request, flow: Flow) -> Account | None:
         """Whose credentials an admitted request carries, None for a guest's."""
         credentials = _credentials(request)
@@ -88,11 +110,15 @@ class Guard:
 
     def _claimed(self, request: Request) -> str | None:
         """The account that the sender says they are: To of a REGISTER, From of anything else."""
-        who = request.to if request.method == "REGISTER" else request.from_
-        user = (who.uri.user or "").lower()
-        if not who.uri.is_sip or not self._dialplan.is_ours(who.uri.host):
-            return None
-        return user if request.method == "REGISTER" or self._knowledge.account(user) is not None else None
+        if request.method != "REGISTER":
+            return self._account_at(request.from_.uri)
+        uri = request.to.uri
+        return (uri.user or "").lower() if uri.is_sip and self._dialplan.is_ours(uri.host) else None
+
+    def _account_at(self, uri: Uri) -> str | None:
+        user = (uri.user or "").lower()
+        is_ours = uri.is_sip and self._dialplan.is_ours(uri.host)
+        return user if is_ours and self._knowledge.account(user) is not None else None
 
     def _needs_account(self, request: Request, claimed: str | None) -> bool:
         if claimed is not None or request.method != "INVITE":

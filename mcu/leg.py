@@ -60,6 +60,7 @@ class CallLeg:
         """Tell our answer before the call is answered, so that the caller hears what comes (183). Raises MediaRefused."""
         self.description = self.media.answer(offer)
         self.call.ring(now, 183, self.description, reliable=True)
+
     def note(self) -> CallRecord:
         """The record as it is now: a handshake may have made keys since."""
         self.record = self._noted(self.record)
@@ -82,6 +83,7 @@ class CallLeg:
 
     def receive_offer(self, offer: bytes | None, now: float) -> bool:
         """Answer a re-INVITE or UPDATE; False when it was refused and all stays as it was."""
+        self.media.follow(self.call.flow.remote[0])
         try:
             body = self.media.answer(offer) if offer is not None else self.media.offer()
         except MediaRefused as error:
@@ -90,6 +92,11 @@ class CallLeg:
         self.call.accept_offer(body, now)
         self.record = self._noted(self.record)
         return True
+
+    def move(self, flow: Flow) -> None:
+        """The phone is reached by another flow now, and its media may come from that flow's host."""
+        self.call.follow(flow)
+        self.media.follow(flow.remote[0])
 
     def receive_answer(self, answer: bytes, now: float) -> bool:
         """Take the answer to an offer of ours; when it can't be used the call ends, and it is False."""

@@ -110,7 +110,7 @@ class Server:
         guard = Guard(dialplan, self.switchboard, realm=self.domain, nonce_key=directory.nonce_key, is_open=config.open,
                       entropy=secrets.token_bytes, wallclock=self.wallclock)
         self.switchboard.accounts = guard
-        self.endpoint.admit = guard.admit
+        self.endpoint.admit, self.endpoint.readmit = guard.admit, guard.readmit
 
     # ---- mcu.surroundings.Surroundings
 

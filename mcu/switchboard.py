@@ -515,12 +515,30 @@ class Switchboard:
             if account is None:
                 self.server.respond(transaction_id, 403)
                 return
+            before = {located.binding.contact: located.flow for located in self.registrar.store.get(account.name)}
             answer = self.registrar.receive(request, account.name, flow, self.server.wallclock())
             self.server.respond(transaction_id, answer.status, answer.reason, answer.headers)
+            self._move_calls(account.name, before)
         elif request.method == "OPTIONS":
             self.server.respond(transaction_id, 200, None, (("Accept", "application/sdp"), ("Allow-Events", "conference")))
         else:
             self.server.respond(transaction_id, 403, f"{request.method} is taken inside a call only")
+
+    def _move_calls(self, account: str, before: dict[str, Flow | None]) -> None:
+        """Calls of a phone that has registered by another flow go on there: its NAT has changed, or its network."""
+        ways: dict[Flow, Flow] = {}
+        for located in self.registrar.store.get(account):
+            old = before.get(located.binding.contact)
+            if old is not None and located.flow is not None and located.flow != old:
+                ways[old] = located.flow
+        if not ways:
+            return
+        for leg in self.legs():
+            way = ways.get(leg.call.flow) if leg.identity.account == account else None
+            if way is not None:
+                leg.move(way)
+        for focus in self.foci.values():
+            focus.move_subscriptions(ways)
 
     def _receive_subscription(self, subscription: Subscription, request: Request) -> None:
         now = self.server.now()
@@ -554,6 +572,13 @@ class Switchboard:
     def is_from_provider(self, request: Request, flow: Flow) -> bool:
         """Whether an INVITE comes from the provider of a trunk and calls a number of ours."""
         return self.trunks.called(request, flow) is not None
+
+    def is_same_peer(self, account: str | None, known: Flow, flow: Flow) -> bool:
+        """Whether who came over one flow is known to come over the other: a phone that registered by it, or a provider."""
+        bindings = self.registrar.store.get(account) if account is not None else []
+        if any(located.flow is not None and located.flow.remote[0] == flow.remote[0] for located in bindings):
+            return True
+        return any(trunk.is_from(known) and trunk.is_from(flow) for trunk in self.trunks.all)
 
     def is_member(self, request: Request, flow: Flow) -> bool:
         """Whether the sender's phone is in the conference that the request is for."""

@@ -23,7 +23,7 @@ from sip.message import Request, Response
 from sip.outgoing import Outgoing, request_outside_dialog, write_content
 from sip.parser import StreamFramer, parse_message, salvage
 from sip.refer import Reference, Referral, write_refer
-from sip.refusals import Admission, Refusals, read_ahead
+from sip.refusals import Admission, Readmission, Refusals, read_ahead
 from sip.registration import Registration
 from sip.replaces import OPTION as REPLACES
 from sip.replaces import replaces_of
@@ -41,13 +41,15 @@ KEEP_ALIVES = frozenset((b"", b"\0", b"\0\0\0\0", b"\r\n", b"\r\n\r\n", b"jaK"))
 
 class Endpoint:
     """The core of a user agent. entropy: gives n random bytes. `admit` may refuse a stranger's request without state;
-    `told_host` is the address of ours that stands in Via and Contact, for those behind NAT."""
+    `readmit` may take one in a dialog that comes from another host than the peer's; `told_host` is the address of ours that
+    stands in Via and Contact, for those behind NAT."""
 
     def __init__(self, settings: EndpointSettings, entropy: Callable[[int], bytes]) -> None:
         self.settings = settings
         self.timers = Timers()
         self.counters: Counter[str] = Counter()
         self.admit: Admission | None = None
+        self.readmit: Readmission | None = None
         self.told_host: Callable[[Flow], str] = lambda flow: flow.local[0]
         self._entropy = entropy
         self._events: deque[Event] = deque()
@@ -352,11 +354,11 @@ class Endpoint:
             self._transactions.receive_again(transaction, request, now)
             return
         if request.method == "ACK":
-            self._receive_ack(request, now)
+            self._receive_ack(request, flow, now)
             return
         read_ahead(request)
         back = response_flow(request, flow)
-        refusal = self._refusals.check(request, flow, now, self.admit)
+        refusal = self._refusals.check(request, flow, now, self.admit, self.readmit)
         if refusal is not None:
             refusal.headers.set("Server", self.settings.user_agent)
             self.transmit(bytes(refusal), back)
@@ -369,9 +371,9 @@ class Endpoint:
         else:
             self._receive_initial(transaction, flow, now)
 
-    def _receive_ack(self, request: Request, now: float) -> None:
+    def _receive_ack(self, request: Request, flow: Flow, now: float) -> None:
         call = self._dialogs.find_call((request.call_id, request.to.tag, request.from_.tag))
-        if call is not None:
+        if call is not None and self._refusals.check_peer(call, request, flow, now, self.readmit) is None:
             call.receive_ack(request, now)
 
     def _receive_cancel(self, transaction: Transaction, now: float) -> None:

@@ -1,6 +1,7 @@
 """Refusals without state (RFC 3261 §8.2, §8.2.7): what is wrong with a request is found before a transaction is made for it.
 
-The same request gets the same refusal, with the same To tag, each time that it comes.
+The same request gets the same refusal, with the same To tag, each time that it comes. What is sent in a dialog from a host
+that isn't its peer's is refused, too, unless the user knows better (BYE, CANCEL and offers of somebody who listens: §26.1.4).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from sip.core import Core
-from sip.dialogs import Dialogs
+from sip.dialogs import Dialogs, Owner
 from sip.errors import ParseError
 from sip.flow import Flow
 from sip.headers import HeaderList
@@ -20,9 +21,12 @@ from sip.replaces import OPTION as REPLACES
 from sip.replaces import replaces_of
 from sip.session_timer import is_too_small
 from sip.settings import SDP
+from sip.source import is_from_peer
 from sip.transactions import Transactions
 
 Admission = Callable[[Request, Flow, float], Response | None]
+Readmission = Callable[[Owner, Request, Flow, float], Response | None]
+"""Asked about a request in a dialog from another host than the peer's: None takes it, and the dialog moves there."""
 _ONLY_IN_DIALOGS = frozenset(("BYE", "NOTIFY", "UPDATE", "INFO", "PRACK"))
 _TARGETS = frozenset(("INVITE", "SUBSCRIBE", "NOTIFY", "UPDATE", "REGISTER"))
 """Methods whose Contact we use."""
@@ -45,8 +49,11 @@ class Refusals:
         tag = hashlib.blake2s(what, key=self._key, digest_size=8).hexdigest()
         return request.respond(status, to_tag=tag, headers=headers)
 
-    def check(self, request: Request, flow: Flow, now: float, admit: Admission | None) -> Response | None:
-        """A refusal, or None for a request that may go on. admit: asked about a stranger's request.
+    def check(self, request: Request, flow: Flow, now: float, admit: Admission | None,
+              readmit: Readmission | None = None) -> Response | None:
+        """A refusal, or None for a request that may go on.
+
+        admit: asked about a stranger's request; readmit: about one in a dialog from another host, which is refused without it.
 
         Max-Forwards 0 is refused although §8.2 lets a UAS take it: behind us stands a B2BUA, where calls could go in circles.
         """
@@ -54,7 +61,7 @@ class Refusals:
         if request.method not in self._allowed:
             return self.make(request, 405, [("Allow", settings.allow)])
         if request.method == "CANCEL":
-            return None if self._transactions.find_invite(request) is not None else self.make(request, 481)
+            return self._check_cancel(request, flow)
         if not request.uri.is_sip:
             return self.make(request, 416)
         if request.uri.scheme == "sips" and not flow.is_protected:          # somebody on the way broke the promise, §26.2.2
@@ -65,7 +72,7 @@ class Refusals:
         if unknown:
             return self.make(request, 420, [("Unsupported", ", ".join(unknown))])
         if request.to.tag or request.method in _ONLY_IN_DIALOGS:
-            return self._check_in_dialog(request)
+            return self._check_in_dialog(request, flow, now, readmit)
         if self._transactions.is_merged(request):
             return self.make(request, 482)
         if admit is not None and (refusal := admit(request, flow, now)) is not None:
@@ -74,9 +81,34 @@ class Refusals:
             return self._overload(request)
         return self._check_body(request) or self._check_replaces(request)
 
-    def _check_in_dialog(self, request: Request) -> Response | None:
-        if self._dialogs.find(request) is None:
+    def _check_cancel(self, request: Request, flow: Flow) -> Response | None:
+        """A CANCEL can't be challenged (§22.1): it has to come from where its INVITE came from."""
+        invite = self._transactions.find_invite(request)
+        if invite is None:
             return self.make(request, 481)
+        if invite.flow.remote[0] != flow.remote[0]:
+            self._counters["foreign requests"] += 1
+            return self.make(request, 403)
+        return None
+
+    def check_peer(self, owner: Owner, request: Request, flow: Flow, now: float,
+                   readmit: Readmission | None) -> Response | None:
+        """A refusal for a request in a dialog that another one than its peer may have sent."""
+        dialog = owner.dialog_with(request.from_.tag)
+        if dialog is None or is_from_peer(dialog, owner.flow, flow):
+            return None
+        refusal = self.make(request, 403) if readmit is None else readmit(owner, request, flow, now)
+        if refusal is not None:
+            self._counters["foreign requests"] += 1
+        return refusal
+
+    def _check_in_dialog(self, request: Request, flow: Flow, now: float, readmit: Readmission | None) -> Response | None:
+        owner = self._dialogs.find(request)
+        if owner is None:
+            return self.make(request, 481)
+        refusal = self.check_peer(owner, request, flow, now, readmit)
+        if refusal is not None:
+            return refusal
         if len(self._transactions) >= 2 * self._core.settings.max_transactions and request.method != "BYE":
             return self._overload(request)
         return self._check_body(request)

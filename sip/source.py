@@ -1,10 +1,12 @@
 """Where a request really came from, where its response goes, and where we are for who sent it.
 
-RFC 3261 §18.2.1 and §18.2.2, RFC 3581 §4; our Contact as §12.1.1 has it.
+RFC 3261 §18.2.1 and §18.2.2, RFC 3581 §4; our Contact as §12.1.1 has it; who may speak in a dialog (§26.1.4: its tags are no
+secret where they travel in clear).
 """
 
 from __future__ import annotations
 
+from sip.dialog import Dialog
 from sip.flow import Flow
 from sip.grammar import split_first
 from sip.message import Request
@@ -37,6 +39,17 @@ def response_flow(request: Request, flow: Flow) -> Flow:
         return flow
     port = request.via.port or 5060
     return flow if port == flow.remote[1] else Flow(flow.transport, flow.local, (flow.remote[0], port))
+
+
+def is_from_peer(dialog: Dialog, known: Flow, flow: Flow) -> bool:
+    """Whether a request in a dialog comes from a host that is known to be its peer's.
+
+    known: the flow that our own requests go by. Its host counts, and so do the addresses (not the names) in the peer's Contact
+    and in the route; the port does not, since a NAT may change it. A dialog that began over TLS goes on over TLS.
+    """
+    if known.is_protected and not flow.is_protected:
+        return False
+    return flow.remote[0] in (known.remote[0], dialog.target.host, *(route.uri.host for route in dialog.routes))
 
 
 def own_contact(request: Request, flow: Flow, host: str) -> Uri:

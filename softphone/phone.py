@@ -330,7 +330,7 @@ class Phone:
             self._local_host = self._first_reachable()
             host = host or self._local_host
         self._endpoint = Endpoint(EndpointSettings("Confero phone"), secrets.token_bytes)
-        self._endpoint.admit = self._admit
+        self._endpoint.admit, self._endpoint.readmit = self._admit, self._readmit
         self._driver = _PhoneDriver(self._endpoint, self._on_event, self._on_connection_lost, TlsClient(self.trust.judge))
         try:
             await self._listen_on(host or "0.0.0.0", port)
@@ -562,9 +562,18 @@ class Phone:
 
     def _admit(self, request: Request, flow: Flow, now: float) -> Response | None:
         """With an account, calls come through its server alone: all else is somebody who scans the network."""
-        if request.method != "INVITE" or not self._servers or any(flow.remote[0] == server.host for server in self._servers):
+        if request.method != "INVITE" or not self._servers or self._is_server(flow):
             return None
         return request.respond(403, "Calls come through the server", to_tag=secrets.token_hex(8))
+
+    def _readmit(self, owner: SipCall | Subscription, request: Request, flow: Flow, now: float) -> Response | None:
+        """Another address may speak in a call where it is another one of our server's."""
+        if self._is_server(flow) and self._is_server(owner.flow) and (flow.is_protected or not owner.flow.is_protected):
+            return None
+        return request.respond(403, "This call is not yours", to_tag=secrets.token_hex(8))
+
+    def _is_server(self, flow: Flow) -> bool:
+        return any(flow.remote[0] == server.host for server in self._servers)
 
     def _on_call(self, signalling: SipCall, request: Request, offer: bytes | None) -> None:
         ringing = sum(call.state is State.RINGING for call in self.calls)
@@ -573,6 +582,8 @@ class Phone:
             signalling.reject(486, now=self.now())
             return
         media = self._media(signalling.flow)
+        if self._is_server(signalling.flow):
+            signalling.credentials = self._credentials
         call = Call(self, signalling, media, request.from_)
         try:
             call.offered(offer)

@@ -288,6 +288,18 @@ class LegMedia:
         self._is_muted = muted
         self._room.send(MuteLeg(self._room.room_id, self.leg_id, muted))
 
+    def follow(self, signalling_host: str) -> None:
+        """The phone's signalling comes from another host now: so may its media, after the usual probation."""
+        host = plain_host(signalling_host)
+        if host == self._signalling_host:
+            return
+        if self._peer_host == self._signalling_host:
+            self._peer_host = host
+        self._signalling_host = host
+        if self.negotiated is not None:
+            self.learnt = self._learnt_rtcp = None
+            self._room.send(UpdateLeg(self._room.room_id, self._spec(self.negotiated), True))
+
     def _next(self, build: Callable[[int], SessionDescription]) -> SessionDescription:
         """The description with the version that it needs: one more when anything changed (RFC 3264 §8)."""
         last = self._local

@@ -69,6 +69,7 @@ class FakeMedia:
         self.negotiated: NegotiatedAudio | None = None
         self.statistics = LegStatistics(leg_id)
         self.is_muted = self.is_released = False
+        self.followed: list[str] = []
         self.rooms: list[FakeRoom] = []
         self._local = LocalMedia(HOUSE[0], port, port + 1)
         self._offered: Any = None
@@ -101,6 +102,10 @@ class FakeMedia:
     def set_muted(self, muted: bool) -> None:
         """In or out of the mix."""
         self.is_muted = muted
+
+    def follow(self, signalling_host: str) -> None:
+        """Another address."""
+        self.followed.append(signalling_host)
 
 
 class FakeRoom:
@@ -204,7 +209,7 @@ class House:
         self.guard = Guard(dialplan, self.switchboard, realm=DOMAIN, nonce_key=b"k" * 32, is_open=is_open,
                            entropy=self.random.randbytes, wallclock=self.wallclock)
         self.switchboard.accounts = self.guard
-        self.endpoint.admit = self.guard.admit
+        self.endpoint.admit, self.endpoint.readmit = self.guard.admit, self.guard.readmit
         self.live = LiveView(self.switchboard, lambda: None)
 
     def phone(self, name: str, password: str | None = None) -> Phone:

@@ -257,6 +257,18 @@ def test_bye_with_wrong_tags_does_not_end_a_call(server: Server, witness: Witnes
             assert status(stranger.ask(stranger.request("BYE", "witness", **changed))) == 481
 
 
+@pytest.mark.parametrize("method", ["BYE", "INVITE", "REFER"])
+def test_who_has_listened_to_a_call_can_not_end_or_move_it_from_another_host(
+        server: Server, witness: Witness, method: str) -> None:
+    dialog = witness.people[0].call.dialog
+    assert dialog is not None
+    known = {"Call_ID": dialog.call_id, "From": str(dialog.local), "To": str(dialog.remote), "CSeq": f"100 {method}"}
+    with Stranger(server, "127.0.0.9") as stranger:
+        data = stranger.request(method, "witness", body=OFFER + AUDIO if method == "INVITE" else b"",
+                                extra=("Refer-To: <sip:eve@evil.example>",) if method == "REFER" else (), **known)
+        assert status(stranger.ask(data)) == 403
+
+
 def test_cancel_after_the_answer_does_nothing(server: Server) -> None:
     with Stranger(server) as stranger:
         invite = stranger.request("INVITE", body=OFFER + AUDIO, branch="z9hG4bKtolate")

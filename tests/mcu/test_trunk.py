@@ -437,3 +437,17 @@ def test_reinvite_of_the_provider_is_answered_here() -> None:
     house.run(0.1)
     assert not alice.side.has(OfferReceived)
     assert theirs.is_up and not alice.side.has(CallTerminated)
+
+
+@pytest.mark.parametrize(("host", "status"), [("198.51.100.40", 200), ("203.0.113.9", 403)])
+def test_a_call_of_the_provider_is_ended_from_another_of_its_addresses_and_from_no_other(host: str, status: int) -> None:
+    house, provider, _ = a_house(sources=["198.51.100.0/24"])
+    house.directory.add_room("daily")
+    call = provider.calls("+4930123")
+    assert call.is_up and call.dialog is not None
+    bye = call.dialog.make_request("BYE", f"SIP/2.0/UDP {host}:5060;branch=z9hG4bKother;rport")
+    house.endpoint.receive_datagram(bytes(bye), Flow("UDP", HOUSE, (host, 5060)), house.time)
+    answers = [data for data, flow in house.endpoint.datagrams_to_send() if flow.remote == (host, 5060)]
+    assert answers[0].startswith(f"SIP/2.0 {status} ".encode())
+    house.run(0.1)
+    assert len(list(house.switchboard.legs())) == (status == 403)

@@ -404,7 +404,7 @@ def test_a_lost_connection_ends_a_call_that_is_not_answered() -> None:
 def test_a_phone_whose_address_changes_is_followed_after_a_request_in_order() -> None:
     pair = Pair()
     _, theirs = pair.established()
-    moved = Flow("UDP", B, ("198.51.100.7", 6000))
+    moved = Flow("UDP", B, (A[0], 6000))
     pair.inject(bye(pair, 1, "INFO", "z9hG4bKold"), flow=moved)
     assert theirs.flow == pair.flow_b
     pair.inject(bye(pair, 2, "INFO"), flow=moved)
