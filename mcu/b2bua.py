@@ -10,12 +10,12 @@ played before the answer (RFC 3960 §3) is let through, of the first that plays.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from mcu.leg import CallLeg, answer_call, begin_record, create_media, own_contact
-from mcu.location import Located
+from mcu.location import Located, Way, ways_to
 from mcu.participant import Identity
 from mcu.storage.base import Account, CallRecord
 from mcu.surroundings import MediaRoom, Surroundings
@@ -25,8 +25,7 @@ from rtp.sdp.negotiation import Capabilities, codecs_of
 from rtp.sdp.parser import parse
 from sip import events
 from sip.auth import DigestClient
-from sip.errors import LocalProtocolError, ParseError
-from sip.flow import Flow
+from sip.errors import LocalProtocolError
 from sip.headers import NameAddr
 from sip.invite import Call, CallState
 from sip.media_backend import MediaRefused
@@ -123,9 +122,7 @@ class UserCall:
     def start(self, phones: list[Located], callee: Account) -> None:
         """Ring all phones of the callee; when there is none the call is refused at once."""
         if self._open():
-            capabilities = capabilities_for(self._event.offer)
-            for located in phones:
-                self._ring(located, capabilities, self._caller, callee)
+            self._ring_all(phones, capabilities_for(self._event.offer), self._caller, callee)
             self._await()
 
     def start_through(self, trunk: Trunk) -> None:
@@ -134,8 +131,8 @@ class UserCall:
             to = NameAddr(trunk.uri_of(self._callee.name))
             flows = trunk.ways
             self._best_refusal = (480, f"{self._callee.name} can't be reached")
-            self._invite(to.uri, trunk.aor, to, flows[0], capabilities_for(self._event.offer),
-                         Identity(str(to.uri), self._callee.name), alternatives=flows[1:], credentials=trunk.credentials)
+            self._invite(Way(to.uri, flows[0], tuple(flows[1:])), trunk.aor, to, capabilities_for(self._event.offer),
+                         Identity(str(to.uri), self._callee.name), trunk.credentials)
             self._await()
 
     def _open(self) -> bool:
@@ -157,38 +154,32 @@ class UserCall:
             return
         self._server.call_at(self._server.now() + RING_S, self._rang_long_enough)
 
-    def _ring(self, located: Located, capabilities: Capabilities, caller: Identity, callee: Account) -> None:
-        server = self._server
-        flow = server.flow_of(located)
-        try:
-            target = Uri.parse(located.binding.contact)
-        except ParseError:
-            return
-        if flow is None or flow.remote == flow.local:             # gone, or a binding that leads back to us
-            return
-        if self._event.request.uri.scheme == "sips" and not flow.is_protected:       # no way down from what was asked for
+    def _ring_all(self, phones: list[Located], capabilities: Capabilities, caller: Identity, callee: Account) -> None:
+        """Call every phone of the callee; to sips: only those that are registered over TLS."""
+        server, is_secure = self._server, self._event.request.uri.scheme == "sips"
+        ways = ways_to(phones, server.flow_of, is_secure=is_secure)
+        if is_secure and phones and not ways:
             self._best_refusal = (480, f"{self._callee.name} can't be reached over TLS")
-            return
         from_ = NameAddr(Uri.parse(caller.entity), caller.display_name)
         to = NameAddr(Uri("sip", callee.name, server.domain), callee.display_name)
-        self._invite(target, from_, to, flow, capabilities, Identity(str(to.uri), callee.display_name, callee.name),
-                     located.binding.user_agent)
+        for way in ways:
+            self._invite(way, from_, to, capabilities, Identity(str(to.uri), callee.display_name, callee.name))
 
-    def _invite(self, target: Uri, from_: NameAddr, to: NameAddr, flow: Flow, capabilities: Capabilities, identity: Identity,
-                user_agent: str = "", alternatives: Sequence[Flow] = (), credentials: DigestClient | None = None) -> None:
-        server, room = self._server, self._room
+    def _invite(self, way: Way, from_: NameAddr, to: NameAddr, capabilities: Capabilities, identity: Identity,
+                credentials: DigestClient | None = None) -> None:
+        server, room, flow = self._server, self._room, way.flow
         assert room is not None
         media = create_media(room, server.new_id(), flow, capabilities)
         try:
-            call = server.dial(target, from_=from_, to=to, flow=flow, offer=media.offer(), data=self, alternatives=alternatives,
-                               credentials=credentials)
+            call = server.dial(way.target, from_=from_, to=to, flow=flow, offer=media.offer(), data=self, headers=way.headers,
+                               alternatives=way.alternatives, credentials=credentials)
         except MediaRefused as error:
             media.release()
             self._best_refusal = (error.status, error.reason)
             return
         remote_uri, shown = (from_.uri, from_.display_name) if identity.account else (to.uri, identity.display_name)
         record = CallRecord(call.id, None, identity.account, str(remote_uri), shown, f"{flow.remote[0]}:{flow.remote[1]}",
-                            flow.transport, user_agent, server.wallclock())
+                            flow.transport, way.user_agent, server.wallclock())
         self._ringing[call] = CallLeg(call, media, identity, record)
 
     def _rang_long_enough(self) -> None:
@@ -380,8 +371,7 @@ class UserCall:
         self._best_refusal = (480, f"{target.name} is not there")
         agreed = partner.media.negotiated
         first = [agreed.codec.name.lower()] if agreed is not None else []
-        for located in phones:
-            self._ring(located, capabilities_preferring(first), partner.identity, target)
+        self._ring_all(phones, capabilities_preferring(first), partner.identity, target)
         if not self._ringing:
             self._give_up()
         else:

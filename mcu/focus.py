@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from mcu import conference as rules
 from mcu.conference import Admitted, Conference, Done, Refused
 from mcu.keypad import Keypad, Verb, info_key
 from mcu.leg import CallLeg, answer_call, create_media
+from mcu.location import Way
 from mcu.participant import Identity, ParticipantId
 from mcu.policy import Policy
 from mcu.roster import Device, Roster
@@ -115,20 +116,18 @@ class Focus:
         self._carry_out()
         return None
 
-    def dial(self, target: Uri, to: NameAddr, flow: Flow, identity: Identity, alternatives: Sequence[Flow] = ()) -> Call:
-        """Call somebody into the conference (RFC 4579 §5.5); whoever answers is a participant. Raises MediaRefused.
-
-        alternatives: where the INVITE goes when the flow fails.
-        """
+    def dial(self, way: Way, to: NameAddr, identity: Identity) -> Call:
+        """Call somebody into the conference (RFC 4579 §5.5); whoever answers is a participant. Raises MediaRefused."""
         server = self._server
         refusal = self.conference.check_invited()
         if refusal is not None:
             raise MediaRefused(refusal.reason, refusal.status)
         participant_id = server.new_id()
+        flow = way.flow
         media = create_media(self._room, participant_id, flow)
         try:
-            call = server.dial(target, from_=NameAddr(Uri.parse(self.entity), self.name), to=to, flow=flow, offer=media.offer(),
-                               data=self, alternatives=alternatives)
+            call = server.dial(way.target, from_=NameAddr(Uri.parse(self.entity), self.name), to=to, flow=flow,
+                               offer=media.offer(), data=self, headers=way.headers, alternatives=way.alternatives)
         except MediaRefused:
             media.release()
             raise

@@ -1,4 +1,7 @@
-"""Where phones are (the location service of RFC 3261 §10): a Protocol, and the one in memory that a single server uses."""
+"""Where phones are (the location service of RFC 3261 §10): a Protocol, and the one in memory that a single server uses.
+
+A phone that has registered several flows is called by the newest, and by the others when that one fails (RFC 5626 §7).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mcu.storage.base import Binding
+from sip.errors import ParseError
 from sip.flow import Flow
+from sip.grammar import split_list
+from sip.headers import HeaderList
+from sip.uri import Uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +23,43 @@ class Located:
 
     binding: Binding
     flow: Flow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a registered phone is called: its Contact, the flow, others of the same phone, the Route, and what the phone calls
+    itself."""
+
+    target: Uri
+    flow: Flow
+    alternatives: tuple[Flow, ...] = ()
+    headers: HeaderList = ()
+    user_agent: str = ""
+
+
+def ways_to(bindings: list[Located], flow_of: Callable[[Located], Flow | None], *, is_secure: bool = False) -> list[Way]:
+    """The ways to all phones of somebody, one for each phone. is_secure: over TLS alone (sips); bindings: the newest last.
+
+    What can't be reached, or would lead back to us, is left out.
+    """
+    phones: dict[str, list[tuple[Located, Flow]]] = {}
+    for located in reversed(bindings):
+        flow = flow_of(located)
+        if flow is not None and flow.remote != flow.local and (flow.is_protected or not is_secure):
+            phones.setdefault(located.binding.instance or located.binding.contact, []).append((located, flow))
+    return [way for flows in phones.values() if (way := _way(flows)) is not None]
+
+
+def _way(flows: list[tuple[Located, Flow]]) -> Way | None:
+    (newest, flow), *others = flows
+    binding = newest.binding
+    try:
+        target = Uri.parse(binding.contact)
+    except ParseError:
+        return None
+    routes = [("Route", value) for value in split_list(binding.path)] if binding.path else []
+    alternatives = tuple(other for located, other in others if located.binding.path == binding.path)
+    return Way(target, flow, alternatives, routes, binding.user_agent)
 
 
 class LocationStore(Protocol):

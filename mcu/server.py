@@ -40,7 +40,7 @@ from mcu.live import LiveView
 from mcu.location import Located, MemoryLocationStore
 from mcu.participant import ParticipantId
 from mcu.public_address import ask_stun
-from mcu.registrar import Registrar
+from mcu.registrar import EXTENSIONS, Registrar
 from mcu.secrecy import keep_memory_private
 from mcu.storage.base import CallRecord, Storage
 from mcu.storage.folder import DataLock
@@ -66,7 +66,8 @@ from sip.uri import Uri
 
 log = logging.getLogger(__name__)
 
-SETTINGS = EndpointSettings(allow=f"{ALLOW}, REFER", supported=SUPPORTED | {"replaces", "norefersub"})
+SETTINGS = EndpointSettings(allow=f"{ALLOW}, REFER", supported=SUPPORTED | {"replaces", "norefersub"},
+                            registrar_supported=EXTENSIONS)
 PROBE_EVERY_S = 30.0
 """How often phones that send no media are asked whether they are there, and bindings that ran out are dropped."""
 STUN_EVERY_S = 300.0

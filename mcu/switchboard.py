@@ -32,6 +32,7 @@ from mcu.dialplan import (
 )
 from mcu.focus import Focus, is_conference_event
 from mcu.leg import CallLeg
+from mcu.location import Way, ways_to
 from mcu.participant import Identity, clean_name
 from mcu.placement import MemoryPlacement, RoomPlacement
 from mcu.policy import Policy
@@ -56,8 +57,8 @@ log = logging.getLogger(__name__)
 
 Role = Focus | ServiceRole | UserCall | Attendant
 """What a call can belong to."""
-Phone = tuple[Uri, NameAddr, Flow, Identity, list[Flow]]
-"""What to call: request URI, To, the way there, whose it is, and other ways."""
+Phone = tuple[Way, NameAddr, Identity]
+"""What to call: the way there, To, and whose it is."""
 ALPHABET = "abcdefghjkmnpqrstuvwxyz"
 """Letters of the names of new meetings: none that is read as another."""
 LEAST_PIN = 6
@@ -270,7 +271,9 @@ class Switchboard:
         self.registrar.expire(self.server.wallclock(), name)
         user_call = UserCall(event, identity, callee, self.server, self.user_calls.discard)
         self.user_calls.add(user_call)
-        user_call.start(self.registrar.store.get(name), callee)
+        wanted = event.request.uri.parameter("gr")                              # one phone of theirs alone (RFC 5627 §5.1)
+        phones = self.registrar.store.get(name)
+        user_call.start([one for one in phones if not wanted or one.binding.instance == f"<{wanted}>"], callee)
 
     def _outside(self, uri: Uri, destination: Destination) -> tuple[Trunk, str] | None:
         """The provider and the number, where what was dialled is nobody and nothing of ours but may be called there."""
@@ -454,7 +457,7 @@ class Switchboard:
         def found(flows: Sequence[Flow]) -> None:
             alternatives = [flow for flow in flows[1:] if flow.local[0] == flows[0].local[0]]      # our SDP holds for those
             try:
-                self._dial_all(room, [(uri, to, flows[0], identity, alternatives)])
+                self._dial_all(room, [(Way(uri, flows[0], tuple(alternatives)), to, identity)])
             except (LookupError, MediaRefused) as error:
                 if not is_later:
                     raise
@@ -502,10 +505,10 @@ class Switchboard:
         self.registrar.expire(self.server.wallclock(), account.name)
         aor = NameAddr(Uri("sip", account.name, self._dialplan.domain), account.display_name)
         identity = Identity(str(aor.uri), account.display_name, account.name)
-        ways = [(located, self.server.flow_of(located)) for located in self.registrar.store.get(account.name)]
-        if not any(flow for _, flow in ways):
+        ways = ways_to(self.registrar.store.get(account.name), self.server.flow_of)
+        if not ways:
             raise LookupError(f"{account.name} has no phone registered")
-        return [(Uri.parse(located.binding.contact), aor, flow, identity, []) for located, flow in ways if flow is not None]
+        return [(way, aor, identity) for way in ways]
 
     # ---- other requests
 
@@ -515,7 +518,7 @@ class Switchboard:
             if account is None:
                 self.server.respond(transaction_id, 403)
                 return
-            before = {located.binding.contact: located.flow for located in self.registrar.store.get(account.name)}
+            before = {located.binding.phone: located.flow for located in self.registrar.store.get(account.name)}
             answer = self.registrar.receive(request, account.name, flow, self.server.wallclock())
             self.server.respond(transaction_id, answer.status, answer.reason, answer.headers)
             self._move_calls(account.name, before)
@@ -524,11 +527,11 @@ class Switchboard:
         else:
             self.server.respond(transaction_id, 403, f"{request.method} is taken inside a call only")
 
-    def _move_calls(self, account: str, before: dict[str, Flow | None]) -> None:
+    def _move_calls(self, account: str, before: dict[tuple[str, int], Flow | None]) -> None:
         """Calls of a phone that has registered by another flow go on there: its NAT has changed, or its network."""
         ways: dict[Flow, Flow] = {}
         for located in self.registrar.store.get(account):
-            old = before.get(located.binding.contact)
+            old = before.get(located.binding.phone)
             if old is not None and located.flow is not None and located.flow != old:
                 ways[old] = located.flow
         if not ways:

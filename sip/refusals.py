@@ -68,7 +68,8 @@ class Refusals:
             return self.make(request, 403)
         if request.max_forwards == 0 and request.method != "OPTIONS":
             return self.make(request, 483)
-        unknown = sorted(request.require - settings.supported)
+        registrar = settings.registrar_supported if request.method == "REGISTER" else frozenset()
+        unknown = sorted(request.require - settings.supported - registrar)
         if unknown:
             return self.make(request, 420, [("Unsupported", ", ".join(unknown))])
         if request.to.tag or request.method in _ONLY_IN_DIALOGS:

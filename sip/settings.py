@@ -19,7 +19,7 @@ class EndpointSettings:
     """What an endpoint says of itself, and its limits.
 
     session_expires_s: the session interval that we ask for, s; 0 asks for none, and keeps to what the peer asks. min_se_s: the
-    shortest one that we take (RFC 4028 §4: 90 s and more).
+    shortest one that we take (RFC 4028 §4: 90 s and more). registrar_supported: what a REGISTER, and nothing else, may require.
     """
 
     user_agent: str = "Confero"
@@ -29,6 +29,7 @@ class EndpointSettings:
     max_dialogs: int = MAX_DIALOGS
     session_expires_s: int = 1800
     min_se_s: int = 90
+    registrar_supported: frozenset[str] = frozenset()
 
     @property
     def supported_value(self) -> str:

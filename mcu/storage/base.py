@@ -84,7 +84,11 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A phone of an account (RFC 3261 §10). aor: the account's name; instance: the phone's `+sip.instance` (RFC 5626)."""
+    """A phone of an account (RFC 3261 §10), or one of its flows.
+
+    aor: the account's name; instance, reg_id: the phone's `+sip.instance`, and which of its flows this is, 0 for the only one
+    (RFC 5626 §4.2); path: the proxies on the way to it, as they stood in Path (RFC 3327).
+    """
 
     aor: str
     contact: str
@@ -95,6 +99,13 @@ class Binding:
     expires_at: float
     user_agent: str = ""
     instance: str | None = None
+    reg_id: int = 0
+    path: str = ""
+
+    @property
+    def phone(self) -> tuple[str, int]:
+        """What names the phone's flow, also after it got another address: its instance where it has one."""
+        return (self.instance or self.contact, self.reg_id)
 
 
 class Storage(Protocol):

@@ -32,6 +32,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE calls ADD COLUMN suite TEXT",
         "ALTER TABLE calls ADD COLUMN keying TEXT",
     ),
+    (
+        "ALTER TABLE bindings ADD COLUMN reg_id INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE bindings ADD COLUMN path TEXT NOT NULL DEFAULT ''",
+    ),
 )
 
 
