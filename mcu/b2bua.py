@@ -20,6 +20,7 @@ from mcu.participant import Identity
 from mcu.storage.base import Account, CallRecord
 from mcu.surroundings import MediaRoom, Surroundings
 from mcu.trunk import Trunk
+from mcu.words import REPLACED, TRANSFERRED
 from rtp.errors import ParseError as SdpError
 from rtp.sdp.negotiation import Capabilities, codecs_of
 from rtp.sdp.parser import parse
@@ -117,6 +118,11 @@ class UserCall:
         """The legs that are up."""
         return [leg for leg in (self._leg, self._other) if leg is not None]
 
+    @property
+    def is_transferring(self) -> bool:
+        """Whether a transfer is under way."""
+        return self._transfer is not None
+
     # ---- ringing
 
     def start(self, phones: list[Located], callee: Account) -> None:
@@ -202,7 +208,7 @@ class UserCall:
             case events.OfferReceived(call, offer, _):
                 self._offered(call, offer)
             case events.AnswerReceived(call, answer):
-                leg = self._leg_of(call)
+                leg = self.leg_of(call)
                 if leg is not None:
                     leg.receive_answer(answer, self._server.now())
             case events.OfferRefused(call, _):
@@ -242,7 +248,7 @@ class UserCall:
 
     def _offered(self, call: Call, offer: bytes | None) -> None:
         """A new offer of one side: also of one that rings, or of a caller who hears it ring, by UPDATE (RFC 3311)."""
-        leg = self._ringing.get(call) or self._leg_of(call) or (self._early if call is self._call else None)
+        leg = self._ringing.get(call) or self.leg_of(call) or (self._early if call is self._call else None)
         if leg is None:
             call.reject_offer(500, self._server.now())
         elif leg.receive_offer(offer, self._server.now()) and offer is not None and call in self._ringing:
@@ -306,7 +312,7 @@ class UserCall:
             elif not self._ringing and (self._other is None or self._transfer is not None):
                 self._give_up()
         else:
-            leg = self._leg_of(call)
+            leg = self.leg_of(call)
             if leg is not None:
                 self._server.keep_record(leg.end(cause, status, reason, wallclock))
                 self._take_out(leg)
@@ -362,7 +368,7 @@ class UserCall:
 
     def transfer(self, referral: Referral, by: Call, target: Account, phones: list[Located]) -> None:
         """Ring `target` for the partner of `by`, whose REFER was accepted; whoever answers takes the place of `by`."""
-        partner = self._partner(by)
+        partner = self.partner_of(by)
         now = self._server.now()
         if partner is None or self._transfer is not None:
             referral.notify(491, now)
@@ -384,12 +390,19 @@ class UserCall:
         transfer.referral.notify(200, now)
         self._put_in_place_of(transfer.by, leg)
         self._server.keep_record(leg.record)
-        transfer.by.hang_up(now, "transferred")
+        transfer.by.hang_up(now, TRANSFERRED)
+        self._introduce(leg)
+
+    def _introduce(self, newcomer: CallLeg) -> None:
+        """Let the one who stays know with whom they talk now."""
+        staying = self.partner_of(newcomer.call)
+        if staying is not None:
+            staying.introduce(newcomer.identity, self._server.now())
 
     def _put_in_place_of(self, call: Call, leg: CallLeg) -> None:
-        old = self._leg_of(call)
+        old = self.leg_of(call)
         if old is not None:
-            self._server.keep_record(old.end("transferred", 200, "transferred", self._server.wallclock()))
+            self._server.keep_record(old.end(TRANSFERRED, 200, TRANSFERRED, self._server.wallclock()))
         if call is self._call:
             self._call, self._leg = leg.call, leg
         else:
@@ -400,28 +413,29 @@ class UserCall:
 
         The status to tell: 200, or why it can't be.
         """
-        ours, found = self._partner(by), other._partner(their)
+        ours, found = self.partner_of(by), other.partner_of(their)
         if ours is None or found is None or self._room is None or other is self:
             return 481
         server = self._server
         call = found.call
         media = create_media(self._room, server.new_id(), call.flow)
         try:
-            call.offer(media.offer(), server.now())
+            call.offer(media.offer(), server.now(), found.naming(ours.identity))
         except (MediaRefused, LocalProtocolError):
             media.release()
             return 491
         leg = CallLeg(call, media, found.identity, found.record)
         call.data = self
-        other._release(found)
+        found.media.release()
+        other.let_go(found)
         self._put_in_place_of(by, leg)
-        by.hang_up(server.now(), "transferred")
-        their.hang_up(server.now(), "transferred")
+        by.hang_up(server.now(), TRANSFERRED)
+        their.hang_up(server.now(), TRANSFERRED)
+        self._introduce(leg)
         return 200
 
-    def _release(self, leg: CallLeg) -> None:
-        """Let go of a side that lives on elsewhere."""
-        leg.media.release()
+    def let_go(self, leg: CallLeg) -> None:
+        """Forget a side that lives on elsewhere."""
         if leg.call is self._call:
             remaining = self._other
             self._leg = None
@@ -432,7 +446,7 @@ class UserCall:
     def replace(self, event: events.CallReceived, old: Call, identity: Identity) -> None:
         """An INVITE with Replaces: the new call takes the place of `old`, which is hung up (RFC 3891 §3)."""
         call, server = event.call, self._server
-        if self._leg_of(old) is None or self._room is None:
+        if self.leg_of(old) is None or self._room is None:
             call.reject(481, now=server.now())
             return
         try:
@@ -443,17 +457,18 @@ class UserCall:
         call.data = self
         self._put_in_place_of(old, leg)
         server.keep_record(leg.record)
-        old.hang_up(server.now(), "replaced")
+        old.hang_up(server.now(), REPLACED)
+        self._introduce(leg)
 
     def _reinvite_refused(self, call: Call) -> None:
-        leg = self._leg_of(call)
+        leg = self.leg_of(call)
         if leg is not None and leg.media.negotiated is None:
             call.hang_up(self._server.now(), "the media could not be moved", 488)
 
     # ---- requests and keys
 
     def _requested(self, call: Call, transaction_id: int, request: Request) -> None:
-        other = self._partner(call)
+        other = self.partner_of(call)
         if request.method == "OPTIONS":
             self._server.respond(transaction_id, 200)
         elif request.method not in HANDED_ON:
@@ -468,7 +483,7 @@ class UserCall:
     def pressed(self, leg_id: int, key: str) -> None:
         """A key of one side goes by INFO to a phone that takes no telephone events; to others the room passes the event on."""
         for leg in self.legs:
-            partner = self._partner(leg.call)
+            partner = self.partner_of(leg.call)
             if leg.media.leg_id == leg_id and partner is not None and partner.call.is_up and _needs_info(leg, partner):
                 self._server.request(partner.call, "INFO", lambda status, reason: None,
                                      body=f"Signal={key}\r\nDuration=160\r\n".encode(), content_type="application/dtmf-relay")
@@ -493,10 +508,12 @@ class UserCall:
             self._room.close()
         self._ended(self)
 
-    def _leg_of(self, call: Call) -> CallLeg | None:
+    def leg_of(self, call: Call) -> CallLeg | None:
+        """The leg of one of our calls that is up."""
         return next((leg for leg in self.legs if leg.call is call), None)
 
-    def _partner(self, call: Call) -> CallLeg | None:
+    def partner_of(self, call: Call) -> CallLeg | None:
+        """The leg of the other side of one of our calls, when both are up."""
         if self._leg is not None and call is self._leg.call:
             return self._other
         return self._leg if self._other is not None and call is self._other.call else None

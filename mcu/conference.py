@@ -222,6 +222,16 @@ class Conference:
         self._events.append(ParticipantJoined(participant))
         return Admitted(participant)
 
+    def succeed(self, newcomer: ParticipantId, old: ParticipantId) -> None:
+        """One person goes on at another phone: with the role they had, and muted if they were."""
+        new, before = self.participants.get(newcomer), self.participants.get(old)
+        if new is None or before is None or new.identity.account is None or new.identity.account != before.identity.account:
+            return
+        if before.role is not new.role:
+            new.role, before.role = before.role, Role.ATTENDEE
+        new.is_muted, new.muted_by_host = before.is_muted, before.muted_by_host
+        self._events.append(ParticipantChanged(new))
+
     def leave(self, participant_id: ParticipantId, now: float) -> None:
         """A participant is gone (an unknown one is no error: they were put out before)."""
         participant = self.participants.pop(participant_id, None)

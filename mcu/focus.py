@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 from mcu import conference as rules
 from mcu.conference import Admitted, Conference, Done, Refused
 from mcu.keypad import Keypad, Verb, info_key
-from mcu.leg import CallLeg, answer_call, create_media
+from mcu.leg import FOCUS, CallLeg, answer_call, create_media, own_contact
 from mcu.location import Way
 from mcu.participant import Identity, ParticipantId
 from mcu.policy import Policy
 from mcu.roster import Device, Roster
 from mcu.storage.base import CallRecord
 from mcu.surroundings import Surroundings
+from mcu.words import REPLACED
 from sip import events
 from sip.conference_info import CONTENT_TYPE, PACKAGE
 from sip.flow import Flow
@@ -78,10 +79,10 @@ class Focus:
     # ---- calls
 
     def receive_call(self, event: events.CallReceived, identity: Identity, *, pin: str | None = None,
-                     is_creator: bool = False) -> Refused | None:
+                     is_creator: bool = False, is_invited: bool = False) -> Refused | None:
         """An INVITE for this conference: answered here, or refused with the verdict that comes back."""
         call, server = event.call, self._server
-        verdict = self.conference.check(identity, pin)
+        verdict = self.conference.check_invited() if is_invited else self.conference.check(identity, pin)
         if verdict is not None:
             call.reject(verdict.status, verdict.reason, now=server.now())
             return verdict
@@ -92,7 +93,8 @@ class Focus:
             call.reject(error.status, error.reason, [("Warning", f'399 {server.domain} "{_warning(error.reason)}"')],
                         now=server.now())
             return Refused(error.status, error.reason)
-        joined = self.conference.join(participant_id, identity, server.now(), pin=pin, is_creator=is_creator)
+        joined = self.conference.join(participant_id, identity, server.now(), pin=pin, is_creator=is_creator,
+                                      is_invited=is_invited)
         assert isinstance(joined, Admitted)
         call.data = self
         self._was_used = True
@@ -101,10 +103,10 @@ class Focus:
         self._carry_out()
         return None
 
-    def adopt(self, leg: CallLeg, pin: str | None) -> Refused | None:
+    def adopt(self, leg: CallLeg, pin: str | None, *, is_invited: bool = False) -> Refused | None:
         """Take over a caller who is in the hands of another role, media and all; None, or why they may not come in."""
         participant_id = ParticipantId(leg.media.leg_id)
-        verdict = self.conference.join(participant_id, leg.identity, self._server.now(), pin=pin)
+        verdict = self.conference.join(participant_id, leg.identity, self._server.now(), pin=pin, is_invited=is_invited)
         if isinstance(verdict, Refused):
             return verdict
         leg.call.data = self
@@ -114,7 +116,34 @@ class Focus:
         self._room.adopt(leg.media)
         self._server.keep_record(leg.record)
         self._carry_out()
+        own = own_contact(leg.call.flow, self.name, self._server.addresses, is_secure=leg.call.contact.scheme == "sips")
+        leg.call.use_contact(own)
+        leg.introduce(Identity(self.entity, self.name), self._server.now(), NameAddr(own, "", FOCUS))
         return None
+
+    def replace(self, event: events.CallReceived, old: Call, identity: Identity) -> None:
+        """An INVITE that takes the place of a member's call (RFC 3891 §3), which is hung up: no PIN and no lock is asked."""
+        before = self._member_of(old)
+        if before is None:
+            event.call.reject(481, now=self._server.now())
+            return
+        if self.receive_call(event, identity, is_invited=True) is not None:
+            return
+        newcomer = self._member_of(event.call)
+        assert newcomer is not None
+        self.conference.succeed(newcomer.id, before.id)
+        self._carry_out()
+        old.hang_up(self._server.now(), REPLACED)
+
+    def leg_of(self, call: Call) -> CallLeg | None:
+        """The leg of a member's call."""
+        member = self._member_of(call)
+        return None if member is None else member.leg
+
+    @property
+    def legs(self) -> list[CallLeg]:
+        """The legs of all members."""
+        return [member.leg for member in self.members.values()]
 
     def dial(self, way: Way, to: NameAddr, identity: Identity) -> Call:
         """Call somebody into the conference (RFC 4579 §5.5); whoever answers is a participant. Raises MediaRefused."""

@@ -14,6 +14,7 @@ from mcu.surroundings import Media, MediaRoom, Surroundings
 from pcap.quality import mos
 from rtp.sdp.negotiation import Capabilities
 from sip import events
+from sip.errors import LocalProtocolError
 from sip.flow import Flow
 from sip.grammar import Parameters
 from sip.headers import NameAddr
@@ -23,6 +24,9 @@ from sip.message import Request
 from sip.routing import own_contact_over
 from sip.source import is_secure
 from sip.uri import Uri
+
+FOCUS: Parameters = (("isfocus", None),)
+"""Our Contact in a conference is marked so (RFC 4579 §4.1)."""
 
 
 class CallLeg:
@@ -98,6 +102,26 @@ class CallLeg:
         self.call.follow(flow)
         self.media.follow(flow.remote[0])
 
+    def naming(self, who: Identity) -> list[tuple[str, object]]:
+        """Headers that tell the phone who is at the other end (RFC 3325): only to phones of ours, whom we may tell."""
+        if self.identity.account is None:
+            return []
+        return [("P-Asserted-Identity", NameAddr(Uri.parse(who.entity), who.display_name))]
+
+    def introduce(self, who: Identity, now: float, contact: NameAddr | None = None) -> None:
+        """Tell the phone that somebody else is at the other end now: by UPDATE, or a re-INVITE where it takes none.
+
+        contact: ours from now on, where that has changed, too.
+        """
+        names = self.naming(who)
+        headers = names if contact is None else [*names, ("Contact", contact)]
+        if not headers or self.call.tell(headers, now) or not names:
+            return
+        try:
+            self.call.offer(self.media.offer(), now, headers)
+        except (MediaRefused, LocalProtocolError):                        # an exchange is under way; the call goes on without
+            return
+
     def receive_answer(self, answer: bytes, now: float) -> bool:
         """Take the answer to an offer of ours; when it can't be used the call ends, and it is False."""
         try:
@@ -133,8 +157,8 @@ def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identi
     call = event.call
     media = create_media(room, leg_id, call.flow)
     leg = CallLeg(call, media, identity, begin_record(event.request, call, identity, name, server.wallclock()))
-    mark: Parameters = (("isfocus", None),) if is_focus else ()                     # RFC 4579 §4.1
-    contact = NameAddr(own_contact(call.flow, name, server.addresses, is_secure=is_secure(event.request)), "", mark)
+    contact = NameAddr(own_contact(call.flow, name, server.addresses, is_secure=is_secure(event.request)), "",
+                       FOCUS if is_focus else ())
     try:
         leg.accept(event.offer, contact, server.wallclock(), server.now())
     except MediaRefused:

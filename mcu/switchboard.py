@@ -40,6 +40,7 @@ from mcu.registrar import Registrar
 from mcu.services import ServiceRole
 from mcu.storage.base import Account, CallRecord, RoomRecord
 from mcu.surroundings import Surroundings
+from mcu.transfers import Transfers
 from mcu.trunk import Prompt, Target, Trunk, Trunks
 from sip import events
 from sip.errors import ParseError
@@ -48,8 +49,6 @@ from sip.headers import NameAddr
 from sip.invite import Call
 from sip.media_backend import MediaRefused
 from sip.message import Request
-from sip.refer import Referral
-from sip.replaces import Replaces
 from sip.subscription import Subscription
 from sip.uri import Uri
 
@@ -123,6 +122,9 @@ class Switchboard:
         self._trunk_pins = Attempts(TRUNK_FAILURES)
         self._sources: Counter[str] = Counter()
         self._probed: set[Call] = set()
+        self._transfers = Transfers(self, is_open=is_open)
+        self._incoming: dict[Call, tuple[str, float]] = {}          # in the order in which they came: whence, and since when
+        self._is_limit_armed = False
         self._expected: dict[int, Callable[[int, str], None]] = {}
 
     # ---- events of the endpoint
@@ -150,7 +152,7 @@ class Switchboard:
                 self._forget(call)
                 self._to_role(call, event)
             case events.ReferReceived(referral, call, refer_to, _, replaces, _):
-                self._refer(referral, call, refer_to, replaces)
+                self._transfers.refer(referral, call, refer_to, replaces)
             case events.Registered() | events.RegistrationFailed():
                 self.trunks.receive_event(event)
             case events.OfferRefused(call):
@@ -168,13 +170,14 @@ class Switchboard:
     def _receive_call(self, event: events.CallReceived) -> None:
         call, request, now = event.call, event.request, self.server.now()
         source = call.flow.remote[0]
-        if sum(self._sources.values()) >= self._limits.max_calls or self._sources[source] >= self._limits.max_calls_per_source:
+        if len(self._incoming) >= self._limits.max_calls or self._sources[source] >= self._limits.max_calls_per_source:
             call.reject(503, "too many calls just now", [("Retry-After", 10)], now=now)
             return
+        self._incoming[call] = (source, now)
         self._sources[source] += 1
         identity = self._identify(request, call.flow)
         if event.replaces is not None:
-            self._replace(event, event.replaces, identity)
+            self._transfers.replace(event, event.replaces, identity)
             return
         log.info("call", extra={"from": identity.entity, "to": without_pin(request.uri), "source": str(call.flow)})
         incoming = self.trunks.called(request, call.flow) if identity.account is None else None
@@ -182,9 +185,19 @@ class Switchboard:
             self._receive_from_trunk(event, *incoming)
         else:
             self._connect(event, identity)
-        if self._limits.max_call_s:
-            self.server.call_at(now + self._limits.max_call_s, lambda: call.hang_up(
-                self.server.now(), "the longest time for a call is over"))
+        if self._limits.max_call_s and not self._is_limit_armed:
+            self._end_longest()
+
+    def _end_longest(self) -> None:
+        """Hang up on who has called for the longest time, and come back for the next one."""
+        self._is_limit_armed = False
+        now = self.server.now()
+        for call, (_, since) in list(self._incoming.items()):
+            if since + self._limits.max_call_s > now:
+                self._is_limit_armed = True
+                self.server.call_at(since + self._limits.max_call_s, self._end_longest)
+                return
+            call.hang_up(now, "the longest time for a call is over")
 
     def _connect(self, event: events.CallReceived, identity: Identity) -> None:
         call, request, now = event.call, event.request, self.server.now()
@@ -233,7 +246,8 @@ class Switchboard:
         if self._pins.is_locked_out(key, now) or self._trunk_pins.is_locked_out(attendant.trunk, now):
             return Refused(403, "too many wrong PINs; try again in ten minutes")
         name = attendant.room or self._room_with_pin(pin)
-        refusal = Refused(404, "no room has that PIN") if name is None else self._adopt(attendant, name, pin)
+        assert attendant.leg is not None
+        refusal = Refused(404, "no room has that PIN") if name is None else self._adopt(attendant.leg, name, pin)
         if refusal is None:
             self._pins.succeed(key)
         elif refusal.status == 403 and "PIN" in refusal.reason:
@@ -249,8 +263,16 @@ class Switchboard:
             log.warning("rooms have the same PIN, so callers of a trunk can't get in", extra={"rooms": ", ".join(names)})
         return names[0] if len(names) == 1 and len(pin) >= LEAST_PIN else None
 
-    def _adopt(self, attendant: Attendant, name: str, pin: str) -> Refused | None:
-        assert attendant.leg is not None
+    def adopt(self, leg: CallLeg, name: str, pin: str | None, tried_by: str) -> Refused | None:
+        """Bring a leg of another role into a room; None, or why that can't be. tried_by: whose wrong PINs are counted."""
+        now, key = self.server.now(), f"{tried_by} {name}"
+        if pin is not None and self._pins.is_locked_out(key, now):
+            return Refused(403, "too many wrong PINs; try again in ten minutes")
+        refusal = self._adopt(leg, name, pin)
+        self._count_pin(key, pin, refusal)
+        return refusal
+
+    def _adopt(self, leg: CallLeg, name: str, pin: str | None) -> Refused | None:
         focus = self.foci.get(name)
         if focus is None:
             policy = self._policy_for(name)
@@ -261,9 +283,15 @@ class Switchboard:
             except MediaRefused as error:
                 return Refused(error.status, error.reason)
         try:
-            return focus.adopt(attendant.leg, pin)
+            return focus.adopt(leg, pin)
         finally:
             focus.put_away_if_unused()
+
+    def _count_pin(self, key: str, pin: str | None, refusal: Refused | None) -> None:
+        if pin is not None and refusal is not None and refusal.status == 403 and "PIN" in refusal.reason:
+            self._pins.fail(key, self.server.now())
+        elif pin is not None and refusal is None:
+            self._pins.succeed(key)
 
     def _call_user(self, event: events.CallReceived, identity: Identity, name: str) -> None:
         callee = self._names.account(name)
@@ -301,49 +329,12 @@ class Switchboard:
         self.user_calls.add(user_call)
         user_call.start_through(trunk)
 
-    def _replace(self, event: events.CallReceived, old: Call, identity: Identity) -> None:
-        """An INVITE with Replaces (RFC 3891): for calls between people, by somebody with an account."""
-        if identity.account is None or not isinstance(old.data, UserCall):
-            event.call.reject(403, "that call can't be replaced", now=self.server.now())
-            return
-        old.data.replace(event, old, identity)
-
-    def _refer(self, referral: Referral, call: Call | None, refer_to: NameAddr, replaces: Replaces | None) -> None:
-        """A transfer (RFC 5589): blind to another user, or attended to the partner of another call of the same person."""
-        now = self.server.now()
-        role = call.data if call is not None else None
-        if call is None or not isinstance(role, UserCall) or referral.method != "INVITE":
-            referral.reject(403, now, "only calls between people can be transferred")
-            return
-        if replaces is not None:
-            self._join_calls(referral, call, role, replaces)
-            return
-        target = self._dialplan.resolve(refer_to.uri)
-        account = self._names.account(target.name) if isinstance(target, UserCalled) else None
-        if account is None:
-            referral.reject(404, now, "a call can be transferred to a user of this server")
-            return
-        referral.accept(now)
-        self.registrar.expire(self.server.wallclock(), account.name)
-        role.transfer(referral, call, account, self.registrar.store.get(account.name))
-
-    def _join_calls(self, referral: Referral, call: Call, role: UserCall, replaces: Replaces) -> None:
-        now = self.server.now()
-        for other in self.user_calls:
-            for leg in other.legs:
-                if leg.call.dialog is not None and leg.call.dialog.id == replaces.dialog_id:
-                    referral.accept(now)
-                    referral.notify(role.join_with(call, other, leg.call), now)
-                    return
-        referral.reject(481, now, "the other call is not there")
-
     def _forget(self, call: Call) -> None:
-        if call.is_outgoing:
-            return
-        source = call.flow.remote[0]
-        self._sources[source] -= 1
-        if self._sources[source] <= 0:
-            del self._sources[source]
+        source, _ = self._incoming.pop(call, ("", 0.0))
+        if source:
+            self._sources[source] -= 1
+            if not self._sources[source]:
+                del self._sources[source]
 
     def _identify(self, request: Request, flow: Flow) -> Identity:
         account = self.accounts.account_of(request, flow) if self.accounts is not None else None
@@ -377,10 +368,7 @@ class Switchboard:
         if focus is None:
             return
         refusal = self._join(focus, event, identity, pin, is_creator=is_creator)
-        if pin is not None and refusal is not None and refusal.status == 403 and "PIN" in refusal.reason:
-            self._pins.fail(source, now)
-        elif pin is not None and refusal is None:
-            self._pins.succeed(source)
+        self._count_pin(source, pin, refusal)
 
     def _join(self, focus: Focus, event: events.CallReceived, identity: Identity, pin: str | None, *,
               is_creator: bool) -> Refused | None:
@@ -561,7 +549,15 @@ class Switchboard:
                 return self.foci.get(name)
         return None
 
-    # ---- what the guard asks (mcu.guard.Knowledge)
+    # ---- what transfers ask (mcu.transfers.House), and the guard (mcu.guard.Knowledge)
+
+    def destination(self, uri: Uri) -> Destination:
+        """What answers at a URI."""
+        return self._dialplan.resolve(uri)
+
+    def has_room(self, name: str) -> bool:
+        """Whether a room is open, or would be opened for who calls it."""
+        return name in self.foci or self._policy_for(name) is not None
 
     def account(self, name: str) -> Account | None:
         """An account by name."""
@@ -593,7 +589,7 @@ class Switchboard:
     def legs(self) -> Iterator[CallLeg]:
         """Every call that is up."""
         for focus in self.foci.values():
-            yield from (member.leg for member in focus.members.values())
+            yield from focus.legs
         for service in self.services.values():
             yield from service.legs
         for user_call in self.user_calls:

@@ -116,6 +116,14 @@ class OfferRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerTold:
+    """An UPDATE without an offer, answered with 200: what it says of the peer (Contact, P-Asserted-Identity) may be new."""
+
+    call: Call
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
 class DialogRequestReceived:
     """Another request inside a call's dialog (INFO, MESSAGE, REFER …); answer it with `Endpoint.respond`."""
 
@@ -220,7 +228,7 @@ class NotifyReceived:
 
 Event = (
     RequestReceived | ResponseReceived | RequestFailed | CallReceived | CallProgressed | CallAnswered | CallConfirmed
-    | OfferReceived | AnswerReceived | OfferRefused | DialogRequestReceived | ReferReceived | ReferProgressed
+    | OfferReceived | AnswerReceived | OfferRefused | PeerTold | DialogRequestReceived | ReferReceived | ReferProgressed
     | CallTerminated | Registered
     | RegistrationFailed | SubscriptionReceived | SubscriptionRefreshed | SubscriptionTerminated | NotifyReceived
 )

@@ -126,12 +126,20 @@ class Call:
 
     # ---- commands of both
 
-    def offer(self, sdp: bytes, now: float) -> None:
+    def offer(self, sdp: bytes, now: float, headers: HeaderList = ()) -> None:
         """Send an offer: by re-INVITE, before the call is answered by UPDATE (RFC 3311 §5.1).
 
-        Raises LocalProtocolError while another offer is under way, or where offer and answer have not been exchanged yet.
+        headers: more of them, or in place of ours, in the re-INVITE. Raises LocalProtocolError while another offer is under
+        way, or where offer and answer have not been exchanged yet.
         """
-        self._own_offers.offer(sdp, now)
+        self._own_offers.offer(sdp, now, headers)
+
+    def tell(self, headers: HeaderList, now: float) -> bool:
+        """Tell the peer headers, a new Contact or P-Asserted-Identity, by an UPDATE without an offer (RFC 3311 §5.1).
+
+        False, and nothing is sent, where the call is not up, the peer takes no UPDATE, or a refresh is under way.
+        """
+        return self._own_offers.tell(headers, now)
 
     def update(self, sdp: bytes, now: float) -> None:
         """Send an offer by UPDATE, also before the answer. Raises LocalProtocolError as `offer`, or if the peer takes none."""
@@ -146,6 +154,12 @@ class Call:
         """Refuse the peer's re-INVITE or UPDATE; the session goes on as it was."""
         self._peer_offers.reject(status, now, reason)
         self._callee.accept_if_due(now)
+
+    def use_contact(self, contact: Uri) -> None:
+        """Say from now on that requests in this call reach us there; the next `offer` or `tell` brings it to the peer."""
+        self.contact = contact
+        if self.dialog is not None:
+            self.dialog.contact = contact
 
     def request(self, method: str, *, headers: HeaderList = (), body: bytes = b"", content_type: str | None = None,
                 now: float) -> int:

@@ -13,6 +13,7 @@ from sip.call_state import CallState
 from sip.core import Core
 from sip.dialog import Dialog
 from sip.errors import LocalProtocolError
+from sip.headers import HeaderList
 from sip.message import Response
 from sip.offer_answer import OfferAnswer, what_we_can
 from sip.settings import SDP
@@ -31,12 +32,12 @@ class OwnOffers:
         self._call = call
         self._exchange = exchange
 
-    def offer(self, sdp: bytes, now: float) -> None:
+    def offer(self, sdp: bytes, now: float, headers: HeaderList = ()) -> None:
         """Send an offer by re-INVITE, before the answer by UPDATE. Raises LocalProtocolError where none may be made."""
         if not self._call.is_up:
             self.update(sdp, now)
             return
-        self._exchange.own = self._send("INVITE", self._exchange.check_may_offer(), sdp, now)
+        self._exchange.own = self._send("INVITE", self._exchange.check_may_offer(), sdp, now, headers)
 
     def update(self, sdp: bytes, now: float) -> None:
         """Send an offer by UPDATE. Raises LocalProtocolError as `offer`, or if the peer takes none."""
@@ -44,6 +45,14 @@ class OwnOffers:
         if "UPDATE" not in self._exchange.peer_allows:
             raise LocalProtocolError("the peer takes no UPDATE")
         self._exchange.own = self._send("UPDATE", dialog, sdp, now)
+
+    def tell(self, headers: HeaderList, now: float) -> bool:
+        """Send headers by an UPDATE without an offer, which refreshes the session too; False where that can't be just now."""
+        exchange, dialog = self._exchange, self._call.dialog
+        if not self._call.is_up or dialog is None or exchange.refresh is not None or "UPDATE" not in exchange.peer_allows:
+            return False
+        exchange.refresh = self._send("UPDATE", dialog, b"", now, headers)
+        return True
 
     def refresh_session(self, now: float) -> None:
         """Refresh by UPDATE where the peer takes it, else by a re-INVITE with the description as it was (RFC 4028 §7.4)."""
@@ -60,9 +69,11 @@ class OwnOffers:
             return
         exchange.refresh = self._send("INVITE", dialog, exchange.local, now)
 
-    def _send(self, method: str, dialog: Dialog, sdp: bytes, now: float) -> Transaction:
+    def _send(self, method: str, dialog: Dialog, sdp: bytes, now: float, headers: HeaderList = ()) -> Transaction:
         call = self._call
         request = dialog.make_request(method, self._core.make_via(call.flow))
+        for name, value in headers:
+            request.headers.set(name, value)
         for name, value in what_we_can(self._core.settings):
             request.headers.add(name, value)
         if sdp:

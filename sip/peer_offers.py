@@ -39,6 +39,7 @@ class PeerOffers:
             assert dialog is not None
             dialog.refresh_target(request)
             self._core.send_response(transaction, self._ok_to_update(request, b"", now), now)
+            self._core.emit(events.PeerTold(call, request))
         elif request.method == "INVITE" and not call.is_up:
             self._put_off(transaction, 491 if call.is_outgoing else 500, now)
         elif call.is_outgoing and not is_settled:                    # our own offer has no answer yet (RFC 3311 §5.2)

@@ -238,6 +238,10 @@ class House:
         """Do something later."""
         heapq.heappush(self._due, (when, next(self._order), action))
 
+    def waiting(self, name: str) -> int:
+        """How many actions of that name are still to be done."""
+        return sum(getattr(action, "__name__", "") == name for _, _, action in self._due)
+
     def new_id(self) -> ParticipantId:
         """An id."""
         return ParticipantId(self.random.getrandbits(32))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from mcu.attempts import Attempts
@@ -175,6 +178,36 @@ def test_a_call_can_be_ended_after_the_longest_time() -> None:
     assert not alice.side.has(CallTerminated)
     house.run(2.0)
     assert refusal(alice)[1] == "the longest time for a call is over"
+
+
+def test_a_call_that_is_over_is_not_kept_for_its_longest_time() -> None:
+    house = House(is_open=True, limits=Limits(max_call_s=3600))
+    alice, bob = house.phone("alice"), house.phone("bob")
+    first = alice.call("sip:daily@house.example")
+    bob.call("sip:daily@house.example")
+    (theirs,) = [weakref.ref(leg.call) for leg in house.switchboard.legs() if leg.identity.display_name == "Alice"]
+    for _ in range(50):
+        first.hang_up(house.time)
+        house.run(40.0)
+        first = alice.call("sip:daily@house.example")
+    gc.collect()
+    assert theirs() is None
+    assert house.waiting("_end_longest") == 1
+    house.run(1700.0)
+    assert refusal(bob)[1] == "the longest time for a call is over"
+
+
+def test_a_call_that_is_refused_for_the_limit_gives_no_place_back() -> None:
+    house = House(is_open=True, limits=Limits(max_calls_per_source=2))
+    calls = [house.phone("alice").call("sip:daily@house.example") for _ in range(2)]
+    phone = house.phones[0]
+    calls.append(phone.call("sip:daily@house.example"))
+    for _ in range(3):
+        phone.call("sip:daily@house.example")
+        assert refusal(phone)[0] == 503
+    calls[0].hang_up(house.time)
+    house.run(0.1)
+    assert phone.call("sip:daily@house.example").is_up
 
 
 def test_subscription_of_a_stranger_is_challenged() -> None:
