@@ -24,15 +24,18 @@ from softphone.call import Call
 from softphone.config import Account, Config
 from softphone.desk import Desk
 from softphone.errors import CallFailed
+from softphone.handover import Handover
 from softphone.line import (
     CallArrived,
     CallEstablished,
     CallOver,
     CallProgressed,
+    CallReplaced,
     MessageArrived,
     PhoneEvent,
     RegistrationUpdated,
     RosterUpdated,
+    TransferAsked,
     TransferProgressed,
 )
 from softphone.media.processing import Wanted
@@ -76,6 +79,7 @@ class Agent:
         self._signing: asyncio.Task[None] | None = None
         self._dialing: asyncio.Task[None] | None = None
         self._ringing: list[Call] = []
+        self._asked: list[Handover] = []
         self._is_in_prejoin = False
         self._muting = Muting(self._desk.sound, publish, self._start)
         self._meter = Meter()
@@ -133,6 +137,8 @@ class Agent:
             case model.Answer(call_id):
                 self._start(self._answer(call_id))
             case model.Decline(call_id):
+                for handover in self._take_asked(call_id):
+                    handover.decline()
                 for call in [call for call in self._ringing if call.id == call_id]:
                     call.decline()
             case model.SetMuted(muted):
@@ -233,7 +239,7 @@ class Agent:
             "transport": account.transport, "display_name": account.display_name, "dtx": self.config.is_on("dtx"),
             "listen": self._listen[0], "port": self._listen[1], "notify": self._on_phone_event,
             "srtp": self._srtp_policy(),
-            "trust": self._trust,
+            "trust": self._trust, "transfers": "ask",
         }
         if account.is_set:
             options["instance"] = self._instance()
@@ -349,7 +355,33 @@ class Agent:
 
     # ---- calls in
 
+    def _on_asked(self, handover: Handover) -> None:
+        """The other side would hand us on: shown like a call, which it would become."""
+        if handover.call is not self.call:
+            handover.decline()
+            return
+        self._asked.append(handover)
+        shown = f"{handover.name} (transfer by {handover.call.remote_name})"
+        self._publish(model.IncomingRang(model.Incoming(handover.id, shown, str(handover.uri))))
+
+    def _take_asked(self, wanted: str = "") -> list[Handover]:
+        """The transfers of that id, or those that came to nothing; the window shows them no more."""
+        taken = [one for one in self._asked if one.id == wanted or not one.is_open or not one.call.is_up]
+        self._asked = [one for one in self._asked if one not in taken]
+        for one in taken:
+            self._publish(model.IncomingGone(one.id))
+        return [one for one in taken if one.id == wanted]
+
+    async def _follow(self, handover: Handover) -> None:
+        try:
+            await handover.follow()
+        except CallFailed as error:
+            self._banner(Banner(_sentence(str(error)), "warning"))
+
     async def _answer(self, call_id: str) -> None:
+        for handover in self._take_asked(call_id):
+            await self._follow(handover)
+            return
         call = next((call for call in self._ringing if call.id == call_id), None)
         if call is None:
             return
@@ -402,6 +434,12 @@ class Agent:
             case TransferProgressed(call, text):
                 if call is self.call:
                     self._banner(Banner(text))
+            case TransferAsked(handover):
+                self._on_asked(handover)
+            case CallReplaced(old, call):
+                if old is self.call:
+                    self.call = call
+                    self._on_established(call)
             case CallOver(call):
                 self._on_over(call)
 
@@ -432,6 +470,7 @@ class Agent:
         self._publish(model.SpeakersChanged(dict(self._meter.speakers)))
 
     def _on_over(self, call: Call) -> None:
+        self._take_asked()
         was_ringing = call in self._ringing
         self._stop_ringing(call)
         assert call.end is not None
@@ -489,6 +528,7 @@ class Agent:
                 self._publish(model.SpeakersChanged(dict(self._meter.speakers)))
             if now >= quality_at:
                 quality_at = now + QUALITY_EVERY_S
+                self._take_asked()
                 self._publish(model.QualityChanged(quality_of(call)))
 
     # ---- sound

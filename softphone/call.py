@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import sip.invite
 from rtp.codecs.resample import Samples
 from sip import events
 from sip.conference_info import CONTENT_TYPE, PACKAGE
-from sip.errors import LocalProtocolError
+from sip.errors import LocalProtocolError, ParseError
 from sip.headers import NameAddr
 from sip.media_backend import MediaRefused
 from sip.message import Request, Response
@@ -70,6 +70,7 @@ class Call:
         self.up_at: float | None = None
         self.end: CallEnd | None = None
         self.frames = Frames()
+        self.on_ringing: Callable[[], None] = lambda: None
         self._line = line
         self._answer = b""
         self._end_text = ""
@@ -150,6 +151,10 @@ class Call:
 
     async def answer(self) -> None:
         """Take an incoming call. Raises CallFailed when it is gone or can't be taken."""
+        self.take()
+
+    def take(self) -> None:
+        """See `answer`: at once, for who can't wait."""
         if self.state is not State.RINGING or self.signalling.is_outgoing:
             raise CallFailed(self.end.text if self.end else "there is no call to answer")
         try:
@@ -187,17 +192,17 @@ class Call:
         self.is_held = held
 
     async def transfer(self, target: str | Call) -> None:
-        """Hand the call on: to a name or an address (blind), or to the other side of another call of ours (attended).
+        """Hand the call on: to a name or an address, also of a room (blind), or to the other side of another call (attended).
 
-        When it returns, the two others are connected, and our calls are over. Raises CallFailed in words when they are not; the
-        call then goes on.
+        When it returns, the two others are connected, or the other side is in the room of that call, and our calls are over.
+        Raises CallFailed in words when they are not; the call then goes on.
         """
         if not self.is_up or self.is_conference:
             raise CallFailed("only a call between two that is up can be transferred")
         if self._transfer is not None:
             raise CallFailed("another transfer is under way")
         other = target if isinstance(target, Call) else None
-        if other is self or (other is not None and (not other.is_up or other.is_conference)):
+        if other is self or (other is not None and not other.is_up):
             raise CallFailed("the other call is not up")
         uri = target.uri if isinstance(target, Call) else self._line.uri_of(self, target)
         self._refer(uri, other)
@@ -255,8 +260,13 @@ class Call:
                 self._on_progress(response)
             case events.CallAnswered(_, response, answer):
                 self._on_answered(response, answer)
-            case events.OfferReceived(_, offer, _):
+            case events.OfferReceived(_, offer, request):
                 self._on_offer(offer)
+                self._on_told(request)
+            case events.PeerTold(_, request):
+                self._on_told(request)
+            case events.ReferReceived(referral):
+                self._line.asked_to_transfer(self, referral)
             case events.AnswerReceived(_, answer):
                 self._on_answer(answer)
             case events.OfferRefused(_, status):
@@ -278,6 +288,8 @@ class Call:
                 self.media.apply(response.body)
             except MediaRefused:
                 pass                                    # early media only; the answer decides
+        if response.status == 180:
+            self.on_ringing()
         text = "Ringing …" if response.status == 180 else "Waiting for an answer …"
         self._line.notify(CallProgressed(self, text))
 
@@ -295,15 +307,37 @@ class Call:
     def _now_up(self, message: Request | Response | None) -> None:
         self.state = State.UP
         self.up_at = self._line.now()
-        contact = message.contacts[0] if message is not None and message.contacts else None
-        if contact is not None and contact.parameter("isfocus") is not None:        # RFC 4579 §5.1
-            self.is_conference = True
-            self.uri = Uri(contact.uri.scheme, contact.uri.user, contact.uri.host, contact.uri.port)
-            self.title = title_of(self.uri)
-            focus = contact.uri
-            self._feed = RosterFeed(self.id, lambda: self._line.subscribe(self, focus, PACKAGE, CONTENT_TYPE))
+        self._note_focus(message)
         self._settled.set()
         self._line.notify(CallEstablished(self))
+
+    def _note_focus(self, message: Request | Response | None) -> bool:
+        """Whether it says that we are in a conference (RFC 4579 §5.1), which we did not know."""
+        contact = message.contacts[0] if message is not None and message.contacts else None
+        if self.is_conference or contact is None or contact.parameter("isfocus") is None:
+            return False
+        self.is_conference = True
+        self.uri = Uri(contact.uri.scheme, contact.uri.user, contact.uri.host, contact.uri.port)
+        self.title = title_of(self.uri)
+        focus = contact.uri
+        self._feed = RosterFeed(self.id, lambda: self._line.subscribe(self, focus, PACKAGE, CONTENT_TYPE))
+        return True
+
+    def _on_told(self, request: Request) -> None:
+        """Somebody else is at the other end now: the server has connected us with them, or brought us into a meeting."""
+        if not self.is_up:
+            return
+        try:
+            named = [NameAddr.parse(value) for value in request.headers.get_all("P-Asserted-Identity")[:1]]
+        except ParseError:
+            named = []
+        if self._note_focus(request):
+            self._line.notify(CallEstablished(self))
+        elif named and not self.is_conference:
+            self.uri = without_pin(named[0].uri)
+            self.title = shown(title_of(named[0].uri))
+            self.remote_name = shown(named[0].display_name) or self.title
+            self._line.notify(RosterUpdated(self))
 
     def _on_offer(self, offer: bytes | None) -> None:
         try:

@@ -8,11 +8,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from sip.message import Response
+from sip.refer import Referral
 from sip.subscription import Subscription
 from sip.uri import Uri
 
 if TYPE_CHECKING:
     from softphone.call import Call
+    from softphone.handover import Handover
 
 
 class State(Enum):
@@ -82,6 +84,26 @@ class TransferProgressed:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferAsked:
+    """The other side of a call asks us to call somebody else: `handover.follow()` or `handover.decline()`."""
+
+    handover: Handover
+
+    @property
+    def call(self) -> Call:
+        """The call in which it was asked."""
+        return self.handover.call
+
+
+@dataclass(frozen=True, slots=True)
+class CallReplaced:
+    """A call goes on as another one, which is up already: it was transferred, or somebody took it over. `old` ends now."""
+
+    old: Call
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
 class CallOver:
     """A call is over: `call.end`."""
 
@@ -98,7 +120,8 @@ class RegistrationUpdated:
     is_retrying: bool = False
 
 
-CallEvent = (CallArrived | CallProgressed | CallEstablished | RosterUpdated | MessageArrived | TransferProgressed | CallOver)
+CallEvent = (CallArrived | CallProgressed | CallEstablished | RosterUpdated | MessageArrived | TransferProgressed
+             | TransferAsked | CallReplaced | CallOver)
 PhoneEvent = CallEvent | RegistrationUpdated
 
 
@@ -125,6 +148,9 @@ class Line(Protocol):
 
     def call_failed(self, uri: Uri, status: int, reason: str) -> str:
         """Words for a call that was refused."""
+
+    def asked_to_transfer(self, call: Call, referral: Referral) -> None:
+        """The other side of a call asks us to call somebody else."""
 
     def notify(self, event: CallEvent) -> None:
         """Tell who uses the phone."""

@@ -31,27 +31,30 @@ from sip.aio.udp import local_host_towards
 from sip.auth import DigestClient
 from sip.endpoint import Endpoint, EndpointSettings
 from sip.flow import Address, Flow
-from sip.headers import NameAddr
-from sip.invite import ALLOW
+from sip.headers import HeaderList, NameAddr
 from sip.invite import Call as SipCall
 from sip.media_backend import MediaRefused
 from sip.message import Request, Response
+from sip.refer import Referral
 from sip.routing import Destination, asks_for_tls, own_contact_over
+from sip.settings import ALLOW, SUPPORTED
 from sip.subscription import Subscription
 from sip.uri import Uri
 from softphone.addresses import FACTORY, AddressError, Server, resolve, target_uri
 from softphone.call import Call
 from softphone.errors import CallFailed, SignInFailed
-from softphone.line import CallArrived, PhoneEvent, RegistrationUpdated, State
+from softphone.handover import Handovers, Policy
+from softphone.line import CallArrived, CallReplaced, PhoneEvent, RegistrationUpdated, State
 from softphone.media.clock import run_clock
 from softphone.media.session import MediaSession, MediaSettings
 from softphone.media.sound import Sound
 from softphone.protection import is_secure
 from softphone.signin import SignIn
 from softphone.trust import Signalling, Trust
-from softphone.words import call_failed
+from softphone.words import REPLACED, call_failed
 
 TRANSPORTS = ("UDP", "TCP", "TLS")
+SETTINGS = EndpointSettings("Confero phone", allow=f"{ALLOW}, REFER", supported=SUPPORTED | {"replaces", "norefersub"})
 NETWORK_CHECK_S = 5.0
 MAX_CALLS = 100
 MAX_RINGING = 3
@@ -84,14 +87,15 @@ class Phone:
     when not given. keep_alive_s: the longest pause between pings to the server, for a NAT that forgets faster than others.
     instance: a URN of our own, by which the server knows this phone again under another address (RFC 5626). resolver: looks
     names up, DNS when not given. srtp: off, prefer or require, whether sound is protected (ValueError for others). trust:
-    judges certificates, from no knowledge when not given. notify: gets each PhoneEvent, in the loop; it must not block.
-    Raises AddressError for a bad server.
+    judges certificates, from no knowledge when not given. transfers: what is done when the other side of a call asks us to call
+    somebody else: `refuse`, `ask` (a TransferAsked is told) or `follow`. notify: gets each PhoneEvent, in the loop; it must not
+    block. Raises AddressError for a bad server.
     """
 
     def __init__(self, user: str = "", password: str = "", server: str = "", *, transport: str = "udp", display_name: str = "",
                  codecs: tuple[str, ...] = (), listen: str = "", port: int = 0, dtx: bool = False, auto_register: bool = True,
                  keep_alive_s: float = 0.0, instance: str = "", resolver: Resolver | None = None, srtp: str = "prefer",
-                 trust: Trust | None = None,
+                 trust: Trust | None = None, transfers: Policy = "refuse",
                  notify: Callable[[PhoneEvent], None] = lambda event: None) -> None:
         if transport.upper() not in TRANSPORTS:
             raise AddressError(f"the transport is udp, tcp or tls, not {transport!r}")
@@ -127,6 +131,7 @@ class Phone:
         self._arrived: asyncio.Queue[Call] = asyncio.Queue(MAX_RINGING)
         self._clock: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._handovers = Handovers(self, transfers)
         self._local_host = ""
         self._network_check_at = self._touch_at = 0.0
 
@@ -168,6 +173,7 @@ class Phone:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
             self._watch = None
+        await self._handovers.close()
         for call in list(self.calls):
             call.hang_up()
         if self._sign_in is not None:
@@ -202,8 +208,11 @@ class Phone:
         """Call the conference factory (RFC 4579 §5.4): a new room, whose address is `call.uri`. Raises CallFailed."""
         return await self.call(FACTORY)
 
-    async def dial(self, target: str) -> Call:
-        """Send the INVITE; `call.established()` waits for the answer. Raises CallFailed when the address is of no use."""
+    async def dial(self, target: str, headers: HeaderList = ()) -> Call:
+        """Send the INVITE; `call.established()` waits for the answer. Raises CallFailed when the address is of no use.
+
+        headers: what else the INVITE says.
+        """
         try:
             uri = target_uri(target, self.server)
             ways, is_ours = await self._ways_to(uri)
@@ -220,7 +229,7 @@ class Phone:
             raise CallFailed(refused.reason, refused.status) from None
         signalling = self._endpoint.invite(
             uri, from_=self._identity(flow), flow=flow, contact=self._contact(flow, uri), now=self.now(), offer=offer,
-            credentials=self._credentials if is_ours else None, alternatives=others,
+            credentials=self._credentials if is_ours else None, alternatives=others, headers=headers,
         )
         call = self._adopt(Call(self, signalling, media, NameAddr(uri)))
         self.pump()
@@ -329,7 +338,7 @@ class Phone:
             self._servers = deque(await self._resolve(self.server.uri()))
             self._local_host = self._first_reachable()
             host = host or self._local_host
-        self._endpoint = Endpoint(EndpointSettings("Confero phone"), secrets.token_bytes)
+        self._endpoint = Endpoint(SETTINGS, secrets.token_bytes)
         self._endpoint.admit, self._endpoint.readmit = self._admit, self._readmit
         self._driver = _PhoneDriver(self._endpoint, self._on_event, self._on_connection_lost, TlsClient(self.trust.judge))
         try:
@@ -497,6 +506,7 @@ class Phone:
                 self._network_check_at = now + NETWORK_CHECK_S
                 await self._check_network()
             self._touch_calls(now)
+            self._handovers.check(now)
 
     def _touch_calls(self, now: float) -> None:
         """Keep the way open for calls that no registration keeps it for: those of guests, and to other servers."""
@@ -530,8 +540,10 @@ class Phone:
 
     def _on_event(self, event: events.Event) -> None:
         match event:
-            case events.CallReceived(signalling, request, offer):
-                self._on_call(signalling, request, offer)
+            case events.CallReceived(signalling, request, offer, replaces):
+                self._on_call(signalling, request, offer, None if replaces is None else replaces.data)
+            case events.ReferReceived(referral, None):
+                referral.reject(403, self.now(), "transfers are taken inside a call only")
             case events.Registered() | events.RegistrationFailed():
                 if self._sign_in is not None:
                     self._sign_in.on_event(event)
@@ -575,10 +587,14 @@ class Phone:
     def _is_server(self, flow: Flow) -> bool:
         return any(flow.remote[0] == server.host for server in self._servers)
 
-    def _on_call(self, signalling: SipCall, request: Request, offer: bytes | None) -> None:
+    def _on_call(self, signalling: SipCall, request: Request, offer: bytes | None, replaced: Call | None) -> None:
         ringing = sum(call.state is State.RINGING for call in self.calls)
         others = len(self.calls) - ringing
-        if ringing >= (1 if others else MAX_RINGING) or len(self.calls) >= MAX_CALLS or self._arrived.full():
+        if replaced is not None and not replaced.is_up:
+            signalling.reject(481, now=self.now())
+            return
+        is_full = ringing >= (1 if others else MAX_RINGING) or len(self.calls) >= MAX_CALLS or self._arrived.full()
+        if is_full and replaced is None:
             signalling.reject(486, now=self.now())
             return
         media = self._media(signalling.flow)
@@ -591,9 +607,26 @@ class Phone:
             signalling.reject(refused.status, headers=[("Warning", f'399 phone "{_plain(refused.reason)}"')], now=self.now())
             return
         self._adopt(call)
+        if replaced is not None:                             # RFC 3891 §3: answered without a ring, the user has agreed already
+            call.take()
+            self.put_in_place_of(replaced, call, REPLACED)
+            return
         signalling.ring(self.now())
         self._arrived.put_nowait(call)
         self.notify(CallArrived(call))
+
+    # ---- transfers that others ask of us
+
+    def asked_to_transfer(self, call: Call, referral: Referral) -> None:
+        """See Line."""
+        self._handovers.ask(call, referral)
+
+    def put_in_place_of(self, old: Call, new: Call, reason: str) -> None:
+        """A call goes on as another one (a transfer, RFC 5589; Replaces, RFC 3891): the old one is hung up, its sound moves."""
+        if self.sound_call is old:
+            self.sound_call = new
+        self.notify(CallReplaced(old, new))
+        old.hang_up(reason)
 
     # ---- the clock
 

@@ -28,9 +28,11 @@ _CALL = {
 
 TRANSFERRED = "transferred"
 """The reason of the BYE that ends a call which was handed on."""
+REPLACED = "replaced"
+"""The reason of the BYE that ends a call whose place another one took."""
 _ENDED = {
     TRANSFERRED: "The call was transferred",
-    "replaced": "The call goes on at another phone",
+    REPLACED: "The call goes on at another phone",
 }
 _TRANSFER = {
     403: "this call can't be transferred",

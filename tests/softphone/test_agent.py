@@ -17,6 +17,7 @@ from softphone import model
 from softphone.agent import Agent
 from softphone.config import Account, Config, load
 from softphone.desk import Desk
+from softphone.errors import CallFailed
 from softphone.media.devices import Device, DeviceError, SourceDevice
 from softphone.media.player import Tone
 from softphone.model import Event, Registration, Screen, State, reduce
@@ -337,7 +338,7 @@ async def test_a_call_is_transferred_and_one_that_is_not_goes_on_with_a_banner(t
         theirs = await alice.next_call()
         await theirs.answer()
         await bob.until(lambda s: s.screen is Screen.MEETING)
-        bob.send(model.Transfer("nobody"))
+        bob.send(model.Transfer("no_body"))                     # no name of a room, which an open server would make
         state = await bob.until(lambda s: s.banner is not None and s.banner.kind == "warning")
         assert state.banner is not None and state.banner.text.startswith("The call was not transferred: ")
         assert state.screen is Screen.MEETING
@@ -348,3 +349,28 @@ async def test_a_call_is_transferred_and_one_that_is_not_goes_on_with_a_banner(t
         state = await bob.until(lambda s: s.screen is Screen.HOME)
         assert state.banner == model.Banner("The call was transferred")
         assert theirs.is_up and third.is_up
+
+
+async def test_who_is_handed_on_is_asked_by_a_card_and_goes_over_or_stays(tmp_path: Path) -> None:
+    async with (running(tmp_path / "phone.toml") as ours, Phone(listen="127.0.0.1", display_name="Bo") as bo,
+                Phone(listen="127.0.0.1", display_name="Cy") as cy):
+        assert ours.agent.phone is not None
+        theirs = await bo.dial(ours.agent.phone.addresses[0])
+        state = await ours.until(lambda s: s.incoming)
+        ours.send(model.Answer(state.incoming[0].call_id))
+        await ours.until(lambda s: s.screen is Screen.MEETING)
+        for command in (model.Decline, model.Answer):
+            transferring = asyncio.create_task(theirs.transfer(cy.addresses[0]))
+            state = await ours.until(lambda s: s.incoming)
+            assert state.incoming[0].name.endswith("(transfer by Bo)")
+            ours.send(command(state.incoming[0].call_id))
+            await ours.until(lambda s: not s.incoming)
+            if command is model.Decline:
+                with pytest.raises(CallFailed, match="the transfer was declined"):
+                    await asyncio.wait_for(transferring, WAIT_S)
+        arrived = await asyncio.wait_for(cy.next_call(), WAIT_S)
+        await arrived.answer()
+        await asyncio.wait_for(transferring, WAIT_S)
+        await asyncio.wait_for(theirs.ended(), WAIT_S)
+        assert ours.agent.call is not None and ours.window.state.screen is Screen.MEETING
+        assert str(ours.agent.call.uri) == cy.addresses[0] and arrived.is_up

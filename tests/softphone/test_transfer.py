@@ -100,6 +100,7 @@ async def test_after_a_blind_transfer_the_two_others_hear_each_other_and_we_are_
         await expect_to_be_out(bobs)
         assert them.told == ["Transferring to carol …", "Transfer to carol: ringing …"] and not them.bob.calls
         await expect_to_hear_each_other(with_bob, carols)
+        assert with_bob.remote_name == "carol" and with_bob.uri.user == "carol"       # the server has told whom it is with now
         with_bob.hang_up()
         await asyncio.wait_for(carols.ended(), WAIT_S)
 
@@ -114,8 +115,32 @@ async def test_after_an_attended_transfer_the_two_others_hear_each_other_and_we_
         await expect_to_be_out(bobs, with_carol)
         assert alices.is_up and carols.is_up and not them.bob.calls
         await expect_to_hear_each_other(alices, carols)
+        assert (alices.remote_name, carols.remote_name) == ("carol", "alice")
         carols.hang_up()
         await asyncio.wait_for(alices.ended(), WAIT_S)
+
+
+@pytest.mark.loopback
+@pytest.mark.parametrize("attended", [False, True])
+async def test_after_a_transfer_into_a_room_the_partner_is_in_it_and_we_are_out(server: Server, attended: bool) -> None:
+    name = f"room-{'attended' if attended else 'blind'}"
+    server.json("room", "create", name, "--pin", "246810")
+    async with people(server) as them:
+        alices, bobs = await connect(them.alice, them.bob)
+        carols = await asyncio.wait_for(them.carol.call(f"{name}.246810"), WAIT_S)
+        meeting = await asyncio.wait_for(them.bob.call(f"{name}.246810"), WAIT_S) if attended else None
+        if meeting is not None:
+            await asyncio.wait_for(bobs.transfer(meeting), WAIT_S)
+            await expect_to_be_out(bobs, meeting)
+        else:
+            await asyncio.wait_for(bobs.transfer(f"{name}.246810"), WAIT_S)
+            await expect_to_be_out(bobs)
+        async with asyncio.timeout(WAIT_S):
+            while len(alices.roster) != 2:
+                await asyncio.sleep(0.02)
+        assert alices.is_conference and alices.uri.user == name
+        assert [person["name"] for person in server.json("room", "people", name)] == ["carol", "alice"]
+        await expect_to_hear_each_other(alices, carols)
 
 
 @pytest.mark.loopback
@@ -127,7 +152,7 @@ async def test_a_transfer_that_fails_says_why_and_the_call_goes_on(server: Serve
         carols.decline()
         with pytest.raises(CallFailed, match="the call was declined"):
             await asyncio.wait_for(transferring, WAIT_S)
-        with pytest.raises(CallFailed, match="to a user of this server"):
+        with pytest.raises(CallFailed, match="to a user or a room of this server"):
             await bobs.transfer("nobody")
         with pytest.raises(CallFailed, match="no name that can be called"):
             await bobs.transfer("a b")
@@ -172,12 +197,12 @@ async def test_the_phone_without_a_window_transfers_at_its_time_and_ends_well(se
 
 
 @pytest.mark.loopback
-async def test_a_phone_that_knows_no_transfer_says_so() -> None:
+async def test_a_phone_that_follows_no_transfer_says_so() -> None:
     async with Phone(listen="127.0.0.1") as a, Phone(listen="127.0.0.1") as b:
         calling = asyncio.create_task(a.call(b.addresses[0]))
         await (await b.next_call()).answer()
         call = await calling
-        with pytest.raises(CallFailed, match="the other side can't transfer calls"):
+        with pytest.raises(CallFailed, match="this phone does not follow transfers"):
             await call.transfer("carol")
         assert call.is_up
 
