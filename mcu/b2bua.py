@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 RING_S = 60.0
 """How long the phones of the callee ring."""
+HOPS = 70
+"""How far a call goes on whose caller does not say it (RFC 3261 §16.6 step 3); each server takes one hop, so circles end."""
 HANDED_ON = ("MESSAGE", "INFO")
 """Requests inside a call that go to the other side as they are."""
 
@@ -176,9 +178,11 @@ class UserCall:
         server, room, flow = self._server, self._room, way.flow
         assert room is not None
         media = create_media(room, server.new_id(), flow, capabilities)
+        hops = self._event.request.max_forwards
         try:
             call = server.dial(way.target, from_=from_, to=to, flow=flow, offer=media.offer(), data=self, headers=way.headers,
-                               alternatives=way.alternatives, credentials=credentials)
+                               alternatives=way.alternatives, credentials=credentials,
+                               max_forwards=HOPS if hops is None else max(0, hops - 1))
         except MediaRefused as error:
             media.release()
             self._best_refusal = (error.status, error.reason)
@@ -346,7 +350,9 @@ class UserCall:
             for ringing in list(self._ringing):
                 ringing.hang_up(self._server.now(), "declined elsewhere")
         if status in (401, 407):
-            status, reason = 500, "the provider does not take the password of this server"
+            is_provider = isinstance(self._callee, Outside)
+            status, reason = 500, ("the provider does not take the password of this server" if is_provider
+                                   else "the phone that was called wants a password, and gets none")
         elif status < 400:
             status, reason = 480, "the call was sent elsewhere"
         if self._best_refusal[0] == 480 or status >= 600 or status in (486, 603):

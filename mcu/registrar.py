@@ -54,6 +54,8 @@ class Registrar:
             path = [str(NameAddr.parse(value)) for value in request.headers.get_all("Path")]
         except ParseError as error:
             return Answer(400, str(error))
+        if any(contact.uri.headers for contact, _ in wanted):             # a route of its own choice for all who call it
+            return Answer(400, "a Contact has no headers in its URI")
         if len(", ".join(path)) > LONGEST_PATH:
             return Answer(400, "the Path is too long")
         is_outbound = any(_reg_id(request, contact) for contact, _ in wanted)

@@ -87,8 +87,11 @@ class Surroundings(Protocol):
 
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
              headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = (),
-             credentials: DigestClient | None = None) -> Call:
-        """Send an INVITE of ours. alternatives: where it goes when the flow fails; credentials: for a challenge."""
+             credentials: DigestClient | None = None, max_forwards: int = 70) -> Call:
+        """Send an INVITE of ours.
+
+        alternatives: where it goes when the flow fails; credentials: for a challenge; max_forwards: hops that are left to it.
+        """
 
     def register(self, registrar: Uri, aor: NameAddr, contact: Uri, flow: Flow, credentials: DigestClient, expires_s: int,
                  keep_alive_s: float) -> Registration:

@@ -259,11 +259,12 @@ class House:
 
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
              headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = (),
-             credentials: DigestClient | None = None) -> Call:
+             credentials: DigestClient | None = None, max_forwards: int = 70) -> Call:
         """Send an INVITE."""
         contact = own_contact(flow, from_.uri.user or "", self.addresses)
         return self.endpoint.invite(target, from_=from_, to=to, flow=flow, contact=contact, now=self.time, offer=offer,
-                                    headers=headers, data=data, alternatives=alternatives, credentials=credentials)
+                                    headers=headers, data=data, alternatives=alternatives, credentials=credentials,
+                                    max_forwards=max_forwards)
 
     def register(self, registrar: Uri, aor: NameAddr, contact: Uri, flow: Flow, credentials: DigestClient, expires_s: int,
                  keep_alive_s: float) -> Registration:

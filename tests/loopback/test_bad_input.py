@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -244,6 +246,42 @@ def test_body_beyond_its_length_in_a_datagram_is_dropped(server: Server) -> None
         assert len(stranger.answers) == 1
 
 
+@pytest.mark.parametrize(("expected", "method", "changed"), [
+    (200, "OPTIONS", {"extra": ("Accept: application/" + "x" * 40,) * 50}),
+    (400, "INVITE", {"Contact": "<sip:" + "%00" * 60 + "@127.0.0.1:1" + "0" * 60 + ">", "body": OFFER + AUDIO}),
+    (415, "INVITE", {"body": b"--" + b"x" * 70 + b"\r\n" * 9, "Content_Type": "multipart/mixed;boundary=" + "x" * 5000}),
+    (415, "INVITE", {"body": b"--a\r\n\r\n--a--\r\n", "Content_Type": "multipart/mixed;boundary"}),
+    (401, "REGISTER", {"Authorization": "Digest " + ", ".join(f'a{n}="{n}"' for n in range(31))}),
+    (401, "REGISTER", {"Authorization": 'Digest username="' + "\\\"" * 2000 + '"'}),
+    (405, "PUBLISH", {"Event": "presence", "Content_Type": "application/pidf+xml", "body": b"<!DOCTYPE a [" + b"<a>" * 9000}),
+])
+def test_messages_that_have_brought_other_servers_down_are_answered_at_once(
+        server: Server, expected: int, method: str, changed: dict[str, object]) -> None:
+    with Stranger(server) as stranger:
+        before = cpu_s(server.process.pid)
+        assert status(stranger.ask(stranger.request(method, **changed))) == expected          # type: ignore[arg-type]
+        assert cpu_s(server.process.pid) - before < 3 * REFUSED_WITHIN_S
+
+
+def test_strangers_get_one_answer_each_hardly_longer_than_what_they_sent_and_only_where_it_came_from(server: Server) -> None:
+    methods = ("INVITE", "REGISTER", "SUBSCRIBE", "MESSAGE", "REFER", "OPTIONS", "BYE", "CANCEL", "FOO")
+    with ExitStack() as stack:
+        strangers = [stack.enter_context(Stranger(server)) for _ in methods]
+        asked = [stranger.request(method, "alice", body=OFFER + AUDIO if method == "INVITE" else b"",
+                                  Via="SIP/2.0/UDP 255.255.255.255:7;branch=z9hG4bKspoofed;rport",
+                                  extra=("User-Agent: some phone/1.0 of a usual length",))
+                 for method, stranger in zip(methods, strangers, strict=True)]
+        for stranger, data in zip(strangers, asked, strict=True):
+            stranger.send(data)
+        first = [len(stranger.sock.recv(65536)) for stranger in strangers]
+        select.select([stranger.sock for stranger in strangers], [], [], 0.7)        # more than T1: nothing is repeated
+        for stranger, method, data, length in zip(strangers, methods, asked, first, strict=True):
+            stranger.sock.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                stranger.sock.recv(65536)
+            assert length <= 1.5 * len(data), method
+
+
 # ---- dialogs of others
 
 
@@ -356,7 +394,8 @@ def test_who_has_an_account_can_not_be_told_from_the_challenge(server: Server) -
 def test_name_of_another_account_is_not_lent(server: Server) -> None:
     with Stranger(server) as stranger:
         bob = f"<{server.uri('bob')}>;tag=1"
-        for method, changed in (("MESSAGE", {"body": b"x"}), ("INVITE", {"body": OFFER + AUDIO})):
+        for method, changed in (("MESSAGE", {"body": b"x"}), ("INVITE", {"body": OFFER + AUDIO}),
+                                ("REFER", {"extra": ("Refer-To: <sip:boss@elsewhere.example>",)})):
             assert status(as_alice(stranger, method, "daily", From=bob, **changed)) == 403
         assert [room["name"] for room in server.json("room", "list")] == ["witness"]
 

@@ -8,6 +8,7 @@ from mcu.b2bua import RING_S, capabilities_for
 from rtp.sdp import negotiation
 from rtp.sdp.negotiation import Capabilities, LocalMedia
 from sip import events
+from sip.auth import make_challenge
 from sip.events import (
     CallAnswered,
     CallProgressed,
@@ -153,6 +154,60 @@ def test_stranger_can_not_call_a_user() -> None:
     stranger = house.phone("stranger")
     stranger.call("sip:bob@house.example")
     assert stranger.side.take(CallTerminated).status == 401
+
+
+def test_who_calls_is_what_the_password_says_whatever_else_the_headers_do() -> None:
+    house = House()
+    alice, bob = registered(house, "alice"), registered(house, "bob")
+    forged = [(name, "<sip:boss@house.example>") for name in ("P-Asserted-Identity", "P-Preferred-Identity", "Referred-By",
+                                                              "Remote-Party-ID", "Diversion", "History-Info")]
+    alice.call("sip:bob@house.example", headers=[*forged, ("Privacy", "none"), ("X-Anything", "boss")])
+    invite = bob.side.take(CallReceived).request
+    assert str(invite.from_.uri) == "sip:alice@house.example" and b"boss" not in bytes(invite)
+
+
+def test_a_call_in_a_circle_ends_with_483_and_leaves_nothing() -> None:
+    house = House()
+    alice, bob = registered(house, "alice"), registered(house, "bob")      # Bob's phone is a server that sends calls back
+    ours, rounds = alice.call("sip:bob@house.example"), []
+    while bob.side.has(CallReceived):
+        received = bob.side.take(CallReceived)
+        hops = received.request.max_forwards
+        assert hops is not None
+        onward = bob.side.endpoint.invite(
+            Uri.parse("sip:bob@house.example"), from_=bob.aor, flow=bob.flow, contact=bob.contact, now=house.time,
+            offer=sdp(bob.address[0]), credentials=bob.credentials, max_forwards=max(0, hops - 1))
+        rounds.append((received.call, onward))
+        house.run(0.01)
+    assert len(rounds) == 35 and house.time < 1001.0                       # two hops a round, and no second gone by
+    assert bob.side.take(CallTerminated).status == 483
+    for received_call, _ in reversed(rounds):
+        received_call.reject(483, now=house.time)
+        house.run(0.01)
+    assert alice.side.take(CallTerminated).status == 483 and not ours.is_up
+    assert house.switchboard.user_calls == set()
+
+
+def test_a_phone_that_wants_our_password_gets_none() -> None:
+    house = House()
+    alice, bob = registered(house, "alice"), registered(house, "bob")
+    challenge = [("WWW-Authenticate", make_challenge("house.example", "n")), ("Proxy-Authenticate", make_challenge("x", "n"))]
+    alice.call("sip:bob@house.example")
+    bob.side.take(CallReceived).call.reject(401, None, challenge, now=house.time)
+    house.run(0.1)
+    assert alice.side.take(CallTerminated).status == 500
+    ours = alice.call("sip:bob@house.example")
+    theirs = ringing(bob, house)
+    theirs.accept(sdp(bob.address[0]), house.time)
+    house.run(0.1)
+    (leg,) = [leg for leg in house.switchboard.legs() if leg.identity.account == "bob"]
+    leg.call.offer(b"v=0\r\n", house.time)
+    house.run(0.1)
+    offered = bob.side.take(events.OfferReceived)
+    assert "Authorization" not in offered.request.headers
+    theirs.reject_offer(407, house.time)
+    house.run(1.0)
+    assert not bob.side.has(events.OfferReceived) and ours.is_up              # nothing was sent again, with or without
 
 
 def test_text_goes_to_the_other_side_and_its_answer_back() -> None:

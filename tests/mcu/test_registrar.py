@@ -65,6 +65,12 @@ def test_a_path_that_can_not_be_read_or_is_too_long_is_400(path: str) -> None:
     assert desk.contacts() == []
 
 
+def test_a_contact_that_brings_a_route_of_its_own_is_400() -> None:
+    desk = Desk()
+    assert desk.register("<sip:alice@192.0.2.1?Route=%3Csip:eve.example%3E>").status == 400
+    assert desk.contacts() == []
+
+
 def test_two_flows_of_a_phone_stand_side_by_side_and_each_is_replaced_by_itself() -> None:
     desk = Desk()
     answer = desk.register(phone("192.0.2.1:1001", 1), extra=OUTBOUND)

@@ -106,3 +106,19 @@ def test_a_cancel_from_another_host_is_refused_and_the_phone_rings_on() -> None:
     theirs.accept(ANSWER, pair.now)
     pair.run(1.0)
     assert theirs.is_up
+
+
+def test_requests_in_a_call_go_down_the_flow_of_the_phone_whatever_its_contact_says_and_they_weigh() -> None:
+    pair = Pair()
+    behind = request("INVITE", body=ANSWER, Contact="<sip:alice@10.0.0.5:5099;transport=tcp>", extra=("Allow: UPDATE",))
+    pair.inject(behind)
+    theirs = pair.b.take(CallReceived).call
+    theirs.accept(ANSWER, pair.now)
+    pair.flush()
+    dialog = theirs.dialog
+    assert dialog is not None
+    pair.inject(request("ACK", To=str(dialog.local), CSeq="1 ACK", Via="SIP/2.0/UDP 10.0.0.5;branch=z9hG4bKack;rport"))
+    theirs.offer(b"v=0\r\n" + b"a=x\r\n" * 1000, pair.now)
+    pair.flush()
+    _, data, flow = pair.b.sent[-1]
+    assert flow == pair.flow_b and len(data) > 5000 and data.startswith(b"INVITE sip:alice@10.0.0.5:5099;transport=tcp SIP/2.0")
