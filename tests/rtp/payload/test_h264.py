@@ -27,7 +27,7 @@ SLICES = "slice-max-size=1100"
 
 def sent(pictures: tuple[bytes, ...], mode: int = 1, first: int = 65530) -> list[tuple[int, int, bool, bytes]]:
     """Sequence, timestamp, marker, payload of each packet; the numbers wrap."""
-    packets = []
+    packets: list[tuple[int, int, bool, bytes]] = []
     for number, picture in enumerate(pictures):
         payloads = packetize(picture, mode=mode)
         for index, payload in enumerate(payloads):
