@@ -24,7 +24,7 @@ def back(feedback: TransportFeedback) -> TransportFeedback:
 def test_feedback_is_laid_out_as_its_draft_draws_it() -> None:
     feedback = TransportFeedback(1, 2, 0x0153, (64_000, 64_500, None, 64_250, 200_000), 9)
     head = "8fcd0006 00000001 00000002 0153 0005 000001 09"
-    assert bytes(feedback) == bytes.fromhex(head + "d498" + "00 02 ffff 021f")
+    assert bytes(feedback) == bytes.fromhex(head + "d4a0" + "00 02 ffff 021f")
     assert back(feedback) == feedback
 
 
