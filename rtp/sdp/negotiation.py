@@ -219,26 +219,27 @@ def codecs_of(media: MediaDescription) -> list[AudioCodec]:
     for value in media.values("rtpmap"):
         number, _, encoding = value.partition(" ")
         parts = encoding.strip().split("/")
-        if not _is_number(number) or len(parts) < 2 or not _TOKEN.fullmatch(parts[0]) or not _is_number(parts[1]):
+        if not is_number(number) or len(parts) < 2 or not _TOKEN.fullmatch(parts[0]) or not is_number(parts[1]):
             continue
         if 0 < int(parts[1]) <= 192000:
-            channels = int(parts[2]) if len(parts) > 2 and _is_number(parts[2]) else 1
+            channels = int(parts[2]) if len(parts) > 2 and is_number(parts[2]) else 1
             maps[int(number)] = (parts[0], int(parts[1]), channels)
     parameters: dict[int, tuple[tuple[str, str], ...]] = {}
     for value in media.values("fmtp"):
         number, _, rest = value.partition(" ")
-        if _is_number(number):
+        if is_number(number):
             pairs = (piece.strip().partition("=") for piece in rest.split(";") if piece.strip())
             parameters[int(number)] = tuple((name.lower(), text) for name, _, text in pairs)
     found = []
     for text in media.formats:
-        payload_type = int(text) if _is_number(text) else -1
+        payload_type = int(text) if is_number(text) else -1
         if payload_type in maps:
             found.append(AudioCodec(*maps[payload_type], payload_type, parameters.get(payload_type, ())))
     return found
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a text is a number of ASCII digits, of six at most."""
     return text.isascii() and text.isdigit() and len(text) <= 6
 
 
@@ -269,8 +270,8 @@ def _negotiated(session: SessionDescription, theirs: MediaDescription, index: in
     uris = {uri for _, uri in known} if known is not None else None
     return NegotiatedAudio(
         index, codec, codec.payload_type, receive_type, _event_type(theirs, codec), _event_type(ours, codec),
-        _ptime(theirs, codec), remote, remote if mux else _rtcp_address(theirs, remote), mux,
-        _combine(session.direction(theirs), local_direction), _extensions(theirs, uris),
+        _ptime(theirs, codec), remote, remote if mux else rtcp_address_of(theirs, remote), mux,
+        combine_directions(session.direction(theirs), local_direction), _extensions(theirs, uris),
     )
 
 
@@ -290,10 +291,11 @@ def _ptime(media: MediaDescription, codec: AudioCodec) -> int:
 
 def _positive(text: str | None) -> int:
     text = (text or "").strip()
-    return int(text) if _is_number(text) else 0
+    return int(text) if is_number(text) else 0
 
 
-def _rtcp_address(media: MediaDescription, remote: tuple[str, int] | None) -> tuple[str, int] | None:
+def rtcp_address_of(media: MediaDescription, remote: tuple[str, int] | None) -> tuple[str, int] | None:
+    """Where a peer wants RTCP that has a port of its own (RFC 3605); None while it is on hold."""
     if remote is None:
         return None
     parts = (media.value("rtcp") or "").split()
@@ -309,7 +311,7 @@ def _is_address(text: str) -> bool:
         return False
 
 
-def _combine(their_direction: str, ours: str) -> str:
+def combine_directions(their_direction: str, ours: str) -> str:
     """Our direction: the reverse of theirs, less what we don't want ourselves."""
     wanted = _REVERSED[their_direction]
     send = wanted in ("sendrecv", "sendonly") and ours in ("sendrecv", "sendonly")
@@ -323,7 +325,7 @@ def _extensions(media: MediaDescription, known: set[str] | None) -> dict[str, in
     for value in media.values("extmap"):
         number, _, rest = value.partition(" ")
         number, uri = number.partition("/")[0], rest.strip().partition(" ")[0]
-        if _is_number(number) and 1 <= int(number) <= 14 and uri in wanted:
+        if is_number(number) and 1 <= int(number) <= 14 and uri in wanted:
             found[uri] = int(number)
     return found
 

@@ -1,0 +1,263 @@
+"""Offer and answer with audio and several lines of pictures (RFC 3264 §5 – §8, RFC 9143 §7): main, slides, receive slots.
+
+The audio line is agreed on by `rtp.sdp.negotiation`; here the lines of pictures are put beside it. Each of ours is a
+`LocalVideo` and takes one offered line of its content; lines of one transport share a port only inside a BUNDLE group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from rtp.errors import NegotiationFailed, ParseError
+from rtp.sdp import negotiation
+from rtp.sdp.bundle import carrier_of, group_line, groups_of, is_bundle_only, mid_of
+from rtp.sdp.model import Attribute, MediaDescription, SessionDescription
+from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio, combine_directions, is_number, rtcp_address_of
+from rtp.sdp.protection import (
+    Protection,
+    SrtpPolicy,
+    answered_lines,
+    is_acceptable,
+    offered_lines,
+    offered_protocol,
+    protection_for,
+    protection_of_answer,
+)
+from rtp.sdp.video import (
+    SLIDES,
+    VideoCapabilities,
+    VideoFormat,
+    agree_on_formats,
+    answered_format_lines,
+    bitrate_of,
+    content_of,
+    keep_numbers,
+    label_of,
+    offered_format_lines,
+    read_answered_formats,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalVideo:
+    """A line of ours. content: `slides` or empty; label, mid: what we call it; those with one port are one transport."""
+
+    media: LocalMedia
+    content: str = ""
+    label: str = ""
+    mid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NegotiatedVideo:
+    """What was agreed on a line. formats: the first is what to send; bitrate_bps: what the peer wants at most, 0 for anything;
+    label: the peer's; slot: which `LocalVideo` it is; the rest as in NegotiatedAudio."""
+
+    index: int
+    slot: int
+    content: str
+    label: str
+    mid: str
+    formats: tuple[VideoFormat, ...]
+    remote: tuple[str, int] | None
+    remote_rtcp: tuple[str, int] | None
+    rtcp_mux: bool
+    is_reduced: bool
+    is_bundled: bool
+    direction: str
+    bitrate_bps: int = 0
+    extensions: dict[str, int] = field(default_factory=dict)
+    protection: Protection | None = None
+
+    @property
+    def may_send(self) -> bool:
+        """Whether we may send pictures."""
+        return self.direction in ("sendrecv", "sendonly") and self.remote is not None
+
+    @property
+    def may_receive(self) -> bool:
+        """Whether the peer may send pictures."""
+        return self.direction in ("sendrecv", "recvonly")
+
+
+def offer(audio: Capabilities, local: LocalMedia, video: VideoCapabilities, videos: Sequence[LocalVideo], *, session_id: int,
+          version: int, previous: SessionDescription | None = None) -> SessionDescription:
+    """An offer of audio and of these lines, in this order, bundled where they share a port and have mids.
+
+    previous: what we last offered or answered; its lines of pictures are kept for ours of the same content, in order.
+    """
+    base = negotiation.offer(audio, local, session_id=session_id, version=version, previous=previous)
+    lines = list(base.media)
+    kept = [] if previous is None else [i for i, media in enumerate(previous.media) if media.kind == "video"]
+    for ours in videos:
+        at = next((i for i in kept if previous is not None and content_of(previous.media[i]) == ours.content
+                   and previous.media[i].port), None)
+        at = next((i for i in kept if previous is not None and not previous.media[i].port), None) if at is None else at
+        if at is None:
+            lines.append(_offer_line(ours, video, audio.srtp, None))
+        else:
+            kept.remove(at)
+            before = previous.media[at] if previous is not None and previous.media[at].port else None
+            lines[at] = _offer_line(ours, video, audio.srtp, before)
+    return replace(base, media=tuple(lines), attributes=base.attributes + _own_groups(lines))
+
+
+def _own_groups(lines: Sequence[MediaDescription]) -> tuple[Attribute, ...]:
+    by_port: dict[int, list[str]] = {}
+    for line in lines:
+        if line.kind == "video" and line.port and mid_of(line):
+            by_port.setdefault(line.port, []).append(mid_of(line))
+    return tuple(group_line(mids) for mids in by_port.values() if len(mids) > 1)
+
+
+def _offer_line(ours: LocalVideo, video: VideoCapabilities, policy: SrtpPolicy,
+                previous: MediaDescription | None) -> MediaDescription:
+    codecs = video.codecs if previous is None else keep_numbers(video.codecs, previous)
+    attributes = offered_format_lines(codecs, video.feedback)
+    attributes += [("extmap", f"{number} {uri}") for number, uri in video.extensions]
+    attributes += [("rtcp", str(ours.media.rtcp_port)), ("rtcp-mux", None), ("rtcp-rsize", None), (ours.media.direction, None)]
+    attributes += _names(ours, ours.mid if previous is None else mid_of(previous) or ours.mid)
+    attributes += offered_lines(ours.media.crypto, policy, previous)
+    return MediaDescription("video", ours.media.rtp_port, offered_protocol(policy, previous),
+                            tuple(str(codec.payload_type) for codec in codecs), bandwidth=_bandwidth(video),
+                            attributes=tuple(attributes))
+
+
+def _names(ours: LocalVideo, mid: str) -> list[Attribute]:
+    pairs = (("label", ours.label), ("content", ours.content), ("mid", mid))
+    return [(name, value) for name, value in pairs if value]
+
+
+def _bandwidth(video: VideoCapabilities) -> tuple[tuple[str, int], ...]:
+    bitrate_bps = video.bitrate_bps
+    return (("AS", -(-bitrate_bps // 1000)), ("TIAS", bitrate_bps)) if bitrate_bps else ()
+
+
+def answer(their_offer: SessionDescription, audio: Capabilities, local: LocalMedia, video: VideoCapabilities,
+           videos: Sequence[LocalVideo], *, session_id: int,
+           version: int) -> tuple[SessionDescription, NegotiatedAudio, tuple[NegotiatedVideo, ...]]:
+    """The answer and what it means; lines of pictures for which there is none of ours are refused. Raises NegotiationFailed."""
+    ours, agreed_audio = negotiation.answer(their_offer, audio, local, session_id=session_id, version=version)
+    lines = list(ours.media)
+    agreed = _agree(their_offer, audio.srtp, video, videos)
+    for each in agreed:
+        lines[each.index] = _answer_line(their_offer.media[each.index], each, videos[each.slot], video)
+    groups = []
+    for group in groups_of(their_offer):
+        mids = [each.mid for each in sorted(agreed, key=lambda each: group.index(each.index) if each.index in group else -1)
+                if each.is_bundled and each.index in group]
+        if mids:
+            groups.append(group_line(mids))
+    return replace(ours, media=tuple(lines), attributes=ours.attributes + tuple(groups)), agreed_audio, tuple(agreed)
+
+
+def _agree(session: SessionDescription, policy: SrtpPolicy, video: VideoCapabilities,
+           videos: Sequence[LocalVideo]) -> list[NegotiatedVideo]:
+    group_of = {index: group for group in groups_of(session) for index in group}
+    free = list(range(len(videos)))
+    ports: dict[int, tuple[int, ...]] = {}
+    agreed: list[NegotiatedVideo] = []
+    for index, media in enumerate(session.media):
+        if media.kind != "video" or (media.port == 0 and not is_bundle_only(media)):
+            continue
+        transport = group_of.get(index, (index,))
+        wants_slides = content_of(media) == SLIDES
+        for slot in free:
+            port = videos[slot].media.rtp_port
+            if (videos[slot].content == SLIDES) != wants_slides or ports.get(port, transport) != transport:
+                continue
+            carrier = next((each.index for each in agreed if each.index in transport), carrier_of(session, index))
+            if agreed_line := _agree_on_line(session, index, carrier, slot, policy, video, videos[slot]):
+                agreed.append(replace(agreed_line, is_bundled=index in group_of))
+                free.remove(slot)
+                ports[port] = transport
+            break
+    return agreed
+
+
+def _agree_on_line(session: SessionDescription, index: int, carrier: int, slot: int, policy: SrtpPolicy,
+                   video: VideoCapabilities, ours: LocalVideo) -> NegotiatedVideo | None:
+    media, tag = session.media[index], session.media[carrier]
+    formats = agree_on_formats(media, video)
+    if not formats or tag.port == 0 or not is_acceptable(tag, policy, ours.media.fingerprint):
+        return None
+    try:
+        protection = protection_for(session, tag, ours.media.crypto, policy)
+    except (NegotiationFailed, ParseError):
+        return None
+    direction = combine_directions(session.direction(media), ours.media.direction)
+    known = {uri for _, uri in video.extensions}
+    return _negotiated(session, index, carrier, slot, formats, tag.has("rtcp-mux"), direction, known, protection)
+
+
+def _negotiated(session: SessionDescription, index: int, carrier: int, slot: int, formats: Sequence[VideoFormat], mux: bool,
+                direction: str, known: set[str], protection: Protection | None) -> NegotiatedVideo:
+    media, tag = session.media[index], session.media[carrier]
+    host = session.host_of(tag)
+    remote = None if host is None or host in ("0.0.0.0", "::") else (host, tag.port)
+    return NegotiatedVideo(
+        index, slot, content_of(media), label_of(media), mid_of(media), tuple(formats), remote,
+        remote if mux else rtcp_address_of(tag, remote), mux, media.has("rtcp-rsize"), False, direction,
+        bitrate_of(session, media), _extensions(media, known), protection)
+
+
+def _extensions(media: MediaDescription, known: set[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for value in media.values("extmap"):
+        number, _, rest = value.partition(" ")
+        number, uri = number.partition("/")[0], rest.strip().partition(" ")[0]
+        if is_number(number) and 1 <= int(number) <= 14 and uri in known:
+            found[uri] = int(number)
+    return found
+
+
+def _answer_line(media: MediaDescription, agreed: NegotiatedVideo, ours: LocalVideo,
+                 video: VideoCapabilities) -> MediaDescription:
+    attributes = answered_format_lines(media, agreed.formats, video)
+    attributes += [("extmap", f"{number} {uri}") for uri, number in agreed.extensions.items()]
+    attributes.append(("rtcp-mux", None) if agreed.rtcp_mux else ("rtcp", str(ours.media.rtcp_port)))
+    if agreed.is_reduced:
+        attributes.append(("rtcp-rsize", None))
+    attributes.append((agreed.direction, None))
+    attributes += _names(ours, agreed.mid)
+    attributes += answered_lines(agreed.protection, ours.media.fingerprint)
+    return MediaDescription("video", ours.media.rtp_port, media.protocol,
+                            tuple(str(item.receive_type) for item in agreed.formats), bandwidth=_bandwidth(video),
+                            attributes=tuple(attributes))
+
+
+def apply_answer(our_offer: SessionDescription, their_answer: SessionDescription,
+                 videos: Sequence[LocalVideo]) -> tuple[NegotiatedVideo, ...]:
+    """What an answer to our offer means for its lines of pictures; those that it refuses are left out.
+
+    videos: those of the offer. Raises NegotiationFailed for an answer that does not fit.
+    """
+    if len(their_answer.media) != len(our_offer.media):
+        raise NegotiationFailed(f"{len(our_offer.media)} media were offered, {len(their_answer.media)} answered")
+    bundled = {index for group in groups_of(their_answer) for index in group}
+    agreed = []
+    slots = list(range(len(videos)))
+    for index, (ours, theirs) in enumerate(zip(our_offer.media, their_answer.media, strict=True)):
+        if ours.kind != "video" or ours.port == 0:
+            continue
+        slot = next((s for s in slots if _is_line_of(videos[s], ours)), None)
+        if slot is None:
+            raise NegotiationFailed("a line of pictures was offered that is none of ours")
+        slots.remove(slot)
+        formats = read_answered_formats(ours, theirs)
+        if theirs.kind != "video" or theirs.port == 0 or not formats:
+            continue
+        carrier = carrier_of(their_answer, index)
+        tag = their_answer.media[carrier]
+        mux = tag.has("rtcp-mux") and ours.has("rtcp-mux")
+        known = {value.partition(" ")[2] for value in ours.values("extmap")}
+        direction = combine_directions(their_answer.direction(theirs), our_offer.direction(ours))
+        protection = protection_of_answer(our_offer.media[carrier], their_answer, tag)
+        found = _negotiated(their_answer, index, carrier, slot, formats, mux, direction, known, protection)
+        agreed.append(replace(found, is_bundled=index in bundled))
+    return tuple(agreed)
+
+
+def _is_line_of(ours: LocalVideo, line: MediaDescription) -> bool:
+    return (ours.media.rtp_port, ours.content) == (line.port, content_of(line))
