@@ -56,6 +56,11 @@ class PictureSender:
         """Width and height as the viewer knows them."""
         return self._size
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the viewer asked for an update, or takes them unasked."""
+        return self._requested is not None or self.continuous is not None
+
     def set_encodings(self, wanted: tuple[int, ...]) -> None:
         """The viewer's SetEncodings: the first one that we can write is taken (§7.5.2)."""
         ours = (encodings.TIGHT, encodings.ZRLE, encodings.RAW)

@@ -54,11 +54,15 @@ _OURS, _HELLO = b"picture", b"hello"
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """name: of the desktop; security: who may come in; allows_clipboard: whether text goes either way."""
+    """name: of the desktop; security: who may come in; allows_clipboard: whether text goes either way.
+
+    has_extensions: False for messages of RFC 6143 alone, which every capture tool can read; a slow link feels slower then.
+    """
 
     name: str = "desktop"
     security: ServerSecurity = field(default_factory=ServerSecurity)
     allows_clipboard: bool = False
+    has_extensions: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,12 @@ class RfbServer:
         self._fence_due: float | None = None
         self._has_greeted = self._begins_tls = False
         self._incoming = Incoming(self._script())
+
+    @property
+    def wants_picture(self) -> bool:
+        """Whether the viewer would take a newer picture now; if not, none need be made."""
+        return (self.state == "running" and self._fence_due is None and self._waiting <= MAX_WAITING
+                and self.picture.is_wanted)
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Bytes of the viewer; empty ones mean that it closed the connection."""
@@ -245,6 +255,8 @@ class RfbServer:
 
     def _set_encodings(self, wanted: tuple[int, ...]) -> None:
         """Take them, and tell once which of the additions we know, too: a fence and an end of continuous updates say it."""
+        if not self._settings.has_extensions:
+            wanted = encodings.without_extensions(wanted)
         known = self.picture.encodings
         self.picture.set_encodings(wanted)
         news = self.picture.encodings - known
@@ -273,7 +285,7 @@ class RfbServer:
 
     def _picture(self) -> None:
         """Make an update when the viewer can take one."""
-        if self.state != "running" or self._fence_due is not None or self._waiting > MAX_WAITING:
+        if not self.wants_picture:
             return
         is_unasked = self.picture.continuous is not None
         data = self.picture.next_update()
