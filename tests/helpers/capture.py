@@ -40,10 +40,10 @@ class Capture:
         command = ["tshark", "-r", str(self.path), "--enable-heuristic", "rtp_udp", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    def fields(self, display_filter: str, *names: str) -> list[list[str]]:
-        """Rows of the named fields of the packets that pass the display filter."""
-        options = [argument for name in names for argument in ("-e", name)]
-        text = self.tshark("-Y", display_filter, "-T", "fields", *options)
+    def fields(self, display_filter: str, *names: str, options: tuple[str, ...] = ()) -> list[list[str]]:
+        """Rows of the named fields of the packets that pass the display filter. options: others for tshark."""
+        wanted = [argument for name in names for argument in ("-e", name)]
+        text = self.tshark(*options, "-Y", display_filter, "-T", "fields", *wanted)
         return [line.split("\t") for line in text.splitlines()]
 
     def datagrams(self) -> list[Datagram]:

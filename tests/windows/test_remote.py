@@ -1,0 +1,123 @@
+"""A real X screen, grabbed and steered: what is typed arrives exactly, and the layout is left as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from Xlib import display as xdisplay
+
+from rtp.rfb.keysyms import CONTROL_L, RETURN, SHIFT_L, keysym_of
+from rtp.rfb.messages import KeyEvent, PointerEvent
+from softphone.errors import PhoneError
+from softphone.remote.damage import DamageWatch
+from softphone.remote.injector import Area, Hands
+from softphone.remote.screen import ScreenGrabber
+from softphone.remote.xtest import XTestInjector
+from tests.helpers.screen import Display, display
+from tests.helpers.vnc import terminal, until
+
+pytestmark = pytest.mark.window
+MANY = "天地玄黄宇宙洪荒日月盈昃辰宿列张寒来暑往秋收冬藏"
+
+
+@pytest.fixture(scope="module")
+def screen() -> Iterator[Display]:
+    """A screen."""
+    with display(640, 480) as one:
+        yield one
+
+
+def layout(screen: Display) -> list[list[int]]:
+    """What the keys of a screen mean."""
+    connection = xdisplay.Display(screen.name)
+    first, last = connection.display.info.min_keycode, connection.display.info.max_keycode
+    rows = [list(row) for row in connection.get_keyboard_mapping(first, last - first + 1)]
+    connection.close()
+    return rows
+
+
+def tap(hands: Hands, keysym: int) -> None:
+    """Press a key and let go."""
+    hands.receive(KeyEvent(keysym, True))
+    hands.receive(KeyEvent(keysym, False))
+
+
+def test_every_character_arrives_and_the_layout_is_left_as_it_was(screen: Display, tmp_path: Path) -> None:
+    typed, before = tmp_path / "typed.txt", layout(screen)
+    hands = Hands(XTestInjector(screen.name), Area(0, 0, 640, 480), (640, 480))
+    with terminal(screen, f"cat > {typed}"):
+        hands.receive(PointerEvent(0, 50, 50))
+        for character in f"aZ%é{MANY}ß😀\n":
+            tap(hands, keysym_of(character))
+        hands.receive(KeyEvent(SHIFT_L, True))                # as a keyboard does it, and one with another layout than ours
+        for character in "Q@q2":
+            tap(hands, keysym_of(character))
+        hands.receive(KeyEvent(SHIFT_L, False))
+        tap(hands, RETURN)
+        hands.receive(KeyEvent(CONTROL_L, True))
+        tap(hands, ord("d"))
+        hands.receive(KeyEvent(CONTROL_L, False))
+        until(lambda: typed.exists() and typed.read_text("utf-8").count("\n") == 2)
+    hands.close()
+    assert typed.read_text("utf-8") == f"aZ%é{MANY}ß😀\nQ@q2\n"
+    assert layout(screen) == before
+
+
+def test_nothing_stays_down_when_the_hands_are_taken_away(screen: Display) -> None:
+    hands = Hands(XTestInjector(screen.name), Area(0, 0, 640, 480), (320, 240))
+    hands.receive(KeyEvent(SHIFT_L, True))
+    hands.receive(PointerEvent(1, 100, 60))
+    probe = xdisplay.Display(screen.name)
+    pointer = probe.screen().root.query_pointer()
+    assert (pointer.root_x, pointer.root_y) == (200, 120)
+    assert pointer.mask & 0x101 == 0x101
+    hands.close()
+    assert probe.screen().root.query_pointer().mask & 0x101 == 0
+    probe.close()
+
+
+def test_screen_region_and_window_are_grabbed_as_they_are(screen: Display) -> None:
+    with terminal(screen, "exec cat", "-geometry", "20x5+100+80") as _:
+        truth = np.asarray(screen.picture().convert("RGB"), np.uint32)
+        expected = truth[..., 0] << 16 | truth[..., 1] << 8 | truth[..., 2]
+        whole, part = ScreenGrabber(screen.name), ScreenGrabber(screen.name, region=Area(600, 470, 100, 100))
+        assert np.array_equal(whole.grab(), expected)
+        assert part.area == Area(600, 470, 40, 10) and np.array_equal(part.grab(), expected[470:480, 600:640])
+        number = next(child.id for child in _children(screen) if child.get_geometry().x == 100)
+        window = ScreenGrabber(screen.name, window=number)
+        area = window.area
+        assert (area.x, area.y) == (101, 81)
+        assert np.array_equal(window.grab(), expected[area.y:area.y + area.height, area.x:area.x + area.width])
+    until(lambda: not any(child.id == number for child in _children(screen)))
+    with pytest.raises(PhoneError, match="window was closed"):
+        window.grab()
+    for grabber in (whole, part, window):
+        grabber.close()
+
+
+def _children(screen: Display) -> list[xdisplay.drawable.Window]:
+    return xdisplay.Display(screen.name).screen().root.query_tree().children
+
+
+def test_screen_tells_when_it_changes_and_is_quiet_else(screen: Display) -> None:
+    watch = DamageWatch(screen.name)
+    until(lambda: not watch.take())
+    with terminal(screen, "exec cat"):
+        until(watch.take)
+    until(lambda: not watch.take())
+    watch.close()
+
+
+def test_screen_that_is_not_there_is_said_so() -> None:
+    for make in (XTestInjector, ScreenGrabber, DamageWatch):
+        with pytest.raises(PhoneError, match="X11"):
+            make(":4999")
+
+
+def test_wayland_is_refused_with_the_remedy_before_anything_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    with pytest.raises(PhoneError, match="on Xorg"):
+        ScreenGrabber()
