@@ -85,7 +85,7 @@ def test_transfer_into_a_room_that_is_not_there_is_refused_in_words() -> None:
 @pytest.mark.parametrize("inside", ["the call", "the meeting"])
 def test_attended_transfer_into_a_room_puts_the_partner_in_ones_place_past_pin_and_lock(inside: str) -> None:
     house = House()
-    alice, ours, bob, theirs, meeting = in_two_calls(house)
+    _alice, ours, bob, theirs, meeting = in_two_calls(house)
     house.switchboard.foci["daily"].execute(LockConference(True))
     if inside == "the call":
         theirs.refer(ROOM, now=house.time, replaces=meeting)
@@ -142,7 +142,7 @@ def test_a_guest_takes_nobodys_place_in_a_room() -> None:
 
 def test_who_is_handed_on_is_told_with_whom_they_talk_now() -> None:
     house = House()
-    alice, ours, bob, theirs = answered(house)
+    alice, _ours, bob, theirs = answered(house)
     carol = registered(house, "carol")
     theirs.refer(Uri.parse("sip:carol@house.example"), now=house.time)
     house.run(0.1)
