@@ -118,8 +118,12 @@ class Provider:
         """A registrar that challenges, and grants so many seconds."""
         return self._challenge("REGISTER") + _answer("200 OK", f"[last_Contact:];expires={expires_s}")
 
-    def calls(self, media_port: int) -> str:
-        """A telephone calls one of our numbers, and waits for our BYE."""
+    def calls(self, media_port: int, *, is_led_on: bool = False) -> str:
+        """A telephone calls one of our numbers, and waits for our BYE.
+
+        is_led_on: the call goes from the voice that asks into a room, of which an UPDATE tells (RFC 3311).
+        """
+        told = '<recv request="UPDATE"/>\n' + _answer("200 OK", _CONTACT, in_dialog=True) if is_led_on else ""
         return _send(f"""      INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
       Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
       From: <sip:+4917012345@{REALM}>;tag=[pid]c[call_number]
@@ -142,7 +146,7 @@ class Provider:
       Call-ID: [call_id]
       CSeq: 1 ACK
       Max-Forwards: 70
-      Content-Length: 0""") + '<recv request="BYE"/>\n' + _answer("200 OK", in_dialog=True)
+      Content-Length: 0""") + told + '<recv request="BYE"/>\n' + _answer("200 OK", in_dialog=True)
 
     def is_called(self, media_port: int, *, refer_to: str = "") -> str:
         """A number that is called: challenge, reliable 183, UPDATE, the answer, a session refresh; then our BYE.

@@ -177,7 +177,7 @@ def test_server_registers_with_digest_and_says_so(house: Server, provider: Provi
 
 
 async def test_caller_keys_the_pin_and_hears_the_meeting(house: Server, provider: Provider, telephone: Telephone) -> None:
-    with provider.play(provider.calls(telephone.port), f"{house.host}:{house.port}", "+4930123") as sipp:
+    with provider.play(provider.calls(telephone.port, is_led_on=True), f"{house.host}:{house.port}", "+4930123") as sipp:
         await until(telephone.is_reached)
         telephone.heard.clear()
         await telephone.talk(2.5)
