@@ -1,4 +1,4 @@
-"""Runs the tests in the order in which a fault is found soonest: lint, core, loopback, interop, windows.
+"""Runs the tests in the order in which a fault is found soonest: lint, core, loopback, interop, what must run alone, windows.
 
     python -m tests.run [--long] [pytest arguments]
 
@@ -17,10 +17,13 @@ import pytest
 
 from tests import lint
 
+BESIDE = ("-n", "2", "--dist", "loadfile")
+"""Two files at a time: they mostly wait for real time to pass."""
 STAGES = (
     ("core", "not loopback and not interop and not window and not long", ()),
-    ("loopback", "loopback and not long", ("-n", "2", "--dist", "loadfile")),       # they mostly wait for real time to pass
-    ("interop", "interop and not long", ()),
+    ("loopback", "loopback and not alone and not long", BESIDE),
+    ("interop", "interop and not alone and not long", BESIDE),
+    ("alone", "alone and not long", ()),
     ("windows", "window and not long", ()),
 )
 LONG = (("long", "long", ()),)

@@ -21,7 +21,7 @@ from tests.helpers.capture import Capture
 from tests.helpers.phones import LINPHONE_G722_DB, TONE_LEVEL_DBFS, Phone, Phones
 from tests.helpers.ports import free_range
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.alone]
 
 PASSWORD = "correct-horse-battery"
 TRANSPORTS = ("udp", "tcp")

@@ -27,7 +27,7 @@ from tests.helpers.crowd import Crowd
 from tests.helpers.phones import Phones
 from tests.helpers.ports import free_range
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.alone]
 
 RATE = 48000
 TURN_S = 2

@@ -20,7 +20,7 @@ from tests.helpers.crowd import FRAME, LEVEL_DBFS, Crowd, Person
 from tests.helpers.netem import Bursts, Conditions
 from tests.helpers.sip_relay import CallRelay
 
-pytestmark = pytest.mark.loopback
+pytestmark = [pytest.mark.loopback, pytest.mark.alone]
 
 RADIO = Conditions(loss=0.02, delay_ms=20, jitter_ms=30)
 RELEARN_S = 2.0

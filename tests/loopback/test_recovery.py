@@ -15,7 +15,7 @@ from confero.testing import Server, start_server
 from tests.helpers.crowd import LEVEL_DBFS, Crowd, Person
 from tests.helpers.stranger import figures
 
-pytestmark = pytest.mark.loopback
+pytestmark = [pytest.mark.loopback, pytest.mark.alone]
 
 ROOMS = 5
 BACK_S = 3.0
