@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import ssl
-from pathlib import Path
-
 import pytest
-import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pcap.keylog import KeyLog
 from pcap.tls import TlsSession, hello_of, looks_like_record
 from pcap.tls_keys import exported, prf
+from tests.helpers.wire_capture import TlsTalk
 
 CHOICES = [
     ("TLSv1_3", "", "TLS_AES_256_GCM_SHA384"),
@@ -21,50 +18,7 @@ CHOICES = [
     ("TLSv1_2", "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-ECDSA-CHACHA20-POLY1305"),
 ]
 Wire = list[tuple[int, bytes]]
-AUTHORITY = trustme.CA()
 LONG = b"SIP/2.0 200 OK\r\n" * 3000
-
-
-class Talk:
-    """A TLS connection between two memory buffers. wire: what went over it, (side, bytes) in order; log: the key log's text."""
-
-    def __init__(self, version: str, ciphers: str, folder: Path) -> None:
-        server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        AUTHORITY.issue_cert("meet.example").configure_cert(server)
-        AUTHORITY.configure_trust(client)
-        client.minimum_version = client.maximum_version = ssl.TLSVersion[version]
-        if ciphers:
-            client.set_ciphers(ciphers)
-        self._log = folder / "keys.log"
-        client.keylog_filename = str(self._log)
-        self._in = [ssl.MemoryBIO(), ssl.MemoryBIO()]
-        self._out = [ssl.MemoryBIO(), ssl.MemoryBIO()]
-        self.ends = [client.wrap_bio(self._in[0], self._out[0], server_hostname="meet.example"),
-                     server.wrap_bio(self._in[1], self._out[1], server_side=True)]
-        self.wire: Wire = []
-        for _ in range(4):
-            for side, end in enumerate(self.ends):
-                try:
-                    end.do_handshake()
-                except ssl.SSLWantReadError:
-                    pass
-                self.pump(side)
-
-    def pump(self, side: int) -> None:
-        """Carry over what one side wants to send."""
-        if data := self._out[side].read():
-            self.wire.append((side, data))
-            self._in[1 - side].write(data)
-
-    def say(self, side: int, data: bytes) -> None:
-        """One side speaks."""
-        self.ends[side].write(data)
-        self.pump(side)
-
-    @property
-    def log(self) -> str:
-        """The key log so far."""
-        return self._log.read_text()
 
 
 def read(log: str, wire: Wire, step: int = 1 << 20) -> tuple[bytes, bytes, TlsSession]:
@@ -78,8 +32,8 @@ def read(log: str, wire: Wire, step: int = 1 << 20) -> tuple[bytes, bytes, TlsSe
 
 
 @pytest.mark.parametrize(("version", "ciphers", "chosen"), CHOICES, ids=[choice[2] for choice in CHOICES])
-def test_conversation_is_read_whatever_the_cut_of_its_segments(version: str, ciphers: str, chosen: str, tmp_path: Path) -> None:
-    talk = Talk(version, ciphers, tmp_path)
+def test_conversation_is_read_whatever_the_cut_of_its_segments(version: str, ciphers: str, chosen: str) -> None:
+    talk = TlsTalk(version, ciphers)
     cipher = talk.ends[0].cipher()
     assert cipher is not None and cipher[0] == chosen
     talk.say(0, b"REGISTER sip:meet.example SIP/2.0\r\n\r\n")
@@ -91,15 +45,15 @@ def test_conversation_is_read_whatever_the_cut_of_its_segments(version: str, cip
         assert session.is_readable and session.unread_records == 0
 
 
-def test_without_the_secrets_nothing_is_read_and_the_records_are_counted(tmp_path: Path) -> None:
-    talk = Talk("TLSv1_3", "", tmp_path)
+def test_without_the_secrets_nothing_is_read_and_the_records_are_counted() -> None:
+    talk = TlsTalk("TLSv1_3")
     talk.say(0, b"OPTIONS")
     client, server, session = read("", talk.wire)
     assert (client, server) == (b"", b"") and not session.is_readable and session.unread_records > 0
 
 
-def test_secrets_of_the_traffic_alone_read_what_follows_the_handshake(tmp_path: Path) -> None:
-    talk = Talk("TLSv1_3", "", tmp_path)
+def test_secrets_of_the_traffic_alone_read_what_follows_the_handshake() -> None:
+    talk = TlsTalk("TLSv1_3")
     talk.say(0, b"OPTIONS")
     talk.say(1, b"200")
     log = "\n".join(line for line in talk.log.splitlines() if "HANDSHAKE" not in line)
@@ -107,8 +61,8 @@ def test_secrets_of_the_traffic_alone_read_what_follows_the_handshake(tmp_path: 
 
 
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
-def test_after_a_hole_of_some_records_the_next_ones_are_read_again(version: str, tmp_path: Path) -> None:
-    talk = Talk(version, "", tmp_path)
+def test_after_a_hole_of_some_records_the_next_ones_are_read_again(version: str) -> None:
+    talk = TlsTalk(version)
     for number in range(6):
         talk.say(0, b"message %d" % number)
     session, said = TlsSession(KeyLog(talk.log)), b""
@@ -123,8 +77,8 @@ def test_after_a_hole_of_some_records_the_next_ones_are_read_again(version: str,
     assert said.startswith(b"message 0message 1") and said.endswith(b"message 4message 5") and b"message 2" not in said
 
 
-def test_first_bytes_tell_a_client_hello_from_everything_else(tmp_path: Path) -> None:
-    talk = Talk("TLSv1_3", "", tmp_path)
+def test_first_bytes_tell_a_client_hello_from_everything_else() -> None:
+    talk = TlsTalk("TLSv1_3")
     hello = hello_of(talk.wire[0][1])
     assert hello is not None and KeyLog(talk.log).knows(hello.random)
     assert hello_of(talk.wire[1][1]) is None and hello_of(b"INVITE sip:a SIP/2.0") is None and hello_of(b"") is None
