@@ -64,7 +64,7 @@ def decrypt(source: Path, target: Path, keys: bytes = b"") -> Decrypted:
     if done.broken and not gathered.packets:
         raise CaptureError(done.broken)
     gathered.sum_up(done)
-    translator = _Translator(log, gathered.opener, gathered.rewritten, done)
+    translator = _Translator(log, gathered, done)
     with target.open("wb") as file:
         writer, last = PcapngWriter(file, "Confero decrypt"), Packet(0, LINK_TYPE_RAW, b"")
         for block in _readable(source, done):
@@ -74,7 +74,7 @@ def decrypt(source: Path, target: Path, keys: bytes = b"") -> Decrypted:
                 last = block
                 _write(writer, block, translator.receive(block), done)
         _write(writer, last, translator.finish(), done)
-    done.opened, done.closed = len(gathered.opener.opened_streams()), gathered.opener.closed_streams()
+    done.opened, done.closed = len(translator.opener.opened_streams()), translator.opener.closed_streams()
     return done
 
 
@@ -102,6 +102,7 @@ class _Gatherer:
     def __init__(self, log: KeyLog) -> None:
         self.opener = SrtpOpener()
         self.rewritten: set[ConnectionName] = set()
+        self.opened: set[Address] = set()
         self.packets = 0
         self._dtls = DtlsKeys(log)
         self._tcp = TcpStreams(log)
@@ -135,24 +136,30 @@ class _Gatherer:
         if kind is DatagramKind.DTLS:
             for key in self._dtls.receive(source, destination, payload):
                 self.opener.add(key)
+        elif kind is DatagramKind.RTP:
+            if self.opener.keys and not self.opener.is_opened(int.from_bytes(payload[8:12]), source, destination) \
+                    and self.opener.rtp(payload, source, destination) is not None:
+                self.opened |= {source, destination}
         elif kind in _TEXT:
             self._text(payload)
 
     def _text(self, data: bytes) -> bool:
-        """Take the keys in the SDP of a SIP message; whether there were any."""
+        """Take the keys in the SDP of a SIP message; whether it has lines that may have to be taken out."""
         at = data.find(b"\r\n\r\nv=0")
-        keys = sdes_keys(data[at + 4:]) if at >= 0 and b"a=crypto:" in data else []
-        for key in keys:
+        if at < 0:
+            return False
+        for key in sdes_keys(data[at + 4:]):
             self.opener.add(key)
-        return bool(keys)
+        return b"\na=crypto:" in data or b"\na=fingerprint:" in data
 
 
 class _Translator:
     """The second reading: each packet becomes what is written for it."""
 
-    def __init__(self, log: KeyLog, opener: SrtpOpener, rewritten: set[ConnectionName], done: Decrypted) -> None:
-        self._opener = opener
-        self._rewritten = rewritten
+    def __init__(self, log: KeyLog, gathered: _Gatherer, done: Decrypted) -> None:
+        self.opener = gathered.opener.again()
+        self._opened = gathered.opened
+        self._rewritten = gathered.rewritten
         self._done = done
         self._tcp = TcpStreams(log)
         self._framers = Framers()
@@ -184,13 +191,13 @@ class _Translator:
         kind = sort_datagram(payload)
         plain, comment = None, COMMENT_SRTP
         if kind is DatagramKind.RTP:
-            plain = self._opener.rtp(payload, source, destination)
+            plain = self.opener.rtp(payload, source, destination)
             self._done.srtp_packets += plain is not None
         elif kind is DatagramKind.RTCP:
-            plain = self._opener.rtcp(payload, source, destination)
+            plain = self.opener.rtcp(payload, source, destination)
             self._done.srtcp_packets += plain is not None
         elif kind in _TEXT:
-            changed, comment = plain_message(payload), COMMENT_SDP
+            changed, comment = plain_message(payload, self._opened), COMMENT_SDP
             plain = None if changed == payload else changed
         return None if plain is None else (LINK_TYPE_RAW, udp_packet(source, destination, plain), comment)
 
@@ -199,7 +206,7 @@ class _Translator:
         if writer is None or writer.client != said.client:
             writer = self._writers[said.name] = TcpWriter(said.client, said.server)
         comment = COMMENT_TLS if said.is_tls else COMMENT_SDP
-        for data in writer.say(said.is_client, plain_message(message)):
+        for data in writer.say(said.is_client, plain_message(message, self._opened)):
             yield LINK_TYPE_RAW, data, comment
 
 

@@ -21,6 +21,9 @@ VIDEO = ("h264", "vp8")
 MAX_OPEN = 200
 """Streams that are written in one run: each keeps a file open."""
 
+MAX_BROKEN = 0.1
+"""The share of payloads from which on a file is rather noise than sound."""
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9.\-]+")
 
 
@@ -85,7 +88,7 @@ class _Audio:
 
     def __init__(self, name: StreamName, codec: Codec, target: Path, types: set[int]) -> None:
         self._name, self._types = name, types
-        self._track, self._reorder = Track(codec.name), Reorder()
+        self._track, self._reorder, self._packets = Track(codec.name), Reorder(), 0
         self._path = target.with_name(target.name + ".wav")
         self._file: wave.Wave_write = wave.open(str(self._path), "wb")  # noqa: SIM115
         self._file.setnchannels(1)
@@ -104,10 +107,13 @@ class _Audio:
         self._file.close()
         track = self._track
         seconds = track.length / track.rate
-        return Extracted(self._name, track.codec, self._path, seconds, 0, track.lost, track.broken)
+        is_noise = track.broken > self._packets * MAX_BROKEN
+        note = "too much of it is no such sound: encrypted, or another codec" if is_noise else ""
+        return Extracted(self._name, track.codec, self._path, seconds, 0, track.lost, track.broken, note)
 
     def _write(self, ordered: Ordered) -> None:
         if ordered.packet.payload_type in self._types:
+            self._packets += 1
             for samples in self._track.add(ordered):
                 self._file.writeframesraw(samples.tobytes())
 

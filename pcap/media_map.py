@@ -45,7 +45,7 @@ class MediaMap:
     def __init__(self) -> None:
         self._by_address: dict[tuple[Address, int], Codec] = {}
         self._anywhere: dict[int, set[Codec]] = {}
-        self._protected: set[Address] = set()
+        self._protected: dict[Address, bool] = {}
 
     def learn(self, body: bytes) -> None:
         """Take the payload types of a message's body; what is no SDP is passed over."""
@@ -57,8 +57,9 @@ class MediaMap:
             return
         for media in session.media:
             host = session.host_of(media)
-            if "SAVP" in media.protocol and host:
-                self._protected.add((host, media.port))
+            if host and media.port:
+                has_key = any(name in ("crypto", "fingerprint") for name, _ in (*media.attributes, *session.attributes))
+                self._protected[host, media.port] = "SAVP" in media.protocol or has_key
             for payload_type, codec in codecs_of(media).items():
                 self._anywhere.setdefault(payload_type, set()).add(codec)
                 if host and media.port:
@@ -76,8 +77,10 @@ class MediaMap:
         return STATIC.get(payload_type)
 
     def is_protected(self, source: Address, destination: Address) -> bool:
-        """Whether an SDP said that this stream is SRTP."""
-        return source in self._protected or destination in self._protected
+        """Whether the SDPs say that this stream is SRTP: each side that has one, by its profile, or by keys beside RTP/AVP
+        (RFC 8643), which count only when both sides have them."""
+        told = [self._protected[address] for address in (source, destination) if address in self._protected]
+        return bool(told) and all(told)
 
 
 def codecs_of(media: MediaDescription) -> dict[int, Codec]:

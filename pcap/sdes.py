@@ -10,6 +10,7 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
+from collections.abc import Collection
 
 from pcap.keylog import Address, SrtpKey
 from pcap.suites import srtp_suite
@@ -21,7 +22,12 @@ MAX_KEYS = 32
 
 _LINE = re.compile(
     r"([0-9]{1,9}) +([A-Za-z0-9_]{1,64}) +inline:([A-Za-z0-9+/]{1,200}={0,2})((?:\|[0-9^:]{1,40}){0,2})(?:[ ;].*)?", re.A)
+_SECTION = re.compile(rb"^(?=m=)", re.M)
+_HOST = re.compile(rb"^c=IN IP[46] ([^ /\r\n]+)", re.M)
+_PORT = re.compile(rb"m=[^ ]+ ([0-9]{1,5})")
+_PROTECTED = re.compile(rb"^a=(?:crypto|fingerprint):", re.M)
 _SECURE = re.compile(rb"^(m=[^\r\n]* )(?:UDP/TLS/)?RTP/SAVP(F?)(?= )", re.M)
+_KEYS = re.compile(rb"^a=crypto:[^\r\n]*(?:\r?\n|\Z)", re.M)
 _SECRETS = re.compile(rb"^a=(?:crypto|fingerprint|setup|tls-id):[^\r\n]*(?:\r?\n|\Z)", re.M)
 _LENGTH = re.compile(rb"^((?:Content-Length|l)[ \t]*:[ \t]*)[0-9]+", re.M | re.I)
 
@@ -61,10 +67,29 @@ def _key(line: str, source: Address | None) -> SrtpKey | None:
     return SrtpKey(suite, master, source=source, mki_length=min(length, 128), origin="SDP")
 
 
-def plain_message(data: bytes) -> bytes:
-    """A SIP message whose SDP says RTP/AVP and has no keys any more, its Content-Length set right; others as they are."""
+def plain_message(data: bytes, opened: Collection[Address] = ()) -> bytes:
+    """A SIP message without SDES keys, its Content-Length set right; others as they are.
+
+    opened: addresses of media that is written in clear. Their streams, and those that have SDES alone, read RTP/AVP and have
+    no fingerprint any more; a stream whose DTLS keys are missing stays what it was.
+    """
     head, blank, body = data.partition(b"\r\n\r\n")
-    if not blank or not (_SECURE.search(body) or _SECRETS.search(body)):
+    if not blank or not body.startswith(b"v=0") or _PROTECTED.search(body) is None:
         return data
-    body = _SECRETS.sub(b"", _SECURE.sub(rb"\1RTP/AVP\2", body))
-    return _LENGTH.sub(rb"\g<1>%d" % len(body), head, count=1) + blank + body
+    session, *media = _SECTION.split(body)
+    host = _HOST.search(session)
+    sections = [_plain_section(section, session, host[1] if host else b"", opened) for section in media]
+    if all(is_plain for _, is_plain in sections):
+        session = _SECRETS.sub(b"", session)
+    plain = session + b"".join(section for section, _ in sections)
+    return data if plain == body else _LENGTH.sub(rb"\g<1>%d" % len(plain), head, count=1) + blank + plain
+
+
+def _plain_section(section: bytes, session: bytes, host: bytes, opened: Collection[Address]) -> tuple[bytes, bool]:
+    """(a media section as it is written, whether its media is in clear)."""
+    own_host, port = _HOST.search(section), _PORT.match(section)
+    address = ((own_host[1] if own_host else host).decode("ascii", "replace"), int(port[1]) if port else 0)
+    has_sdes, has_dtls = b"a=crypto:" in section, b"a=fingerprint:" in section + session
+    if address in opened or not address[1] or (has_sdes and not has_dtls):
+        return _SECRETS.sub(b"", _SECURE.sub(rb"\1RTP/AVP\2", section)), True
+    return (_KEYS.sub(b"", section) if has_sdes else section), not has_sdes and not has_dtls

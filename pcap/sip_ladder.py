@@ -62,7 +62,7 @@ def sip_ladder(title: str, messages: Sequence[SeenMessage], streams: Iterable[Se
                             identity in seen))
         seen.add(identity)
     for stream in streams:
-        arrows += _media(stream, columns.of_media(stream.source), columns.of_media(stream.destination))
+        arrows += _media(stream, *columns.of_stream(stream.source, stream.destination))
     arrows.sort(key=lambda arrow: arrow.time_ns)
     return Ladder(title, columns.names(), tuple(arrows), arrows[0].time_ns if arrows else 0)
 
@@ -110,14 +110,24 @@ class _Columns:
             self._ports.append(Counter((address,)))
         return self._numbers[key]
 
-    def of_media(self, address: Address) -> int:
-        """The column of an address of media."""
+    def of_stream(self, source: Address, destination: Address) -> tuple[int, int]:
+        """The columns of a stream's two ends. Between two parties, the end that no SDP named is the other one's."""
+        ends = [self._of_media(source), self._of_media(destination)]
+        if len(self._ports) == 2 and ends.count(None) == 1:
+            known = ends[0] if ends[0] is not None else ends[1]
+            other = 1 if known == 0 else 0
+            ends = [other if end is None else end for end in ends]
+        columns = [self._new(address) if end is None else end for address, end in zip((source, destination), ends, strict=True)]
+        return columns[0], columns[1]
+
+    def _of_media(self, address: Address) -> int | None:
+        """The column whose SDP named an address of media, or that has its host alone."""
         if address in self._media:
             return self._media[address]
-        hosts = {counter.most_common(1)[0][0][0]: number for number, counter in enumerate(self._ports)}
-        same = [number for number, counter in enumerate(self._ports) if counter.most_common(1)[0][0][0] == address[0]]
-        if len(same) == 1:
-            return hosts[address[0]]
+        hosts = [counter.most_common(1)[0][0][0] for counter in self._ports]
+        return hosts.index(address[0]) if hosts.count(address[0]) == 1 and self._by_host else None
+
+    def _new(self, address: Address) -> int:
         self._media[address] = self.of(address)
         return self._media[address]
 

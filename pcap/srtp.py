@@ -80,6 +80,17 @@ class SrtpOpener:
         """Streams that were opened, with the key that did it last."""
         return [(name, stream.opener.key) for name, stream in self._streams.items() if stream.opener is not None]
 
+    def is_opened(self, ssrc: int, source: Address, destination: Address) -> bool:
+        """Whether a packet of a stream was opened before."""
+        stream = self._streams.get((ssrc, source, destination))
+        return stream is not None and stream.opener is not None
+
+    def again(self) -> SrtpOpener:
+        """One that knows the same keys and has seen no packet."""
+        other = SrtpOpener()
+        other._openers, other._known = list(self._openers), set(self._known)
+        return other
+
     def rtp(self, packet: bytes, source: Address, destination: Address) -> bytes | None:
         """A protected RTP packet in clear, None when no key opens it."""
         try:

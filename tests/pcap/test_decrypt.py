@@ -14,6 +14,8 @@ from pcap.decrypt import COMMENT_SRTP, COMMENT_TLS, decrypt
 from pcap.errors import CaptureError
 from pcap.frames import Datagram, udp_datagram
 from pcap.reader import read_packets, read_secrets
+from pcap.sdes import plain_message
+from pcap.survey import Survey
 from pcap.synthesis import udp_packet
 from pcap.tcp_streams import SipFramer
 from rtp.packet import RtpPacket
@@ -90,6 +92,36 @@ def test_media_comes_out_byte_for_byte_and_the_summary_tells(suite: Suite, tmp_p
     assert (done.tls_connections, done.tls_unknown, done.tls_records_unread, done.srtp_keys) == (1, 0, 0, 2)
 
 
+DTLS_LINES = b"a=fingerprint:sha-256 00:11\r\na=setup:actpass\r\n"
+
+
+@pytest.mark.parametrize(("is_opened", "profile", "lines"), [(True, b"RTP/AVPF", b""), (False, b"UDP/TLS/RTP/SAVPF", DTLS_LINES)],
+                         ids=["opened", "closed"])
+def test_sdp_of_dtls_is_plain_only_when_its_media_was_opened(is_opened: bool, profile: bytes, lines: bytes) -> None:
+    before, after = (b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n" + line for line in (
+        b"m=audio 4000 UDP/TLS/RTP/SAVPF 0\r\n" + DTLS_LINES + b"a=crypto:1 N inline:x\r\na=sendrecv\r\n",
+        b"m=audio 4000 " + profile + b" 0\r\n" + lines + b"a=sendrecv\r\n"))
+    assert plain_message(sip_bytes(before), {PHONE_RTP} if is_opened else set()) == sip_bytes(after)
+
+
+def test_file_in_which_only_one_call_could_be_opened_still_names_the_other_one_protected(tmp_path: Path) -> None:
+    suite = AEAD_AES_128_GCM
+    keys = key_of(suite, 1), key_of(suite, 99)
+    closed = sdp(("192.0.2.9", 6000), suite, keys[0]).replace(b"a=crypto", DTLS_LINES + b"a=x")
+    other = [udp_packet(("192.0.2.9", 5060), SERVER, sip_bytes(closed)),
+             *(udp_packet(("192.0.2.9", 6000), ("192.0.2.2", 20100), media(n, 0xC3)) for n in range(9))]
+    talk = tcp_packets(PHONE, ("192.0.2.2", 5060), dialog(suite, *keys))
+    decrypt(write_classic(tmp_path / "w.pcap", [*other, *talk, *protected_media(suite, *keys)]), tmp_path / "p.pcapng")
+    survey = Survey(tmp_path / "p.pcapng")
+    assert {stream.name[0]: survey.media.is_protected(*stream.name[1:]) for stream in survey.streams} == {
+        0xC3: True, 0xA1: False, 0xB2: False}
+
+
+def sip_bytes(body: bytes) -> bytes:
+    """A message with a body."""
+    return sip("INVITE sip:daily@meet.example SIP/2.0", "1 INVITE", body)
+
+
 def test_secrets_inside_the_file_are_used_and_not_passed_on_and_comments_stay(tmp_path: Path) -> None:
     suite = AEAD_AES_128_GCM
     keys = key_of(suite, 1), key_of(suite, 99)
@@ -143,7 +175,7 @@ def test_sip_over_udp_with_keys_loses_them_too(tmp_path: Path) -> None:
     suite = AEAD_AES_128_GCM
     keys = key_of(suite, 1), key_of(suite, 99)
     ends = ((PHONE, SERVER), (SERVER, PHONE))
-    packets = [udp_packet(*ends[side], message) for side, message in dialog(suite, *keys)]
+    packets = [udp_packet(*ends[side], one) for side, said in dialog(suite, *keys) for one in SipFramer().feed(said)]
     wire = write_classic(tmp_path / "w.pcap", packets + protected_media(suite, *keys))
     assert decrypt(wire, tmp_path / "p.pcapng").srtp_packets == 2 * COUNT
     data = (tmp_path / "p.pcapng").read_bytes()
