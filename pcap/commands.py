@@ -142,8 +142,8 @@ def _extracted(one: Extracted) -> str:
     stream = f"{one.codec}  {source[0]}:{source[1]} > {destination[0]}:{destination[1]}  0x{ssrc:08x}"
     if one.file is None:
         return clean(f"-  {stream}  not written: {one.note}")
-    amount = f"{one.units} units" if one.codec in VIDEO else f"{one.seconds:.1f} s"
-    notes = [f"{one.lost} lost" if one.lost else "", f"{one.broken} not understood" if one.broken else "", one.note]
+    amount = f"{one.pictures} pictures" if one.codec in VIDEO else f"{one.seconds:.1f} s"
+    notes = [f"{one.lost} lost" if one.lost else "", f"{one.broken} left out" if one.broken else "", one.note]
     return clean("  ".join([str(one.file), stream, amount, *filter(None, notes)]))
 
 

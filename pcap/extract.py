@@ -14,10 +14,10 @@ from pcap.errors import CaptureError
 from pcap.media_map import Codec
 from pcap.ordering import Ordered, Reorder
 from pcap.survey import StreamName, Survey
-from pcap.video import Depacketizer, depacketizer
+from pcap.video import SUFFIXES, VideoFile
 from pcap.walk import SeenPacket, walk
 
-VIDEO = ("h264", "vp8")
+VIDEO = tuple(SUFFIXES)
 MAX_OPEN = 200
 """Streams that are written in one run: each keeps a file open."""
 
@@ -29,13 +29,13 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9.\-]+")
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """A stream's file, or why there is none. seconds: of sound; units: frames or NAL units; broken: payloads left out."""
+    """A stream's file, or why there is none. seconds: of sound; broken: payloads of sound, or pictures, left out."""
 
     name: StreamName
     codec: str
     file: Path | None
     seconds: float = 0.0
-    units: int = 0
+    pictures: int = 0
     lost: int = 0
     broken: int = 0
     note: str = ""
@@ -123,7 +123,7 @@ class _Video:
 
     def __init__(self, name: StreamName, codec: Codec, target: Path, types: set[int]) -> None:
         self._name, self._codec, self._types = name, codec, types
-        self._made: Depacketizer = depacketizer(codec.name, codec.fmtp)
+        self._made = VideoFile(codec.name, codec.fmtp)
         self._reorder, self._lost = Reorder(), 0
         self._path = target.with_name(target.name + self._made.suffix)
         self._file: BinaryIO = self._path.open("wb")
@@ -138,7 +138,7 @@ class _Video:
         for ordered in self._reorder.flush():
             self._write(ordered)
         self._file.close()
-        return Extracted(self._name, self._codec.name, self._path, 0.0, self._made.units, self._lost, self._made.broken)
+        return Extracted(self._name, self._codec.name, self._path, 0.0, self._made.pictures, self._lost, self._made.damaged)
 
     def _write(self, ordered: Ordered) -> None:
         self._lost += ordered.lost

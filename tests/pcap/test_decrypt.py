@@ -95,8 +95,8 @@ def test_media_comes_out_byte_for_byte_and_the_summary_tells(suite: Suite, tmp_p
 DTLS_LINES = b"a=fingerprint:sha-256 00:11\r\na=setup:actpass\r\n"
 
 
-@pytest.mark.parametrize(("is_opened", "profile", "lines"), [(True, b"RTP/AVPF", b""), (False, b"UDP/TLS/RTP/SAVPF", DTLS_LINES)],
-                         ids=["opened", "closed"])
+@pytest.mark.parametrize(("is_opened", "profile", "lines"), [
+    (True, b"RTP/AVPF", b""), (False, b"UDP/TLS/RTP/SAVPF", DTLS_LINES)], ids=["opened", "closed"])
 def test_sdp_of_dtls_is_plain_only_when_its_media_was_opened(is_opened: bool, profile: bytes, lines: bytes) -> None:
     before, after = (b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n" + line for line in (
         b"m=audio 4000 UDP/TLS/RTP/SAVPF 0\r\n" + DTLS_LINES + b"a=crypto:1 N inline:x\r\na=sendrecv\r\n",
