@@ -150,7 +150,7 @@ class _Stream:
                           self._series.step_ns / 1e9, audio, note)
 
     def _hear(self, ordered: Ordered) -> None:
-        if self._track is None or self._clip is None or ordered.packet.payload_type not in self._types:
+        if self._track is None or self._clip is None or self._clip.is_cut or ordered.packet.payload_type not in self._types:
             return
         for samples in self._track.add(ordered):
             self._clip.add(samples)
