@@ -7,6 +7,7 @@ Memory does not grow with the file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from pcap.keylog import Address, KeyLog
 from pcap.network import IpPacket, ip_packet
 from pcap.pcapng import PcapngWriter
 from pcap.reader import Names, Packet, Secrets, read_blocks, read_secrets
-from pcap.sdes import plain_message, sdes_keys
+from pcap.sdes import media_addresses, plain_message, sdes_keys
 from pcap.srtp import SrtpOpener, StreamName
 from pcap.synthesis import LINK_TYPE_RAW, TCP, UDP, TcpWriter, udp_packet
 from pcap.tcp import Segment
@@ -26,6 +27,7 @@ from rtp.demux import DatagramKind, sort_datagram
 
 Frame = tuple[int, bytes, str]
 """Link type, bytes and comment of what is written."""
+_CALL_ID = re.compile(rb"^(?:Call-ID|i)[ \t]*:[ \t]*([^\r\n]{1,256})\r$", re.M | re.I)
 _TEXT = (DatagramKind.UNKNOWN, DatagramKind.TURN)
 """What RFC 7983 makes of the first letter of a SIP message, which comes on sockets of its own."""
 COMMENT_TLS, COMMENT_SRTP, COMMENT_SDP = "was TLS", "was SRTP", "RTP/SAVP and keys were taken out of the SDP"
@@ -148,8 +150,11 @@ class _Gatherer:
         at = data.find(b"\r\n\r\nv=0")
         if at < 0:
             return False
+        name = _CALL_ID.search(data, 0, at + 2)
+        call = name[1].decode("utf-8", "replace") if name else ""
         for key in sdes_keys(data[at + 4:]):
-            self.opener.add(key)
+            self.opener.add(key, call)
+        self.opener.relate(call, media_addresses(data[at + 4:]))
         return b"\na=crypto:" in data or b"\na=fingerprint:" in data
 
 
