@@ -25,6 +25,8 @@ from pcap.tcp import Segment
 from pcap.tcp_streams import ConnectionName, Framers, Said, TcpStreams
 from rtp.demux import DatagramKind, sort_datagram
 
+LATEST_NS = 2**64 - 1
+"""What a pcapng file can say; a damaged time may be later."""
 Frame = tuple[int, bytes, str]
 """Link type, bytes and comment of what is written."""
 _CALL_ID = re.compile(rb"^(?:Call-ID|i)[ \t]*:[ \t]*([^\r\n]{1,256})\r$", re.M | re.I)
@@ -93,8 +95,8 @@ def _write(writer: PcapngWriter, packet: Packet, frames: Iterator[Frame], done: 
     for link_type, data, comment in frames:
         words = "; ".join(filter(None, (packet.comment, comment)))
         is_copy = data is packet.data
-        writer.packet(packet.time_ns, data, link_type=link_type, comment=words, direction=packet.direction,
-                      length=packet.length if is_copy else 0)
+        time_ns, length = min(max(0, packet.time_ns), LATEST_NS), packet.length if is_copy else 0
+        writer.packet(time_ns, data, link_type=link_type, comment=words, direction=packet.direction, length=length)
         done.packets += 1
 
 

@@ -34,13 +34,21 @@ def report(path: Path) -> Page:
     streams = survey.streams[:MAX_STREAMS]
     calls = survey.calls()
     shown = sorted(calls, key=lambda call: not call.is_call)[:MAX_CALLS]
-    begun = datetime.fromtimestamp(survey.first_ns / 1e9, UTC)
     seconds = (survey.last_ns - survey.first_ns) / 1e9
-    about = f"{begun:%Y-%m-%d %H:%M:%S} UTC, {seconds:.1f} s, {len(survey.messages)} SIP, {len(survey.streams)} RTP"
+    counts = f"{len(survey.messages)} SIP, {len(survey.streams)} RTP"
+    about = f"{_utc(survey.first_ns):%Y-%m-%d %H:%M:%S} UTC, {seconds:.1f} s, {counts}"
     return Page(
         path.name, about, _findings(survey), tuple(_call(survey, call) for call in shown), _messages(shown),
         _Media(survey, streams).pages(path), survey.broken, _left_out(survey, len(calls)),
     )
+
+
+def _utc(time_ns: int) -> datetime:
+    """A time of a capture; one that no calendar has is its first day."""
+    try:
+        return datetime.fromtimestamp(time_ns / 1e9, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
 
 
 def _left_out(survey: Survey, calls: int) -> str:
@@ -63,8 +71,7 @@ def _call(survey: Survey, call: Call) -> PageCall:
 
 def _call_facts(call: Call) -> tuple[Fact, ...]:
     first = call.messages[0]
-    begun = datetime.fromtimestamp(first.time_ns / 1e9, UTC)
-    return (("begun", f"{begun:%H:%M:%S.%f}"[:-3]), ("from", first.message.headers.get("From") or ""),
+    return (("begun", f"{_utc(first.time_ns):%H:%M:%S.%f}"[:-3]), ("from", first.message.headers.get("From") or ""),
             ("to", first.message.headers.get("To") or ""))
 
 
