@@ -6,6 +6,8 @@ import random
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+from pcap.analysis import analyse
+from pcap.call_ladders import call_ladder
 from pcap.decrypt import decrypt
 from pcap.errors import CaptureError
 from pcap.extract import extract
@@ -16,8 +18,7 @@ from pcap.reader import read_packets
 from pcap.report import report
 from pcap.report_page import as_html
 from pcap.samples.scenes import SCENES
-from pcap.sip_ladder import sip_ladder
-from pcap.survey import Survey, seen_stream, title_of
+from pcap.survey import title_of
 from tests.pcap.test_samples import FOLDER
 
 PIECES = (b"\r\n", b"\xff" * 4, b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:", "你".encode(), b"\0",
@@ -49,12 +50,12 @@ def read_all(path: Path, folder: Path) -> int:
             work()
         except CaptureError as error:
             assert str(error)
-    survey = Survey(path)
-    for call in survey.calls():
-        ladder = sip_ladder(title_of(call), call.messages, [seen_stream(survey, one) for one in survey.streams_of(call)])
+    analysis = analyse(path)
+    for call in analysis.survey.calls():
+        ladder = call_ladder(analysis, call, title_of(call))
         assert as_text(ladder, 80)
         ElementTree.fromstring(as_svg(ladder))
-    return len(survey.calls())
+    return len(analysis.survey.calls())
 
 
 def test_no_damage_makes_a_command_fail_otherwise_than_in_words(tmp_path: Path) -> None:
