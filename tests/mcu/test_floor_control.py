@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mcu.floor import Event, FloorId, Floors, FloorSettings, GateClosed, GateOpened, RequestFloor, RevokeFloor
+from mcu.floor import Event, FloorEnded, FloorGranted, FloorId, Floors, FloorSettings, RequestFloor, RevokeFloor
 from mcu.floor_control import FloorControl
 from mcu.participant import ParticipantId
 from sip.bfcp.attributes import ErrorValue, FloorRequestInformation, Number, RequestStatus, Status, StatusOf, Type, write
@@ -88,8 +88,8 @@ def test_request_queue_release_and_the_next_one(is_reliable: bool) -> None:
     house.clients[ALICE].release(alice.request_id, 1.0)
     assert list(house.states(ALICE)) == [(alice.request_id, Status.RELEASED)]
     assert list(house.states(BOB)) == [(bob.request_id, Status.GRANTED)]
-    assert [type(event) for event in house.events if isinstance(event, GateOpened | GateClosed)] == [
-        GateOpened, GateClosed, GateOpened]
+    assert [type(event) for event in house.events if isinstance(event, FloorGranted | FloorEnded)] == [
+        FloorGranted, FloorEnded, FloorGranted]
 
 
 def test_consent_by_the_owner_gives_control_and_names_desktop_and_expiry() -> None:
@@ -224,7 +224,7 @@ def test_who_is_gone_has_no_floor(how: str) -> None:
             house.control.leave(ALICE, 1.0)
             assert GoodbyeReceived() in house.take(ALICE)
     assert list(house.states(BOB)) == [(bob.request_id, Status.GRANTED)]
-    closed, opened = [event for event in house.events if isinstance(event, GateOpened | GateClosed)][-2:]
+    closed, opened = [event for event in house.events if isinstance(event, FloorGranted | FloorEnded)][-2:]
     assert (closed.grant.holder, opened.grant.holder) == (ALICE, BOB)
 
 

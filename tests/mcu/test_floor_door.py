@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mcu.floor import Event, FloorId, Floors, FloorSettings, GateClosed, GateOpened, RevokeFloor
+from mcu.floor import Event, FloorEnded, FloorGranted, FloorId, Floors, FloorSettings, RevokeFloor
 from mcu.floor_control import FloorControl
 from mcu.floor_door import MAX_PER_S, Budget, FloorDoors
 from mcu.participant import ParticipantId
@@ -93,8 +93,8 @@ async def test_two_phones_pass_the_floor_between_them(protocol: str) -> None:
         await bob.status(Status.GRANTED)
         made.doors.execute(RevokeFloor(second.request_id), None)
         await bob.status(Status.REVOKED)
-        assert [type(event) for event in made.events if isinstance(event, GateOpened | GateClosed)] == [
-            GateOpened, GateClosed, GateOpened, GateClosed]
+        assert [type(event) for event in made.events if isinstance(event, FloorGranted | FloorEnded)] == [
+            FloorGranted, FloorEnded, FloorGranted, FloorEnded]
 
 
 async def test_consent_across_transports() -> None:
