@@ -55,6 +55,9 @@ from sip.bfcp.message import Message
 from sip.bfcp.server import ServerSession
 
 MAX_USERS = 4096
+STATUS_INTERVAL_S = 0.1
+"""How often those who watch a floor are told of it at most: the first change at once, further ones together. Who asks and
+releases without end would else make hundreds of messages to others by each of theirs."""
 NAME_BYTES, URI_BYTES, TEXT_BYTES = 40, 60, 60
 """What of a name, an address and a text goes into a FLOOR-REQUEST-INFORMATION, which has room for 250 bytes in all. Half of an
 address is none: a longer one is left out."""
@@ -84,6 +87,8 @@ class FloorControl:
         self._is_host = is_host
         self._last_id = 0
         self._events: deque[Event] = deque()
+        self._told_at: dict[FloorId, float] = {}
+        self._status_due: dict[FloorId, float] = {}
 
     # ---- members and their sessions
 
@@ -141,12 +146,14 @@ class FloorControl:
 
     def next_timer(self) -> float | None:
         """When `handle_timer` wants to be called; sessions have timers of their own."""
-        return self.floors.next_timer()
+        return min((at for at in (self.floors.next_timer(), *self._status_due.values()) if at is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
-        """Deny and revoke what is due."""
+        """Deny and revoke what is due, and tell of floors what has waited."""
         self.floors.handle_timer(now)
         self._distribute(now)
+        for floor in [floor for floor, due in self._status_due.items() if due <= now]:
+            self._tell_floor(floor, now)
 
     def next_event(self) -> Event | None:
         """What happened on the floors, in order: gates first."""
@@ -277,14 +284,23 @@ class FloorControl:
                     answering = None if answers is not None else answering
                     self._tell_request(request, now, answers)
                 case FloorChanged(floor):
-                    self._tell_floor(floor, now)
+                    self._tell_floor_soon(floor, now)
 
     def _tell_request(self, request: FloorRequest, now: float, answers: Message | None) -> None:
         user = self.users.get(request.participant)
         if user is not None and user.session is not None:
             user.session.tell_request(self.describe(request, now), now, answers)
 
+    def _tell_floor_soon(self, floor: FloorId, now: float) -> None:
+        due = self._told_at.get(floor, now - STATUS_INTERVAL_S) + STATUS_INTERVAL_S
+        if due <= now:
+            self._tell_floor(floor, now)
+        else:
+            self._status_due[floor] = due
+
     def _tell_floor(self, floor: FloorId, now: float) -> None:
+        self._told_at[floor] = now
+        self._status_due.pop(floor, None)
         requests = self._all_of(floor, now)
         for user in list(self.users.values()):
             if user.session is not None and floor in user.watches:

@@ -39,24 +39,25 @@ MAX_BUFFERED = 1 << 16
 MAX_GREETING = 4
 """Connections to one door that have not shown yet who they are."""
 MAX_PER_S = 100
-"""Pieces of data that one member may send in a second. Beyond it datagrams are dropped and a stream is closed."""
+"""What one member may send in a second: a datagram, or a piece of a stream, and again for every 64 bytes of it. A handshake
+costs some 40, a message one or two. Beyond it datagrams are dropped and a stream is closed."""
 CHUNK = 16384
 log = logging.getLogger(__name__)
 
 
 class Budget:
-    """Counts what came in each second."""
+    """Counts what comes in each second."""
 
     def __init__(self, limit: int = MAX_PER_S) -> None:
         self._limit = limit
         self._second = -1
         self._count = 0
 
-    def allows(self, now: float) -> bool:
-        """Whether one more is within the limit."""
+    def allows(self, size: int, now: float) -> bool:
+        """Whether so many bytes more are within the limit."""
         if int(now) != self._second:
             self._second, self._count = int(now), 0
-        self._count += 1
+        self._count += 1 + size // 64
         return self._count <= self._limit
 
 
@@ -292,7 +293,7 @@ class StreamDoor:
             async with asyncio.timeout_at(deadline):
                 data = await reader.read(CHUNK)
             now = loop.time()
-            if not line.budget.allows(now):
+            if not line.budget.allows(len(data), now):
                 log.info("BFCP: too much at once", extra={"participant": self.participant})
                 return
             is_open = bool(data) and self._take(line, data, now)
@@ -376,7 +377,7 @@ class DatagramDoor:
     def _received(self, data: bytes, flow: Flow) -> None:
         now = asyncio.get_running_loop().time()
         session = self._session
-        if session is None or not self._budget.allows(now) or not self._is_peer(data, flow.remote, session):
+        if session is None or not self._budget.allows(len(data), now) or not self._is_peer(data, flow.remote, session):
             self.dropped += 1
             return
         session.receive_data(data, now)

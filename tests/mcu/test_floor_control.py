@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mcu.floor import Event, FloorEnded, FloorGranted, FloorId, Floors, FloorSettings, RequestFloor, RevokeFloor
-from mcu.floor_control import FloorControl
+from mcu.floor_control import STATUS_INTERVAL_S, FloorControl
 from mcu.participant import ParticipantId
 from sip.bfcp.attributes import ErrorValue, FloorRequestInformation, Number, RequestStatus, Status, StatusOf, Type, write
 from sip.bfcp.client import ClientSession
@@ -141,6 +141,26 @@ def test_watchers_hear_of_each_change_and_others_of_none() -> None:
     assert house.take(CAROL) == [FloorStatusChanged((), ())]
     house.ask(BOB, FloorId.SCREEN)
     assert house.take(CAROL) == []
+
+
+def test_a_member_who_asks_and_releases_without_end_makes_ten_messages_a_second() -> None:
+    house = House()
+    house.clients[CAROL].watch_floors((FloorId.SCREEN,), 0.0)
+    house.take(CAROL)
+    told = 0
+    for step in range(200):
+        house.now = 0.01 * step
+        due = house.control.next_timer()
+        if due is not None and due <= house.now:
+            house.control.handle_timer(house.now)
+        if step % 2:
+            house.clients[ALICE].release(step // 2 + 1, house.now)
+        else:
+            house.clients[ALICE].request_floor(FloorId.SCREEN, house.now)
+        told += len(house.take(CAROL))
+    assert 15 <= told <= 21
+    house.control.handle_timer(house.now + STATUS_INTERVAL_S)
+    assert house.take(CAROL) == [FloorStatusChanged((1,), ())] and house.control.next_timer() is None
 
 
 def test_users_and_requests_can_be_asked_about() -> None:

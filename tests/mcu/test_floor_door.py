@@ -263,7 +263,11 @@ async def test_a_flood_is_not_answered_and_costs_nobody_else_anything() -> None:
 
 def test_a_budget_counts_each_second_anew() -> None:
     budget = Budget(2)
-    assert [budget.allows(now) for now in (0.1, 0.2, 0.3, 1.0)] == [True, True, False, True]
+    assert [budget.allows(12, now) for now in (0.1, 0.2, 0.3, 1.0)] == [True, True, False, True]
+
+
+def test_many_messages_in_one_piece_cost_as_much_as_many_pieces() -> None:
+    assert not Budget(100).allows(12 * 600, 0.0) and Budget(100).allows(3000, 0.0)
 
 
 async def test_a_refusal_arrives_with_its_code() -> None:
