@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs/rfc-compliance-bfcp.md").read_text("utf-8")
-PLACES = ("tests/sip/bfcp/test_*.py", "tests/mcu/test_floor*.py", "tests/rtp/sdp/test_floor_control.py")
+PLACES = ("tests/sip/bfcp/test_*.py", "tests/mcu/test_floor*.py", "tests/rtp/sdp/test_floor_*.py")
 TESTS = {name for place in PLACES for path in ROOT.glob(place)
          for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text("utf-8"), re.M)}
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| section")]
