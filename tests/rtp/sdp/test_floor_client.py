@@ -61,7 +61,8 @@ IDS = ("confid:1", "userid:2")
 
 @pytest.mark.parametrize(("protocol", "lines", "port", "words"), [
     (TCP, ("floorctrl:c-only", *IDS), 25000, "no floor control server"),
-    (TCP, ("floorctrl:s-only", "userid:2"), 25000, "confid"), (TCP, IDS, 0, "no floors"), (UDP, IDS, 25000, "offered"), (TCP, (*IDS, "setup:active"), 9, "wait"),
+    (TCP, ("floorctrl:s-only", "userid:2"), 25000, "confid"), (TCP, IDS, 0, "no floors"), (UDP, IDS, 25000, "offered"),
+    (TCP, (*IDS, "setup:active"), 9, "wait"),
     (TCP, (*IDS, "setup:passive"), 9, "address"), (TCP, IDS, 9, "wait"), (TCP, (*IDS, "setup:actpass"), 25000, "no answer"),
     (TCP, (*IDS, "bfcpver:2"), 25000, "version"), (TCP, ("userid:x",), 25000, "userid"),
 ], ids=["client", "no conference", "refused", "another transport", "both connect", "no address", "no address, no setup",
