@@ -26,9 +26,9 @@ from pcap.errors import CaptureError
 
 OUT, RTCP = 1, 2
 """Flags of a packet: we sent it; it is a report."""
-MEDIA, LEG, MESSAGE, NOTE, DROPPED, SECRETS = 1, 2, 3, 4, 5, 6
-"""Kinds of records: a packet of a leg; whose leg it is; a SIP message; a word on the next packet; how many were dropped;
-lines of a TLS key log."""
+MEDIA, LEG, MESSAGE, NOTE, DROPPED, NAME = 1, 2, 3, 4, 5, 6
+"""Kinds of records: a packet of a leg; where a leg is; a SIP message; a word on the next packet; how many were dropped; whose
+leg it is."""
 MAX_BATCH = 60_000
 """Bytes in one message on the line."""
 MAX_WAITING = 4_000_000
@@ -41,14 +41,12 @@ _HEAD = struct.Struct("!BBHIQ")
 
 @dataclass(frozen=True, slots=True)
 class LegInfo:
-    """Where a leg's media goes from and to. name: of its person or account; room: where it is, empty for a call."""
+    """Where a leg's media goes from and to."""
 
     local: Address
     remote: Address
     local_rtcp: Address
     remote_rtcp: Address
-    name: str = ""
-    room: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ class Tap:
             self._close_batch()
 
     def leg(self, leg_id: int, info: LegInfo) -> None:
-        """Whose leg it is; told before its packets, and again when something of it changes."""
+        """Where a leg is; told before its packets, and again when something of it changes."""
         self._put(LEG, 0, leg_id, 0, json.dumps(asdict(info)).encode())
 
     def message(self, info: MessageInfo, flags: int, time_ns: int, data: bytes) -> None:
@@ -109,9 +107,9 @@ class Tap:
         """A comment for the next packet that we send, of one leg or of any."""
         self._put(NOTE, 0, leg_id, 0, text.encode()[:1000])
 
-    def secrets(self, lines: bytes) -> None:
-        """Lines of a TLS key log."""
-        self._put(SECRETS, 0, 0, 0, lines[:MAX_PAYLOAD])
+    def name(self, leg_id: int, name: str) -> None:
+        """Whose leg it is: a person, an account."""
+        self._put(NAME, 0, leg_id, 0, name.encode()[:200])
 
     def _put(self, kind: int, flags: int, stream: int, time_ns: int, payload: bytes) -> None:
         if self._size + len(payload) + 16 > MAX_BATCH:
@@ -175,8 +173,7 @@ def read_leg(payload: bytes) -> LegInfo:
     """The LegInfo of a record. Raises CaptureError."""
     facts = _facts(payload)
     try:
-        return LegInfo(_address(facts["local"]), _address(facts["remote"]), _address(facts["local_rtcp"]),
-                       _address(facts["remote_rtcp"]), str(facts["name"]), str(facts["room"]))
+        return LegInfo(*(_address(facts[name]) for name in ("local", "remote", "local_rtcp", "remote_rtcp")))
     except (KeyError, TypeError, ValueError) as error:
         raise CaptureError(f"no leg: {error}") from None
 
@@ -186,9 +183,10 @@ def read_message(payload: bytes) -> tuple[MessageInfo, bytes]:
     head, _, data = payload.partition(b"\n")
     facts = _facts(head)
     try:
-        return MessageInfo(str(facts["transport"]), _address(facts["local"]), _address(facts["remote"]), str(facts["name"])), data
+        info = MessageInfo(str(facts["transport"]), _address(facts["local"]), _address(facts["remote"]), str(facts["name"]))
     except (KeyError, TypeError, ValueError) as error:
         raise CaptureError(f"no message: {error}") from None
+    return info, data
 
 
 def _facts(payload: bytes) -> dict[str, object]:

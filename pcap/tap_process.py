@@ -1,5 +1,6 @@
-"""`python -m pcap.tap_process FD FILE [MAX_BYTES [FILES]]`: writes what taps tell on the socket at descriptor FD until all of them
-are closed. Whoever taps starts it; it prints the files on standard output at its end, one a line.
+"""`python -m pcap.tap_process FD FILE [MAX_BYTES [FILES]]`: writes what taps tell on the socket at descriptor FD.
+
+It ends when all taps are closed, and prints the files on standard output, one a line. Whoever taps starts it.
 """
 
 from __future__ import annotations

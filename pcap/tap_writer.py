@@ -32,6 +32,16 @@ MAX_GAP = 1000
 """Packets missing in a row that are called lost; more is a stream that was begun anew."""
 
 
+class _Everywhere(frozenset[Address]):
+    """All addresses: no media of a tap is encrypted, whatever its SDP says."""
+
+    def __contains__(self, address: object) -> bool:
+        return True
+
+
+_EVERYWHERE = _Everywhere()
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """max_bytes: of a file; files: how many are kept."""
@@ -93,6 +103,7 @@ class TapWriter:
         self._limits = limits or Limits()
         self._wallclock_ns = wallclock_ns
         self._legs: dict[int, _Leg] = {}
+        self._names: dict[int, str] = {}
         self._connections: dict[tuple[Address, Address], TcpWriter] = {}
         self._note = ""
         self._count = 0
@@ -150,8 +161,8 @@ class TapWriter:
             case tap.DROPPED:
                 self.dropped += record.stream
                 self._note = f"{record.stream} packets of this capture were dropped before this one"
-            case tap.SECRETS:
-                self._out.writer.secrets(record.payload)
+            case tap.NAME:
+                self._take_name(record)
         self._rotate()
 
     def _leg(self, record: Record) -> None:
@@ -160,8 +171,16 @@ class TapWriter:
         if known is not None:
             known.info = info
         elif len(self._legs) < MAX_LEGS:
-            self._legs[record.stream] = _Leg(info)
-        self._name(info.remote[0], info.name)
+            known = self._legs[record.stream] = _Leg(info)
+        if known is not None:
+            self._name(info.remote[0], self._names.get(record.stream, ""))
+
+    def _take_name(self, record: Record) -> None:
+        if len(self._names) < MAX_LEGS:
+            self._names[record.stream] = record.payload.decode("utf-8", "replace")
+            leg = self._legs.get(record.stream)
+            if leg is not None:
+                self._name(leg.info.remote[0], self._names[record.stream])
 
     def _name(self, host: str, name: str) -> None:
         """Let readers show a name for an address, once in each file."""
@@ -187,7 +206,6 @@ class TapWriter:
             self.bad += 1
             return
         info, is_out, is_rtcp = leg.info, bool(record.flags & OUT), bool(record.flags & RTCP)
-        self._name(info.remote[0], info.name)
         local, remote = (info.local_rtcp, info.remote_rtcp) if is_rtcp else (info.local, info.remote)
         source, destination = (local, remote) if is_out else (remote, local)
         comment = "" if is_rtcp else self._said(leg) if is_out else leg.noticed(record.payload)
@@ -204,7 +222,7 @@ class TapWriter:
         is_out = bool(record.flags & OUT)
         source, destination = (info.local, info.remote) if is_out else (info.remote, info.local)
         self._name(info.remote[0], info.name)
-        data, comment = plain_message(data), message_words(data)
+        data, comment = plain_message(data, _EVERYWHERE), message_words(data)
         if info.transport == "UDP" and len(data) <= MAX_UDP_PAYLOAD:
             self._write(record.time_ns, udp_packet(source, destination, data), is_out, comment)
             return

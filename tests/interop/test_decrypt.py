@@ -55,6 +55,7 @@ def test_meeting_over_tls_and_srtp_is_heard_from_its_capture(tmp_path: Path, mon
     uplinks = {}
     for file in (tmp_path / "sound").glob("*.wav"):
         rate, samples = tones.read_wav(file)
-        levels = tuple(tones.level_dbfs(rate, tones.steady(rate, samples), hertz) > LOUD_DBFS for hertz in (BARESIP_HZ, OURS_HZ))
+        steady = tones.steady(rate, samples)
+        levels = tuple(tones.level_dbfs(rate, steady, hertz) > LOUD_DBFS for hertz in (BARESIP_HZ, OURS_HZ))
         uplinks[file.name] = levels
     assert sorted(uplinks.values()) == [(False, True), (False, True), (True, False), (True, False)], uplinks
