@@ -27,7 +27,7 @@ from softphone.words import call_failed, registration_failed
 REFERENCE = Path(__file__).resolve().parent / "reference"
 NOTICE = "<!-- Made from the code by `python -m docs.generate`; do not edit. -->"
 DEFAULTS = {"data": "the platform's data folder", "listen": "all addresses; loopback with `open`", "workers": "one a core",
-            "domain": "the machine's name", "public_address": "none", "stun_server": "none", "trunk": "none",
+            "domain": "the machine's name", "public_address": "none", "stun_server": "none", "trunk": "none", "pcap": "none",
             "tls_cert": "one of its own", "tls_key": "its own"}
 """Defaults that are found out at run time, in words."""
 MEANINGS = {
@@ -46,6 +46,9 @@ MEANINGS = {
                    "asked.",
     "open": "Anyone who reaches the server may call rooms, make rooms and be host.",
     "workers": "How many media processes are started.",
+    "pcap": "A file to capture all signalling and media into, in clear: [capture a call](../how-to/capture-a-call.md).",
+    "pcap_max_mb": "The size of a file of a capture, in MB; then another one is begun.",
+    "pcap_files": "How many files of a capture are kept; the oldest goes first.",
     "srtp": "Protection of media: `off` refuses it, `prefer` offers and accepts it, `require` refuses plain media, and keys "
             "that came in clear (SDES without TLS), with 488.",
     "drain_s": "How long a server that is asked to stop lets running calls go on. New calls are refused meanwhile.",

@@ -61,6 +61,12 @@ class Live(Protocol):
     def hang_up(self, call_id: str) -> bool:
         """End a call; False when none of that id is running."""
 
+    def capture_room(self, room: str, is_on: bool) -> Facts:
+        """Begin or end a capture of a room: capture, file, dropped."""
+
+    def capture_call(self, call_id: str, is_on: bool) -> Facts:
+        """Begin or end a capture of a call: capture, file, dropped."""
+
     def registrations(self) -> list[Facts]:
         """The phones that are registered, and our own registrations at providers: the fields of a Binding, trunk, state."""
 
@@ -91,6 +97,13 @@ class Arguments:
             self._values.pop(name, None)
             return None
         return self.text(name)
+
+    def choice(self, name: str, *choices: str) -> str:
+        """One of some words."""
+        value = self.text(name)
+        if value not in choices:
+            raise UsageError(f"{self._verb}: {name}: {' or '.join(choices)} was expected, not {value[:40]!r}")
+        return value
 
     def flag(self, name: str) -> bool:
         """True or false; false when it is missing."""
@@ -130,7 +143,7 @@ class Administration:
             "room.create": self._create_room, "room.list": self._list_rooms, "room.show": self._show_room,
             "room.close": self._close_room, "room.lock": self._lock_room, "room.unlock": self._unlock_room,
             "room.people": self._list_people, "room.mute": self._mute, "room.unmute": self._unmute, "room.kick": self._kick,
-            "room.dial": self._dial,
+            "room.dial": self._dial, "room.capture": self._capture_room, "call.capture": self._capture_call,
             "call.list": self._list_calls, "call.show": self._show_call, "call.hangup": self._hang_up,
             "reg.list": self._list_registrations, "server.show": self._show_server,
         }
@@ -283,6 +296,16 @@ class Administration:
         if record is None:
             raise CommandError(f"there is no call {call_id[:200]!r}")
         return _call_facts(asdict(record), False)
+
+    def _capture_room(self, arguments: Arguments) -> Facts:
+        name, is_on = arguments.text("name"), arguments.choice("action", "start", "stop") == "start"
+        arguments.finish()
+        return {"action": "start" if is_on else "stop", **self._running().capture_room(name, is_on)}
+
+    def _capture_call(self, arguments: Arguments) -> Facts:
+        call_id, is_on = arguments.text("call_id"), arguments.choice("action", "start", "stop") == "start"
+        arguments.finish()
+        return {"action": "start" if is_on else "stop", **self._running().capture_call(call_id, is_on)}
 
     def _hang_up(self, arguments: Arguments) -> Facts:
         call_id = arguments.text("call_id")

@@ -115,6 +115,9 @@ class ServerConfig(BaseModel):
     max_calls_per_source: int = Field(1000, ge=1, le=100_000)
     max_rooms: int = Field(500, ge=1, le=100_000)
     max_call_s: float = Field(0.0, ge=0, le=30 * 86400)
+    pcap: Annotated[Path | None, BeforeValidator(_to_path)] = None
+    pcap_max_mb: int = Field(100, ge=1, le=100_000)
+    pcap_files: int = Field(10, ge=1, le=10_000)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     trunk: dict[TrunkName, TrunkConfig] = Field(default_factory=dict)
 
@@ -165,6 +168,9 @@ EXPECTED = {
     "max_calls_per_source": "a number from 1 to 100000",
     "max_rooms": "a number from 1 to 100000",
     "max_call_s": "a number of seconds from 0 to 2592000",
+    "pcap": "the path of a file",
+    "pcap_max_mb": "a number of megabytes from 1 to 100000",
+    "pcap_files": "a number from 1 to 10000",
     "log_level": "one of debug, info, warning, error",
     "trunk": "tables such as [trunk.acme]",
 }

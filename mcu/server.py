@@ -26,6 +26,7 @@ from mcu.administration import Administration
 from mcu.api import control
 from mcu.attendant import Attendant
 from mcu.b2bua import UserCall
+from mcu.captures import FOLDER, LOOK_S, Captures
 from mcu.certificates import Files, ServerCertificate, own_files
 from mcu.config import AUTO, EVERYWHERE, ServerConfig
 from mcu.dialplan import Dialplan
@@ -111,6 +112,8 @@ class Server:
         guard = Guard(dialplan, self.switchboard, realm=self.domain, nonce_key=directory.nonce_key, is_open=config.open,
                       entropy=secrets.token_bytes, wallclock=self.wallclock)
         self.switchboard.accounts = guard
+        self.captures = Captures(config.data / FOLDER, self.pool, self.switchboard, self._watch,
+                                 max_bytes=config.pcap_max_mb * 1_000_000, files=config.pcap_files)
         self.endpoint.admit, self.endpoint.readmit = guard.admit, guard.readmit
 
     # ---- mcu.surroundings.Surroundings
@@ -316,6 +319,19 @@ class Server:
             self.switchboard.probe_quiet_legs()
             self.driver.pump()
 
+    def _watch(self) -> None:
+        """Captures begin or end: look at the messages while there are any."""
+        captures = self.captures
+        is_new = captures.is_on and self.endpoint.watch is None
+        self.endpoint.watch = captures.watch if captures.is_on else None
+        if is_new:
+            self.call_at(self.now() + LOOK_S, self._look_at_captures)
+
+    def _look_at_captures(self) -> None:
+        self.captures.look()
+        if self.captures.is_on:
+            self.call_at(self.now() + LOOK_S, self._look_at_captures)
+
     def reload(self) -> None:
         """Read the certificate again (SIGHUP)."""
         if self.certificate is not None:
@@ -362,7 +378,10 @@ async def run(config: ServerConfig) -> int:
         await server.learn_public_address()
         server.switchboard.trunks.start()
         server.driver.pump()
-        live = LiveView(server.switchboard, server.driver.pump, server.figures)
+        stack.callback(server.captures.close)
+        if config.pcap is not None:
+            server.captures.start_all(config.pcap)
+        live = LiveView(server.switchboard, server.driver.pump, server.captures, server.figures)
         administration = Administration(directory, storage, live, max_members=config.max_members)
         await stack.enter_async_context(control.ControlServer(config.data / control.FILE_NAME, administration.execute, lock))
         administrator = directory.make_first_administrator()

@@ -1,4 +1,4 @@
-"""`confero-pcap`: what a capture says, for people. Today: `analyse`, a table of the RTP streams."""
+"""`confero-pcap`: what a capture says, for people."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from pcap.commands import COMMANDS
 from pcap.errors import CaptureError
 from pcap.frames import Datagram, udp_datagram
 from pcap.reader import read_packets
@@ -40,6 +41,10 @@ def analyse(
     if broken:
         typer.echo(f"error: {broken[0]}", err=True)
         raise typer.Exit(1)
+
+
+for command in COMMANDS:
+    app.command()(command)
 
 
 def _datagrams(file: Path, broken: list[str]) -> Iterator[Datagram]:

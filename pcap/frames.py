@@ -24,7 +24,7 @@ class Datagram:
 
 def udp_datagram(packet: Packet) -> Datagram | None:
     """The UDP datagram of a frame, or None when it carries none (or only a fragment of one)."""
-    network = _network_layer(packet)
+    network = network_layer(packet)
     if not network:
         return None
     version = network[0] >> 4
@@ -36,7 +36,8 @@ def udp_datagram(packet: Packet) -> Datagram | None:
     return None
 
 
-def _network_layer(packet: Packet) -> bytes:
+def network_layer(packet: Packet) -> bytes:
+    """The frame from its IP header on; empty for other frames."""
     data = packet.data
     if packet.link_type == _ETHERNET and len(data) >= 14:
         kind, start = struct.unpack_from("!H", data, 12)[0], 14

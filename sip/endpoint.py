@@ -51,6 +51,7 @@ class Endpoint:
         self.admit: Admission | None = None
         self.readmit: Readmission | None = None
         self.told_host: Callable[[Flow], str] = lambda flow: flow.local[0]
+        self.watch: Callable[[bytes, Flow, bool], None] | None = None
         self._entropy = entropy
         self._events: deque[Event] = deque()
         self._out: list[tuple[bytes, Flow]] = []
@@ -126,6 +127,10 @@ class Endpoint:
     def datagrams_to_send(self) -> list[tuple[bytes, Flow]]:
         """What is to be sent, in order, once."""
         out, self._out = self._out, []
+        if self.watch is not None:
+            for data, flow in out:
+                if data not in KEEP_ALIVES:
+                    self.watch(data, flow, True)
         return out
 
     @property
@@ -315,6 +320,8 @@ class Endpoint:
     # ---- incoming
 
     def _receive(self, data: bytes, flow: Flow, now: float) -> None:
+        if self.watch is not None:
+            self.watch(data, flow, False)
         try:
             message = parse_message(data)
             _ = message.via, message.from_, message.to, message.call_id, message.cseq

@@ -9,6 +9,7 @@ import typer
 
 DataOption = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="folder of the server's database")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
+CaptureAction = Annotated[str, typer.Argument(metavar="start|stop", help="begin, or end and keep the file")]
 
 
 def make_group(help_text: str) -> typer.Typer:

@@ -28,6 +28,8 @@ def serve(
     is_open: Annotated[bool | None, typer.Option("--open", help="anyone may call and make rooms")] = None,
     srtp: Annotated[str | None, typer.Option("--srtp", metavar="off|prefer|require", help="protect media: never, where the "
                                                "phone can (default), or always")] = None,
+    pcap: Annotated[Path | None, typer.Option("--pcap", metavar="FILE", help="capture all signalling and media, in clear, "
+                                              "for Wireshark")] = None,
     workers: Annotated[str | None, typer.Option("--workers", metavar="N", help="media processes; default: one a core")] = None,
     log_level: Annotated[str | None, typer.Option("--log-level", metavar="LEVEL", help="debug, info (default), warning or "
                                                   "error")] = None,
@@ -39,7 +41,8 @@ def serve(
     flags = {"data": str(data) if data else None, "listen": listen or None, "sip_port": _number(sip_port),
              "tls_port": _number(tls_port), "tls_cert": str(tls_cert) if tls_cert else None,
              "tls_key": str(tls_key) if tls_key else None, "domain": domain, "rtp_ports": rtp_ports,
-             "public_address": public_address, "open": is_open, "srtp": srtp, "workers": _number(workers),
+             "public_address": public_address, "open": is_open, "srtp": srtp,
+             "pcap": str(pcap) if pcap else None, "workers": _number(workers),
              "log_level": log_level}
     settings = load(config, flags)
     start_logging(settings.log_level)

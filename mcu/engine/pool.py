@@ -6,6 +6,7 @@ import asyncio
 import logging
 import resource
 import secrets
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
@@ -16,7 +17,7 @@ from mcu.engine.ports import PortRange
 from mcu.engine.settings import EngineSettings
 from mcu.engine.supervisor import START_S, Supervisor, WorkerFigures
 from mcu.errors import McuError
-from mcu.messages import ROOM_KINDS
+from mcu.messages import ROOM_KINDS, OpenTap
 from rtp.keying.certificate import Certificate
 from rtp.sdp.protection import SrtpPolicy
 
@@ -78,6 +79,16 @@ class WorkerPool:
         room = RoomMedia(self._last_room, kind, self._engine, worker, lambda closed: _forget(worker, closed))
         worker.rooms[room.room_id] = room
         return room
+
+    def open_tap(self, tap_id: int, sock: socket.socket, room_id: int = 0, leg_id: int = 0) -> None:
+        """Let all workers, and their successors, show packets at a socket. room_id 0: of all rooms; leg_id 0: of all legs."""
+        for worker in self._workers:
+            worker.open_tap(OpenTap(room_id, leg_id, tap_id), sock)
+
+    def close_tap(self, tap_id: int) -> None:
+        """Let them show no more; an unknown one is no error."""
+        for worker in self._workers:
+            worker.close_tap(tap_id)
 
     def figures(self) -> list[WorkerFigures]:
         """What is known of each worker."""

@@ -14,10 +14,13 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mcu.addresses import Addresses
+from mcu.captures import Captures
 from mcu.dialplan import Dialplan
 from mcu.directory import Directory
 from mcu.guard import Guard
@@ -210,7 +213,14 @@ class House:
                            entropy=self.random.randbytes, wallclock=self.wallclock)
         self.switchboard.accounts = self.guard
         self.endpoint.admit, self.endpoint.readmit = self.guard.admit, self.guard.readmit
-        self.live = LiveView(self.switchboard, lambda: None)
+        captures = Captures(Path("/nonexistent"), self, self.switchboard, lambda: None, max_bytes=1, files=1)
+        self.live = LiveView(self.switchboard, lambda: None, captures)
+
+    def open_tap(self, tap_id: int, sock: socket.socket, room_id: int = 0, leg_id: int = 0) -> None:
+        """See `mcu.captures.Taps`; nothing is captured here."""
+
+    def close_tap(self, tap_id: int) -> None:
+        """See `mcu.captures.Taps`."""
 
     def phone(self, name: str, password: str | None = None) -> Phone:
         """A new phone; with a password it has an account here."""
