@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from rtp.keying.certificate import Certificate
 from rtp.keying.description import DtlsDescription
-from rtp.keying.dtls import Address, DtlsConnected, DtlsEndpoint, DtlsFailed, Role
-from rtp.srtp.suites import SessionKeys
+from rtp.keying.dtls import Address, DtlsConnected, DtlsEndpoint, DtlsFailed, DtlsRefused, Role
+from rtp.srtp.suites import SUITES, SessionKeys, Suite
 
 
 class LegKeying:
@@ -22,11 +22,13 @@ class LegKeying:
     where each component of the peer is, for a client's first word."""
 
     def __init__(self, certificate: Certificate, theirs: DtlsDescription, role: Role, remotes: Sequence[Address | None],
-                 now: float) -> None:
+                 now: float, suites: Sequence[Suite] = SUITES) -> None:
         self.theirs = theirs
         self.failure = ""
         self.keys: list[SessionKeys | None] = [None] * len(remotes)
-        self._ends = [DtlsEndpoint(role, certificate, now=now, fingerprints=theirs.fingerprints) for _ in remotes]
+        self._refusal = ""
+        self._ends = [DtlsEndpoint(role, certificate, now=now, fingerprints=theirs.fingerprints, suites=suites)
+                      for _ in remotes]
         if role is Role.CLIENT:
             for end, remote in zip(self._ends, remotes, strict=True):
                 if remote is not None:
@@ -76,6 +78,8 @@ class LegKeying:
                 match event:
                     case DtlsConnected(keys):
                         self.keys[number], has_news = keys, True
+                    case DtlsRefused(_, reason):
+                        self._refusal = f"; somebody was turned away: {reason}"
                     case DtlsFailed(reason) if self.keys[number] is None:
-                        self.failure, has_news = reason, True
+                        self.failure, has_news = reason + self._refusal, True
         return has_news

@@ -17,6 +17,7 @@ from mcu.engine.settings import EngineSettings
 from mcu.messages import AddLeg, HandshakeReceived, UpdateLeg
 from rtp.keying.certificate import Certificate, Fingerprint
 from rtp.keying.dtls import TIMEOUT_S, DtlsConnected, DtlsEndpoint, Role
+from rtp.keying.handshake import MISMATCH
 from rtp.sdp.model import MediaDescription
 from rtp.sdp.parser import parse
 from rtp.sdp.protection import OfferStyle, SrtpPolicy
@@ -139,7 +140,8 @@ def test_certificate_with_another_fingerprint_gets_no_keys_and_in_the_end_the_ca
     assert desk.spec == (None, None, True) and not desk.notices
     assert desk.leg._handshake is not None and desk.leg._handshake.handle_timer(time.monotonic() + TIMEOUT_S + 1)
     desk.leg._take_keys(desk.leg._handshake, True)
-    assert desk.notices == [ProtectionFailed(1, 77, "no handshake in time")]
+    assert desk.notices == [ProtectionFailed(
+        1, 77, f"no handshake in time; somebody was turned away: {MISMATCH}")]
 
 
 @pytest.mark.parametrize(("change", "words"), [
