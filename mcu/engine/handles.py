@@ -88,6 +88,7 @@ class RoomMedia:
         self._line: Line | None = line
         self._on_close = on_close
         self._failures: deque[float] = deque(maxlen=MAX_RECOVERIES)
+        self._moved: dict[int, LegMedia] = {}
         self._open()
 
     def _open(self) -> None:
@@ -158,9 +159,14 @@ class RoomMedia:
         if leg is not None:
             leg.receive_streams(report.streams)
 
+    def forget(self, leg: LegMedia) -> None:
+        """A leg has gone to another room; what the worker here still has of its handshake is for it all the same."""
+        if self.legs.pop(leg.leg_id, None) is not None:
+            self._moved[leg.leg_id] = leg
+
     def receive_handshake(self, message: HandshakeReceived) -> None:
         """Take a datagram of a leg's handshake."""
-        leg = self.legs.get(message.leg_id)
+        leg = self.legs.get(message.leg_id) or self._moved.get(message.leg_id)
         if leg is not None:
             leg.receive_handshake(message)
 
@@ -484,7 +490,7 @@ class LegMedia:
     def change_rooms(self, room: RoomMedia) -> None:
         """Leave the room for another one (which calls this): the same ports and peer, a stream of ours that begins anew."""
         self._room.send(RemoveLeg(self._room.room_id, self.leg_id))
-        self._room.legs.pop(self.leg_id, None)
+        self._room.forget(self)
         self._room = room
         self.rejoin()
 

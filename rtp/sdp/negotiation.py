@@ -152,7 +152,7 @@ def offer(capabilities: Capabilities, local: LocalMedia, *, session_id: int, ver
         if style.has_mid:
             line, group = replace(line, attributes=(("mid", "0"), *line.attributes)), (("group", "BUNDLE 0"),)
         return _session(local, session_id, version, (line,), group)
-    again = offered_again(keyed, local.crypto, local.fingerprint)
+    again = offered_again("" if keyed is None else keyed.how, local.crypto, local.fingerprint)
     kept = next((i for i, media in enumerate(previous.media) if media.kind == "audio" and media.port), None)
     lines = [_offer_line(capabilities, local, media, media.protocol, again) if index == kept else media.refused()
              for index, media in enumerate(previous.media)]

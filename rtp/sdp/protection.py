@@ -86,13 +86,18 @@ class OfferStyle:
         return out
 
 
-def offered_again(keyed: Protection | None, lines: Sequence[CryptoLine], fingerprint: str) -> list[Attribute]:
-    """What a later offer of a session says of keys: they are made as before, or there are none. keyed: what is in force."""
-    if keyed is None:
-        return []
-    if keyed.how == "dtls":
+def offered_again(how: str, lines: Sequence[CryptoLine], fingerprint: str) -> list[Attribute]:
+    """What a later offer of a session says of keys: they are made as before. how: "sdes", "dtls", or empty for none."""
+    if how == "dtls":
         return [("fingerprint", fingerprint), ("setup", "actpass")]
-    return [("crypto", str(line)) for line in lines]
+    return [("crypto", str(line)) for line in lines] if how == "sdes" else []
+
+
+def how_keyed(line: MediaDescription) -> str:
+    """How a line that was answered is keyed, by what it says: "sdes", "dtls" or empty."""
+    if line.protocol.upper() in DTLS or (line.has("fingerprint") and not line.has("crypto")):
+        return "dtls"
+    return "sdes" if line.has("crypto") else ""
 
 
 def answered_lines(protection: Protection | None, fingerprint: str) -> list[Attribute]:

@@ -229,3 +229,19 @@ def test_acquaintances_forget_the_one_that_was_not_heard_of_for_longest() -> Non
         known.note(str(number), OfferStyle())
         known.note("0", OfferStyle("RTP/SAVP"))
     assert known.style_of("1") is None and known.style_of("0") == OfferStyle("RTP/SAVP")
+
+
+def test_handshake_goes_on_while_its_leg_is_moved_to_another_room(desk: Desk) -> None:
+    peer = Peer(1)
+    media = parse(desk.leg.answer(peer.offer())).media[0]
+    now, theirs = time.monotonic(), Fingerprint.parse(media.values("fingerprint")[0])
+    end = DtlsEndpoint(Role.CLIENT, THEIRS, now=now, fingerprints=(theirs,))
+    end.start((HOST, desk.leg.local_port), now)
+    other = RoomMedia(2, "mix", desk.room._engine, desk.line, lambda room: None)
+    other.adopt(desk.leg)
+    while (event := end.next_event()) is None:
+        for data, _ in end.datagrams_to_send():                     # the worker of the room before had it already
+            desk.room.receive_handshake(HandshakeReceived(1, 77, 0, peer.sockets[0].getsockname(), data))
+        end.receive_datagram(*peer.sockets[0].recvfrom(2048), now)
+    assert isinstance(event, DtlsConnected) and desk.spec == (mirrored(event.keys), None, True)
+    other.close()
