@@ -35,6 +35,8 @@ MEANINGS = {
     "listen": "The addresses on which SIP is taken, UDP and TCP.",
     "sip_port": "The port of SIP, for UDP and TCP.",
     "tls_port": "The port of SIP over TLS (TCP). 0 switches it off.",
+    "wss_port": "The port of SIP over secure WebSocket (RFC 7118), for phones in browsers, with the certificate of TLS. "
+                "0: none.",
     "tls_cert": "A certificate in PEM, its chain after it. Without one the server makes its own, in `tls/` of the data folder. "
                 "When the file changes, or on SIGHUP, it is read again.",
     "tls_key": "The private key of `tls_cert`, in PEM and without a password.",

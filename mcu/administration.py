@@ -168,9 +168,9 @@ class Administration:
     def _add_user(self, arguments: Arguments) -> Facts:
         name, password = arguments.text("name"), arguments.text_or_none("password")
         digest, is_admin = arguments.text_or_none("digest") or "md5", arguments.flag("admin")
-        display_name = arguments.text_or_none("display_name")
+        display_name, srtp = arguments.text_or_none("display_name"), arguments.text_or_none("srtp")
         arguments.finish()
-        return self._with_password(*self._directory.add_account(name, password, digest, is_admin, display_name))
+        return self._with_password(*self._directory.add_account(name, password, digest, is_admin, display_name, srtp))
 
     def _list_users(self, arguments: Arguments) -> list[Facts]:
         arguments.finish()
@@ -194,14 +194,14 @@ class Administration:
 
     def _create_room(self, arguments: Arguments) -> Facts:
         name = arguments.text("name")
-        pin, host_pin, owner = (arguments.text_or_none(key) for key in ("pin", "host_pin", "owner"))
+        pin, host_pin, owner, srtp = (arguments.text_or_none(key) for key in ("pin", "host_pin", "owner", "srtp"))
         lobby, max_members = arguments.flag("lobby"), arguments.number("max_members", self._max_members)
         arguments.finish()
         if lobby:
             raise UsageError("this version has no lobby yet; give the room a PIN, or lock it when all are in")
         if self._open_room(name) is not None:
             raise CommandError(f"a room {name!r} is open just now; close it first, or choose another name")
-        room = self._directory.add_room(name, pin=pin, host_pin=host_pin, max_members=max_members, owner=owner)
+        room = self._directory.add_room(name, pin=pin, host_pin=host_pin, max_members=max_members, owner=owner, srtp=srtp)
         if self._live is not None:
             self._live.open_rooms_changed(room.name)
         return self._room_facts(room, None, shows_pins=True)
@@ -350,7 +350,8 @@ class Administration:
 
     def _account_facts(self, account: Account) -> Facts:
         return {"name": account.name, "display_name": account.display_name, "domain": self._directory.domain,
-                "digest": account.algorithm, "is_admin": account.is_admin, "created_at": account.created_at}
+                "digest": account.algorithm, "is_admin": account.is_admin, "created_at": account.created_at,
+                "srtp": account.srtp}
 
     def _with_password(self, account: Account, password: str) -> Facts:
         return self._account_facts(account) | {"password": password}
@@ -360,7 +361,7 @@ class Administration:
         facts |= is_open or {}
         if room is not None:
             facts |= {"name": room.name, "is_permanent": True, "max_members": room.max_members, "owner": room.owner,
-                      "has_pin": room.pin is not None, "created_at": room.created_at}
+                      "has_pin": room.pin is not None, "created_at": room.created_at, "srtp": room.srtp}
         if room is not None and shows_pins:
             facts |= {"pin": room.pin, "host_pin": room.host_pin}
         return facts

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import secrets
 import signal
@@ -285,17 +286,19 @@ class Server:
         return list(addresses)
 
     async def _listen_tls(self) -> None:
-        """Open the port of TLS on the same addresses, with the operator's certificate or our own."""
-        port = self.config.tls_port
-        if not port:
-            return
+        """Open the ports of TLS and WebSocket on the same addresses, with the operator's certificate or our own."""
+        ports = ((self.config.tls_port, "--tls-port", self.driver.listen_tls),
+                 (self.config.wss_port, "--wss-port", self.driver.listen_wss))
         hosts = [address[0] for transport, address in self.driver.addresses if transport == "UDP"]
+        if not any(port for port, _, _ in ports):
+            return
         self.certificate = self._take_certificate(hosts)
-        for host in hosts:
+        for host, (port, option, listen) in itertools.product(hosts, ports):
             try:
-                await self.driver.listen_tls(host, port, self.certificate.server)
+                if port:
+                    await listen(host, port, self.certificate.server)
             except OSError as error:
-                raise McuError(_cannot_listen(host, port, error, "--tls-port")) from error
+                raise McuError(_cannot_listen(host, port, error, option)) from error
 
     def _take_certificate(self, hosts: list[str]) -> ServerCertificate:
         if self.config.tls_cert is not None and self.config.tls_key is not None:

@@ -21,7 +21,7 @@ from sip.headers import HeaderList, NameAddr
 from sip.invite import Call
 from sip.message import Request, Response
 from sip.outgoing import Outgoing, request_outside_dialog, write_content
-from sip.parser import StreamFramer, parse_message, salvage
+from sip.parser import KEEP_ALIVE, StreamFramer, parse_message, salvage
 from sip.refer import Reference, Referral, write_refer
 from sip.refusals import Admission, Readmission, Refusals, read_ahead
 from sip.registration import Registration
@@ -72,7 +72,14 @@ class Endpoint:
         self._receive(data, flow, now)
 
     def receive_stream(self, data: bytes, flow: Flow, now: float) -> bool:
-        """Bytes of a connection came. False when the stream can't be followed any more and should be closed."""
+        """Bytes of a connection came: as the stream has them, or a whole message where it is framed. False when the stream
+        can't be followed any more and should be closed."""
+        if flow.is_framed:
+            if data == KEEP_ALIVE:
+                self.transmit(b"\r\n", flow)
+            else:
+                self.receive_datagram(data, flow, now)
+            return True
         framer = self._framers.setdefault(flow.connection, StreamFramer())
         try:
             framer.receive_data(data)

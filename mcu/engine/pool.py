@@ -19,7 +19,6 @@ from mcu.engine.supervisor import START_S, Supervisor, WorkerFigures
 from mcu.errors import McuError
 from mcu.messages import ROOM_KINDS, OpenTap
 from rtp.keying.certificate import Certificate
-from rtp.sdp.protection import SrtpPolicy
 
 __all__ = ["EngineSettings", "WorkerFigures", "WorkerPool"]
 
@@ -34,7 +33,7 @@ class WorkerPool:
 
     def __init__(self, settings: EngineSettings, on_notice: Callable[[MediaNotice], None]) -> None:
         ports = PortRange(settings.first_port, settings.last_port)
-        certificate = None if settings.srtp is SrtpPolicy.OFF else Certificate.create(datetime.now(UTC))
+        certificate = Certificate.create(datetime.now(UTC))          # a room may want SRTP where the server does without
         self._engine = Engine(settings, ports, on_notice, secrets.token_urlsafe(12), certificate)
         self._workers: list[Supervisor] = []
         self._tasks: list[asyncio.Task[None]] = []
