@@ -1,4 +1,4 @@
-"""The transactions of an endpoint as a hypothesis state machine: whatever comes, is answered, lost or late, each has one outcome.
+"""The transactions of an endpoint as a hypothesis state machine: whatever comes, or is lost or late, each has one outcome.
 
 Requests and responses come in any order and number, also when they make no sense; their user answers or does not, and time
 passes in jumps. At the end the user does what it owes, and nothing may be left.
@@ -144,7 +144,8 @@ class Machine(RuleBasedStateMachine):
     def only_what_lives_is_kept(self) -> None:
         """A transaction that is over is in no table."""
         if hasattr(self, "transactions"):
-            alive = [one for one in (*(client for client, _ in self.clients), *self.servers) if one.state is not State.TERMINATED]
+            known = [*(client for client, _ in self.clients), *self.servers]
+            alive = [one for one in known if one.state is not State.TERMINATED]
             assert len(self.transactions) == len(alive)
             assert len(self.timers) <= 3 * len(alive)
 
