@@ -175,7 +175,7 @@ class OwnOffers:
 
     def _acknowledge(self, reinvite: Transaction) -> None:
         assert self._call.dialog is not None
-        self._exchange.ack.send(self._call.dialog, self._call.flow, reinvite.request.cseq.number)
+        self._exchange.ack.send(self._call.dialog, self._call.flow, reinvite.request)
 
     # ---- timers
 
