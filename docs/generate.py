@@ -1,4 +1,5 @@
-"""Writes the pages of docs/reference/ that are made from the code: commands, configuration, settings, errors, transactions.
+"""Writes the pages of docs/reference/ that are made from code and data: commands, configuration, settings, errors,
+transactions, and what RFCs demand.
 
     python -m docs.generate             writes them
     python -m docs.generate --check     exits 1 when one of them is out of date
@@ -15,6 +16,7 @@ from typing import Any
 
 import typer
 
+from docs import musts
 from mcu import config
 from mcu.__main__ import app as server_app
 from pcap.__main__ import app as pcap_app
@@ -76,7 +78,7 @@ SETTINGS = {
 def pages() -> dict[str, str]:
     """The generated pages by file name."""
     return {"commands.md": commands(), "configuration.md": configuration(), "settings.md": settings(), "errors.md": errors(),
-            "transactions.md": transactions()}
+            "transactions.md": transactions(), "musts.md": every_must()}
 
 
 # ---- commands
@@ -238,6 +240,30 @@ def _diagram(kind: Kind) -> str:
     lines = [f"    [*] --> {first.value}" + (f" : {', '.join(actions)}" if actions else "")]
     lines += [f"    {before} --> {after} : {', '.join(events)}" for (before, after), events in edges.items()]
     return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "    terminated --> [*]", "```"])
+
+
+# ---- what the RFCs demand
+
+
+def every_must() -> str:
+    """Each MUST of the RFCs that the product stands on, with code and test, or the reason why it is left out."""
+    parts = [NOTICE, "# Every MUST",
+             "What RFC 3261 (§§8 to 18), RFC 3264 and RFC 3550 (§§5 to 8) demand with MUST and MUST NOT: the rule in our own "
+             "few words, how often the section says MUST for it, where the code is, and the tests that would fail without it; "
+             "or why we do otherwise. §16 of RFC 3261 is about proxies, and we are none. Rules of extensions, and those that "
+             "only SHOULD be kept, are in [RFC compliance: SIP](../rfc-compliance.md) and "
+             "[RTP](../rfc-compliance-rtp.md)."]
+    for name in musts.FILES:
+        title, rows = musts.read(name)
+        kept = sum(row.count for row in rows if not row.reason)
+        parts += [f"## {title}", f"{sum(row.count for row in rows)} times MUST, of which {kept} are kept.",
+                  _table(("section", "MUSTs", "rule", "code", "tests, or why not"), [_must_row(row) for row in rows])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _must_row(row: musts.Must) -> tuple[str, ...]:
+    told = f"left out: {row.reason}" if row.reason else ", ".join(f"`{name}`" for name in row.tests)
+    return f"§{row.section}", str(row.count), row.rule, ", ".join(f"`{place}`" for place in row.code), told
 
 
 # ---- text

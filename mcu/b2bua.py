@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 RING_S = 60.0
 """How long the phones of the callee ring."""
+EARLY_END = 199
+"""One phone of a fork has left (RFC 6228); any other 1xx is progress, also one that nobody knows (RFC 3261 §8.1.3.2)."""
 HOPS = 70
 """How far a call goes on whose caller does not say it (RFC 3261 §16.6 step 3); each server takes one hop, so circles end."""
 HANDED_ON = ("MESSAGE", "INFO")
@@ -210,7 +212,7 @@ class UserCall:
     def receive_event(self, event: events.Event) -> None:
         """An event of one of our calls."""
         match event:
-            case events.CallProgressed(call, response, answer) if 180 <= response.status <= 183 and call in self._ringing:
+            case events.CallProgressed(call, response, answer) if response.status != EARLY_END and call in self._ringing:
                 self._progressed(self._ringing[call], answer)
             case events.CallAnswered(call, _, answer):
                 self._answered(call, answer)

@@ -68,7 +68,7 @@ from sip.uri import Uri
 
 log = logging.getLogger(__name__)
 
-SETTINGS = EndpointSettings(allow=f"{ALLOW}, REFER", supported=SUPPORTED | {"replaces", "norefersub"},
+SETTINGS = EndpointSettings(allow=f"{ALLOW}, REFER, REGISTER", supported=SUPPORTED | {"replaces", "norefersub"},
                             registrar_supported=EXTENSIONS)
 PROBE_EVERY_S = 30.0
 """How often phones that send no media are asked whether they are there, and bindings that ran out are dropped."""

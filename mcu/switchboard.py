@@ -507,6 +507,9 @@ class Switchboard:
             if account is None:
                 self.server.respond(transaction_id, 403)
                 return
+            if not self._dialplan.is_ours(request.to.uri.host):                # RFC 3261 §10.3 step 5
+                self.server.respond(transaction_id, 404, "this server registers nobody of that domain")
+                return
             before = {located.binding.phone: located.flow for located in self.registrar.store.get(account.name)}
             answer = self.registrar.receive(request, account.name, flow, self.server.wallclock())
             self.server.respond(transaction_id, answer.status, answer.reason, answer.headers)

@@ -76,6 +76,14 @@ def test_either_side_hangs_up_on_both(who: str) -> None:
     assert all(record.ended_at for record in house.records.values())
 
 
+def test_progress_that_nobody_knows_is_progress() -> None:
+    house = House()
+    alice, bob = registered(house, "alice"), registered(house, "bob")
+    alice.call("sip:bob@house.example")
+    ringing(bob, house, 155)
+    assert [event.response.status for event in alice.side.events if isinstance(event, CallProgressed)] == [180]
+
+
 def test_all_phones_ring_the_first_answer_wins_and_the_others_are_cancelled() -> None:
     house = House()
     alice = registered(house, "alice")
