@@ -48,6 +48,8 @@ class TlsClosed:
 
 
 TlsEvent = TlsConnected | TlsData | TlsClosed
+NOBODY = Fingerprint("none", b"")
+"""Whose certificate was not asked for."""
 
 
 class TlsEndpoint:
@@ -153,3 +155,18 @@ class TlsEndpoint:
             self._connection.shutdown()
         except SSL.Error:
             return
+
+
+class TlsDoor(TlsEndpoint):
+    """The server's end for strangers: no certificate is asked for, as who comes will say inside who they are (RFB's X509Plain).
+
+    What it says of itself must be known to them some other way: from an authority, or by its fingerprint.
+    """
+
+    def __init__(self, certificate: Certificate, *, now: float, timeout_s: float = TIMEOUT_S) -> None:
+        super().__init__(Role.SERVER, certificate, (), now=now, timeout_s=timeout_s)
+        self._connection.set_verify(SSL.VERIFY_NONE)
+
+    def _establish(self) -> None:
+        self.state, self._deadline = "connected", None
+        self._events.append(TlsConnected(NOBODY, self._connection.get_cipher_name() or ""))
