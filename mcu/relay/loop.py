@@ -14,6 +14,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Iterator
+from ipaddress import IPv6Address, ip_address
 
 from mcu.errors import ProtocolError
 from mcu.messages import MAX_MESSAGE, Heartbeat
@@ -43,6 +44,13 @@ MAX_KEPT = 4096
 """Reports kept while control is slow."""
 
 logger = logging.getLogger(__name__)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is this machine's own, also as IPv6 writes those of IPv4."""
+    address = ip_address(host)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 class Relay:
@@ -180,15 +188,23 @@ class Relay:
     def _carry_out(self, command: RelayMessage, descriptors: list[int], now: float) -> None:
         match command:
             case OpenDoor(door) if descriptors:
-                listener = socket.socket(fileno=descriptors.pop())
-                listener.setblocking(False)
-                self._selector.register(listener, selectors.EVENT_READ, door)
+                self._open_door(door, socket.socket(fileno=descriptors.pop()))
             case OpenDesktop():
                 self._open(command, now)
             case SetHolder(session_id, participant_id) if session_id in self._sessions:
                 self._sessions[session_id].set_holder(participant_id, now)
             case CloseDesktop(session_id) if session_id in self._sessions:
                 self._sessions[session_id].end("closed", now)
+
+    def _open_door(self, door: Door, listener: socket.socket) -> None:
+        """VNC authentication is heard by who listens, and guessed by who tries: only this machine may come in by it."""
+        if door is Door.VNC_PLAIN and not is_loopback(listener.getsockname()[0]):
+            logger.error("a door with VNC authentication must be on loopback; it stays shut")
+            self._failures += 1
+            listener.close()
+            return
+        listener.setblocking(False)
+        self._selector.register(listener, selectors.EVENT_READ, door)
 
     def _open(self, opened: OpenDesktop, now: float) -> None:
         session = Session(opened, self._tell, now)

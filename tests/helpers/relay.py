@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import time
@@ -57,14 +58,13 @@ class End:
         self.events += iter(self.core.next_event, None)
 
 
-def turn_until(condition: Callable[[], object], *ends: End, limit_s: float = 20.0) -> None:
+async def turn_until(condition: Callable[[], object], *ends: End, limit_s: float = 20.0) -> None:
     """Drive the ends until something is so; fails when it does not come about."""
-    end = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        for each in ends:
-            each.turn()
-        time.sleep(0.002)
+    async with asyncio.timeout(limit_s):
+        while not condition():
+            for each in ends:
+                each.turn()
+            await asyncio.sleep(0.002)
 
 
 def tickets(session_id: int, owner: Phone, viewer: Phone | None, lifetime_s: int = 30,

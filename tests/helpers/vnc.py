@@ -100,10 +100,11 @@ def shared(display: Display, settings: ServerSettings | None = None, *,
 
 
 @contextmanager
-def tigervnc(display: Display, port: int, folder: Path, *options: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """TigerVNC's viewer on a display, connected to a port of loopback; its log is in `folder`."""
+def tigervnc(display: Display, port: int, folder: Path, *options: str, host: str = "127.0.0.1",
+             **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """TigerVNC's viewer on a display, connected to a port of this machine; its log is in `folder`."""
     log = (folder / "viewer.log").open("wb")
-    arguments = ["xtigervncviewer", "-Log", "*:stderr:30", "-AlertOnFatalError=0", *options, f"127.0.0.1::{port}"]
+    arguments = ["xtigervncviewer", "-Log", "*:stderr:30", "-AlertOnFatalError=0", *options, f"{host}::{port}"]
     environment = {**os.environ, **UTF8, "DISPLAY": display.name, "HOME": str(folder), **environment}
     process = subprocess.Popen(arguments, env=environment, stdout=log, stderr=log)
     try:
