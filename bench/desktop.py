@@ -33,11 +33,11 @@ from mcu.relay.tickets import digest_of
 from rtp.rfb.keysyms import keysym_of
 from rtp.rfb.server import RfbServer
 from rtp.rfb.viewer import FrameUpdated, RfbViewer
-from softphone.remote.damage import DamageWatch
 from softphone.remote.desktop import Desktop
 from softphone.remote.injector import Hands
 from softphone.remote.jpeg import PillowJpeg
 from softphone.remote.screen import ScreenGrabber
+from softphone.remote.watch import ScreenWatch
 from softphone.remote.xtest import XTestInjector
 from tests.helpers.relay import OWNER_ID, VIEWER_ID, End, Phone, turn_until
 from tests.helpers.screen import display
@@ -53,7 +53,7 @@ def own(screen: str, port: int) -> None:
     phone = Phone()
     print(phone.fingerprint.hex(), flush=True)
     relay = bytes.fromhex(sys.stdin.readline())
-    grabber, watch = ScreenGrabber(screen), DamageWatch(screen)
+    grabber, watch = ScreenGrabber(screen), ScreenWatch(screen)
     hands = Hands(XTestInjector(screen), grabber.area, (grabber.area.width, grabber.area.height))
     server = RfbServer(grabber.grab(), now=time.monotonic(), jpeg=PillowJpeg())
     desktop = Desktop(phone.connect(port, relay, SEAT["owner"]), server, grabber, hands, watch)

@@ -16,10 +16,10 @@ from collections.abc import Callable
 from rtp.rfb.messages import KeyEvent, PointerEvent
 from rtp.rfb.server import RfbServer, ServerEvent, SessionClosed
 from softphone.errors import PhoneError
-from softphone.remote.damage import DamageWatch
 from softphone.remote.injector import Hands
 from softphone.remote.pipe import Pipe
 from softphone.remote.screen import Grabber
+from softphone.remote.watch import ScreenWatch
 
 MAX_RATE = 30.0
 BLIND_RATE = 15.0
@@ -37,7 +37,7 @@ class Desktop:
     refused: input that came while it was not.
     """
 
-    def __init__(self, pipe: Pipe, server: RfbServer, grabber: Grabber, hands: Hands, watch: DamageWatch | None = None, *,
+    def __init__(self, pipe: Pipe, server: RfbServer, grabber: Grabber, hands: Hands, watch: ScreenWatch | None = None, *,
                  may_act: Callable[[], bool] = lambda: True, on_event: Callable[[ServerEvent], None] | None = None) -> None:
         self.refused = 0
         self._pipe, self._server, self._grabber, self._hands, self._watch = pipe, server, grabber, hands, watch
@@ -87,6 +87,7 @@ class Desktop:
             self._is_changed = True
         elif not self._is_changed:
             self._is_changed = self._watch.take()
+            self._show_cursor(self._watch, now)
         if not self._is_changed or now < self._next_grab or not self._server.wants_picture:
             return
         if self._watch is not None:
@@ -97,6 +98,11 @@ class Desktop:
         self._hands.area = self._grabber.area
         self._hands.shown = (picture.shape[1], picture.shape[0])
         self._server.show(picture, now)
+
+    def _show_cursor(self, watch: ScreenWatch, now: float) -> None:
+        cursor = watch.take_cursor()
+        if cursor is not None:
+            self._server.set_cursor(cursor, now)
 
     def _take_events(self) -> None:
         while (event := self._server.next_event()) is not None:

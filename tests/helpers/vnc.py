@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rtp.rfb.server import RfbServer, ServerSettings
-from softphone.remote.damage import DamageWatch
 from softphone.remote.desktop import Desktop
 from softphone.remote.injector import Hands
 from softphone.remote.jpeg import PillowJpeg
 from softphone.remote.pipe import Pipe
 from softphone.remote.screen import ScreenGrabber
+from softphone.remote.watch import ScreenWatch
 from softphone.remote.xtest import XTestInjector
 from tests.helpers.screen import Display
 
@@ -68,7 +68,7 @@ class Shared:
                 return
             grabber = ScreenGrabber(self.display.name)
             injector = XTestInjector(self.display.name)
-            watch = DamageWatch(self.display.name)
+            watch = ScreenWatch(self.display.name)
             picture = grabber.grab()
             server = RfbServer(picture, self._settings, now=time.monotonic(), jpeg=PillowJpeg())
             hands = Hands(injector, grabber.area, (picture.shape[1], picture.shape[0]))

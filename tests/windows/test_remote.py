@@ -12,9 +12,9 @@ from Xlib import display as xdisplay
 from rtp.rfb.keysyms import CONTROL_L, RETURN, SHIFT_L, keysym_of
 from rtp.rfb.messages import KeyEvent, PointerEvent
 from softphone.errors import PhoneError
-from softphone.remote.damage import DamageWatch
 from softphone.remote.injector import Area, Hands
 from softphone.remote.screen import ScreenGrabber
+from softphone.remote.watch import ScreenWatch
 from softphone.remote.xtest import XTestInjector
 from tests.helpers.screen import Display, display
 from tests.helpers.vnc import terminal, until
@@ -103,7 +103,7 @@ def _children(screen: Display) -> list[xdisplay.drawable.Window]:
 
 
 def test_screen_tells_when_it_changes_and_is_quiet_else(screen: Display) -> None:
-    watch = DamageWatch(screen.name)
+    watch = ScreenWatch(screen.name)
     until(lambda: not watch.take())
     with terminal(screen, "exec cat"):
         until(watch.take)
@@ -111,8 +111,22 @@ def test_screen_tells_when_it_changes_and_is_quiet_else(screen: Display) -> None
     watch.close()
 
 
+def test_pointer_is_told_when_it_gets_another_shape(screen: Display) -> None:
+    hands, watch = Hands(XTestInjector(screen.name), Area(0, 0, 640, 480), (640, 480)), ScreenWatch(screen.name)
+    hands.receive(PointerEvent(0, 600, 400))
+    first = watch.take_cursor()
+    assert first is not None and first.mask.any() and watch.take_cursor() is None
+    with terminal(screen, "exec cat"):
+        hands.receive(PointerEvent(0, 50, 50))
+        shapes = []
+        until(lambda: shapes.append(watch.take_cursor()) or shapes[-1] is not None)
+        assert shapes[-1].pixels.shape != first.pixels.shape or not np.array_equal(shapes[-1].mask, first.mask)
+    hands.close()
+    watch.close()
+
+
 def test_screen_that_is_not_there_is_said_so() -> None:
-    for make in (XTestInjector, ScreenGrabber, DamageWatch):
+    for make in (XTestInjector, ScreenGrabber, ScreenWatch):
         with pytest.raises(PhoneError, match="X11"):
             make(":4999")
 
