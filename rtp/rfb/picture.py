@@ -48,6 +48,7 @@ class PictureSender:
         self._stale: Rectangle | None = None
         self._cursor: Cursor | None = None
         self._must_tell: set[int] = set()
+        self._refuses_size = False
         self._tight = TightEncoder(jpeg)
         self._zrle = ZrleEncoder()
 
@@ -78,6 +79,10 @@ class PictureSender:
         self._cursor = cursor
         if encodings.CURSOR in self.encodings:
             self._must_tell.add(encodings.CURSOR)
+
+    def refuse_size(self) -> None:
+        """The viewer asked for a size that it doesn't get; it is told so with the next update."""
+        self._refuses_size = True
 
     def request(self, area: Rectangle, *, is_incremental: bool) -> None:
         """The viewer's FramebufferUpdateRequest."""
@@ -116,6 +121,8 @@ class PictureSender:
         height, width = self.frame.shape
         is_new = self._size != (width, height) and self._can_resize
         if encodings.EXTENDED_DESKTOP_SIZE in self.encodings:
+            if self._refuses_size:
+                yield _extended_size(*self._size, reason=1, status=1)
             if is_new or encodings.EXTENDED_DESKTOP_SIZE in self._must_tell:
                 yield _extended_size(width, height)
         elif is_new:
@@ -125,6 +132,7 @@ class PictureSender:
             self._sent = np.zeros_like(self.frame)
             self._stale = Rectangle(0, 0, width, height)
         self._must_tell.clear()
+        self._refuses_size = False
 
     def _changes(self, wanted: Rectangle) -> Iterator[bytes]:
         frame = self._fitted()
@@ -166,7 +174,7 @@ class PictureSender:
             yield rectangle_head(area, encodings.RAW) + self.pixel_format.pack(area.of(frame))
 
 
-def _extended_size(width: int, height: int) -> bytes:
-    """One screen that is the whole desktop; told by the server (reason 0)."""
-    whole = Rectangle(0, 0, width, height)
-    return rectangle_head(whole, encodings.EXTENDED_DESKTOP_SIZE) + b"\1\0\0\0" + bytes(Screen(0, whole))
+def _extended_size(width: int, height: int, reason: int = 0, status: int = 0) -> bytes:
+    """One screen that is the whole desktop. reason: who wanted it, 0 the server, 1 the viewer; status: 0 done, 1 prohibited."""
+    head = rectangle_head(Rectangle(reason, status, width, height), encodings.EXTENDED_DESKTOP_SIZE)
+    return head + b"\1\0\0\0" + bytes(Screen(0, Rectangle(0, 0, width, height)))

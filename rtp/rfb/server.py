@@ -91,7 +91,7 @@ class TextCopied:
 
 @dataclass(frozen=True, slots=True)
 class SizeRequested:
-    """The viewer would like another size of the desktop; nothing has to follow."""
+    """The viewer would like another size of the desktop. It is told that it doesn't get it; a frame of that size may follow."""
 
     width: int
     height: int
@@ -251,6 +251,7 @@ class RfbServer:
                 if text is not None:
                     self._events.append(TextCopied(text))
             case SetDesktopSize(width, height):
+                self.picture.refuse_size()
                 self._events.append(SizeRequested(width, height))
 
     def _set_encodings(self, wanted: tuple[int, ...]) -> None:

@@ -12,11 +12,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from rtp.rfb.messages import KeyEvent, PointerEvent
 from rtp.rfb.server import RfbServer, ServerEvent, SessionClosed
 from softphone.errors import PhoneError
 from softphone.remote.injector import Hands
+from softphone.remote.own_input import OwnInput
 from softphone.remote.pipe import Pipe
 from softphone.remote.screen import Grabber
 from softphone.remote.watch import ScreenWatch
@@ -30,19 +32,29 @@ PAUSE_S = 0.1
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """The owner took control back; how."""
+
+    reason: str
+
+
 class Desktop:
     """One viewer's session. hands: what acts for it; watch: tells of changes, or None to look again and again.
 
     on_event: is told all that is not input, in this thread. may_act: whether input is to be carried out, asked for each.
-    refused: input that came while it was not.
+    refused: input that came while it was not. own: sees the owner take control back, or None; from then on no input is carried
+    out until `give`.
     """
 
     def __init__(self, pipe: Pipe, server: RfbServer, grabber: Grabber, hands: Hands, watch: ScreenWatch | None = None, *,
-                 may_act: Callable[[], bool] = lambda: True, on_event: Callable[[ServerEvent], None] | None = None) -> None:
+                 own: OwnInput | None = None, may_act: Callable[[], bool] = lambda: True,
+                 on_event: Callable[[ServerEvent | TakenBack], None] | None = None) -> None:
         self.refused = 0
+        self._own, self._is_taken_back = own, False
         self._pipe, self._server, self._grabber, self._hands, self._watch = pipe, server, grabber, hands, watch
         self._may_act, self._on_event = may_act, on_event
-        self._is_stopping = threading.Event()
+        self._is_stopping, self._is_giving = threading.Event(), threading.Event()
         self._is_changed = True
         self._next_grab = 0.0
 
@@ -64,9 +76,15 @@ class Desktop:
         """End it soon; from any thread."""
         self._is_stopping.set()
 
+    def give(self) -> None:
+        """Let the viewer act again, after it was taken back; from any thread."""
+        self._is_giving.set()
+
     def _turn(self, now: float) -> None:
-        self._pipe.wait(self._pause(now), [self._watch.fileno()] if self._watch is not None and not self._is_changed else [])
+        self._pipe.wait(self._pause(now), self._descriptors())
         now = time.monotonic()
+        if self._own is not None:
+            self._look_for_owner(self._own, now)
         data = self._pipe.receive()
         if data or not self._pipe.is_open:
             self._server.receive_data(data, now)
@@ -76,6 +94,23 @@ class Desktop:
         while self._pipe.is_clear and (out := self._server.data_to_send()):
             self._pipe.send(out)
         self._pipe.flush()
+
+    def _descriptors(self) -> list[int]:
+        found = [self._watch.fileno()] if self._watch is not None and not self._is_changed else []
+        return found if self._own is None else [*found, self._own.fileno()]
+
+    def _look_for_owner(self, own: OwnInput, now: float) -> None:
+        """Stop at once when the owner takes control back."""
+        reason = own.read(now)
+        if self._is_giving.is_set():
+            self._is_giving.clear()
+            self._is_taken_back = False
+            own.begin()
+        elif reason and not self._is_taken_back:
+            self._is_taken_back = True
+            self._hands.release_all()
+            if self._on_event is not None:
+                self._on_event(TakenBack(reason))
 
     def _pause(self, now: float) -> float:
         if self._is_changed and self._server.wants_picture:
@@ -107,7 +142,7 @@ class Desktop:
     def _take_events(self) -> None:
         while (event := self._server.next_event()) is not None:
             if isinstance(event, KeyEvent | PointerEvent):
-                if self._may_act():
+                if self._may_act() and not self._is_taken_back:
                     self._hands.receive(event)
                 else:
                     self.refused += 1

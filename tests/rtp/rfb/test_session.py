@@ -200,6 +200,18 @@ def test_bell_pointer_shape_and_wish_for_a_size_arrive() -> None:
     assert np.array_equal(cursor.pixels, shape) and np.array_equal(cursor.mask, mask) and (cursor.hot_x, cursor.hot_y) == (3, 4)
 
 
+@pytest.mark.parametrize("is_continuous", [True, False], ids=["continuous", "requested"])
+def test_viewer_that_wishes_another_size_is_told_that_it_does_not_get_it(is_continuous: bool) -> None:
+    pair = RfbPair(blank(), viewer=ViewerSettings(wants_continuous_updates=is_continuous))
+    pair.run()
+    pair.viewer.request_size(640, 480)
+    pair.server.receive_data(pair.viewer.data_to_send(), 1.0)
+    answer = pair.server.data_to_send()
+    assert answer[:4] == b"\0\0\0\1" and answer[4:12] == bytes([0, 1, 0, 1, 1, 0x40, 0, 200])
+    pair.viewer.receive_data(answer, 1.0)
+    assert pair.viewer.framebuffer.shape == (200, 320) and pair.viewer.state == "running"
+
+
 def test_session_begins_with_the_name_of_the_desktop() -> None:
     pair = RfbPair(blank(), ServerSettings(name="安娜的屏幕"), ViewerSettings(is_shared=False))
     pair.run()
