@@ -13,6 +13,9 @@ MAX_READ = 1 << 17
 MAX_WAITING = 1 << 20
 """Bytes for a slow end that are kept; while there are more, the other end is not read."""
 
+KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 2), (socket.TCP_USER_TIMEOUT, 20_000))
+"""A peer that is gone without a word is noticed within 20 s, whether there is something to send or not."""
+
 
 class Link:
     """on_data: is called with bytes as they are inside TLS, empty ones when the other end is gone. tls: None for none.
@@ -23,6 +26,9 @@ class Link:
     def __init__(self, sock: socket.socket, now: float, tls: TlsEndpoint | None = None) -> None:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in KEEP_ALIVE:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
         self.socket = sock
         self.opened_at = now
         self.fingerprint: Fingerprint | None = None

@@ -16,7 +16,7 @@ from rtp.rfb import encodings
 from rtp.rfb.changes import bounds, changed_areas, find_move
 from rtp.rfb.cursor import Cursor
 from rtp.rfb.messages import Screen
-from rtp.rfb.pixels import PixelFormat, Pixels, Rectangle
+from rtp.rfb.pixels import MAX_SIDE, PixelFormat, Pixels, Rectangle
 from rtp.rfb.server_messages import rectangle_head, update_head
 from rtp.rfb.tight import JpegCodec, TightEncoder, parts
 from rtp.rfb.zrle import ZrleEncoder
@@ -25,12 +25,12 @@ MIN_MOVE_AREA = 20_000
 """Changes of fewer pixels are not searched for blocks that moved."""
 MAX_RECTANGLES = 4096
 """Of one update; when there are more, one round all of them goes."""
-NOWHERE = Rectangle(0, 0, 0, 0)
+NOWHERE, ANYWHERE = Rectangle(0, 0, 0, 0), Rectangle(0, 0, MAX_SIDE, MAX_SIDE)
 _COPY = struct.Struct("!HH")
 
 
 class PictureSender:
-    """The picture for one viewer. frame: the newest picture; who puts it there doesn't change it any more.
+    """The picture for one viewer. frame: the newest picture.
 
     jpeg: None to stay without loss whatever the viewer allows.
     """
@@ -47,6 +47,7 @@ class PictureSender:
         self._requested: Rectangle | None = None
         self._stale: Rectangle | None = None
         self._cursor: Cursor | None = None
+        self._changed: Rectangle | None = ANYWHERE
         self._must_tell: set[int] = set()
         self._refuses_size = False
         self._tight = TightEncoder(jpeg)
@@ -56,6 +57,10 @@ class PictureSender:
     def size(self) -> tuple[int, int]:
         """Width and height as the viewer knows them."""
         return self._size
+
+    @property
+    def _whole(self) -> Rectangle:
+        return Rectangle(0, 0, *self._size)
 
     @property
     def is_wanted(self) -> bool:
@@ -80,6 +85,13 @@ class PictureSender:
         if encodings.CURSOR in self.encodings:
             self._must_tell.add(encodings.CURSOR)
 
+    def show(self, frame: Pixels, changed: Rectangle | None = None) -> None:
+        """A newer picture, or the same array with other contents. changed: where it may differ, None for anywhere."""
+        if changed is None or frame.shape != self.frame.shape:
+            changed = ANYWHERE
+        self._changed = changed if self._changed is None else bounds([self._changed, changed])
+        self.frame = frame
+
     def refuse_size(self) -> None:
         """The viewer asked for a size that it doesn't get; it is told so with the next update."""
         self._refuses_size = True
@@ -98,7 +110,7 @@ class PictureSender:
         is_same_size = self._size == (self.frame.shape[1], self.frame.shape[0])
         rectangles = list(self._news())
         if is_same_size or not self._can_resize:
-            rectangles += self._changes(wanted.clipped(*self._size))
+            rectangles += self._changes(wanted.common(self._whole))
         if not rectangles:
             return b""
         self._requested = None
@@ -137,10 +149,14 @@ class PictureSender:
     def _changes(self, wanted: Rectangle) -> Iterator[bytes]:
         frame = self._fitted()
         if self._stale is not None:
-            areas = [self._stale.clipped(*self._size)]
+            areas = [self._stale.common(self._whole)]
             self._stale = None
+        elif self._changed is None:
+            return
         else:
-            areas = changed_areas(self._sent, frame, wanted)
+            areas = changed_areas(self._sent, frame, wanted.common(self._changed))
+            if wanted == self._whole:
+                self._changed = None
             if encodings.COPY_RECT in self.encodings and sum(area.area for area in areas) >= MIN_MOVE_AREA:
                 move = find_move(self._sent, frame, around := bounds(areas))
                 if move is not None:

@@ -14,6 +14,8 @@ from Xlib.ext import damage, xfixes
 from rtp.rfb.cursor import MAX_SIDE, Cursor
 from rtp.rfb.pixels import Pixels
 from softphone.errors import PhoneError
+from softphone.remote.injector import Area
+from softphone.remote.screen import around
 
 VISIBLE = 128
 """From this opacity on a pixel of the pointer is drawn; RFB knows no half-transparent ones."""
@@ -33,10 +35,10 @@ class ScreenWatch:
         self._display.damage_query_version()
         self._display.xfixes_query_version()
         root = self._display.screen().root
-        self._damage = root.damage_create(damage.DamageReportNonEmpty)
+        self._damage = root.damage_create(damage.DamageReportBoundingBox)
         self._display.xfixes_select_cursor_input(root, xfixes.XFixesDisplayCursorNotifyMask)
         self._display.flush()
-        self._has_changed = False
+        self._changed: Area | None = None
         self._has_new_cursor = True
 
     def fileno(self) -> int:
@@ -44,14 +46,14 @@ class ScreenWatch:
         number: int = self._display.fileno()
         return number
 
-    def take(self) -> bool:
-        """Whether something changed since the last time; to be asked before a picture is taken, so that nothing is missed."""
+    def take(self) -> Area | None:
+        """Where something changed since the last time; to be asked before a picture is taken, so that nothing is missed."""
         self._read_events()
-        has_changed, self._has_changed = self._has_changed, False
-        if has_changed:
+        changed, self._changed = self._changed, None
+        if changed is not None:
             self._display.damage_subtract(self._damage)
             self._display.flush()
-        return has_changed
+        return changed
 
     def take_cursor(self) -> Cursor | None:
         """The pointer's shape, when it is another than the last time."""
@@ -71,6 +73,9 @@ class ScreenWatch:
 
     def _read_events(self) -> None:
         while self._display.pending_events():
-            is_damage = self._display.next_event().type == self._display.extension_event.DamageNotify
-            self._has_changed |= is_damage
-            self._has_new_cursor |= not is_damage
+            event = self._display.next_event()
+            if event.type == self._display.extension_event.DamageNotify:
+                area = Area(event.area.x, event.area.y, event.area.width, event.area.height)
+                self._changed = area if self._changed is None else around(self._changed, area)
+            else:
+                self._has_new_cursor = True

@@ -15,7 +15,7 @@ from rtp.rfb.server import RfbServer, SessionClosed
 from rtp.rfb.viewer import DesktopOpened, RfbViewer, ViewerEvent
 from softphone.errors import PhoneError
 from softphone.remote.desktop import Desktop
-from softphone.remote.injector import Hands, RecordingInjector
+from softphone.remote.injector import Area, Hands, RecordingInjector
 from softphone.remote.pipe import Pipe
 from softphone.remote.screen import StillGrabber
 from softphone.remote.watching import Watching
@@ -108,7 +108,7 @@ def test_screen_that_is_gone_ends_the_session_and_leaves_no_key_down(monkeypatch
         pair.watching.press_key(0xFFE3, True)
         until(lambda: pair.recorder.done)
 
-        def grab() -> np.ndarray:
+        def grab(part: Area | None = None) -> np.ndarray:
             raise PhoneError("The screen can't be read any more.")
         monkeypatch.setattr(pair.grabber, "grab", grab)
         until(pair.are_over)
