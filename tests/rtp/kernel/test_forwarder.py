@@ -198,8 +198,8 @@ def test_two_streams_of_one_port_are_told_by_their_mid() -> None:
             studio.forwarder.add_producer(ProducerSpec(producer_id, 1, ALL, mid))
         studio.slot(1, 2, 11, mid="r0")
         studio.slot(2, 2, 12, mid="r1")
-        for ssrc, mid in ((71, b"cam"), (72, b"s"), (73, b"other"), (74, b"")):
-            sender.ssrc, sender.sequence, sender.extensions = ssrc, 0, {3: mid} if mid else {}
+        for ssrc, name in ((71, b"cam"), (72, b"s"), (73, b"other"), (74, b"")):
+            sender.ssrc, sender.sequence, sender.extensions = ssrc, 0, {3: name} if name else {}
             sender.send(*sender.picture(True))
         studio.run()
         assert [(packet.csrcs, packet.extensions) for packet in receiver.packets] == [
