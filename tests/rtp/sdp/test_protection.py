@@ -108,7 +108,7 @@ def test_answer_without_keys_to_a_preference_is_plain_and_to_a_requirement_no_an
 @pytest.mark.parametrize(("line", "words"), [
     (f"a=crypto:9 AES_CM_128_HMAC_SHA1_80 {KEY}", "was not offered"), ("a=crypto:1 NULL inline:x", "is not known here"),
     (f"a=crypto:{LOCAL.crypto[0]}", "our own key"),
-])
+], ids=["another tag", "another suite", "our own key"])
 def test_answer_with_keys_that_do_not_fit_is_refused(line: str, words: str) -> None:
     with pytest.raises(NegotiationFailed, match=words):
         apply_answer(offer(PREFER, LOCAL, session_id=1, version=1), session("m=audio 4000 RTP/AVP 0", line))
