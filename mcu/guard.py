@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from typing import Protocol
+from urllib.parse import unquote
 
 from mcu.attempts import Attempts
 from mcu.dialplan import Dialplan, Elsewhere, RoomCalled, Service, UserCalled
@@ -113,10 +114,10 @@ class Guard:
         if request.method != "REGISTER":
             return self._account_at(request.from_.uri)
         uri = request.to.uri
-        return (uri.user or "").lower() if uri.is_sip and self._dialplan.is_ours(uri.host) else None
+        return unquote(uri.user or "").lower() if uri.is_sip and self._dialplan.is_ours(uri.host) else None
 
     def _account_at(self, uri: Uri) -> str | None:
-        user = (uri.user or "").lower()
+        user = unquote(uri.user or "").lower()
         is_ours = uri.is_sip and self._dialplan.is_ours(uri.host)
         return user if is_ours and self._knowledge.account(user) is not None else None
 

@@ -5,6 +5,7 @@ The roles (focus, services) own legs; what a leg decides by itself is how offers
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from mcu.addresses import Addresses
@@ -13,6 +14,7 @@ from mcu.storage.base import CallRecord
 from mcu.surroundings import Media, MediaRoom, Surroundings
 from pcap.quality import mos
 from rtp.sdp.negotiation import Capabilities
+from rtp.sdp.protection import SrtpPolicy
 from sip import events
 from sip.errors import LocalProtocolError
 from sip.flow import Flow
@@ -53,6 +55,13 @@ class CallLeg:
         """Whether the phone said that it would send nothing."""
         agreed = self.media.negotiated
         return agreed is None or not agreed.may_receive
+
+    def check_kept(self, *srtp: str | None) -> None:
+        """Whether it may go on beside those who want this of SRTP: a plain one may not, where it is required. Raises
+        MediaRefused."""
+        agreed = self.media.negotiated
+        if SrtpPolicy.REQUIRE in srtp and (agreed is None or agreed.protection is None):
+            raise MediaRefused("media must be protected there (SRTP), and this call is not")
 
     @property
     def codec(self) -> str:
@@ -152,10 +161,13 @@ class CallLeg:
 
 
 def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identity: Identity, server: Surroundings, name: str,
-                *, is_focus: bool) -> CallLeg:
-    """Answer an INVITE into a media room, as what is called `name`. Raises MediaRefused, with nothing left behind."""
+                *, is_focus: bool, srtp: Iterable[str | None] = ()) -> CallLeg:
+    """Answer an INVITE into a media room, as what is called `name`. srtp: what is wanted of it beside the caller's own wish.
+
+    Raises MediaRefused, with nothing left behind.
+    """
     call = event.call
-    media = create_media(room, leg_id, call.flow)
+    media = create_media(room, leg_id, call.flow, srtp=(*srtp, identity.srtp))
     leg = CallLeg(call, media, identity, begin_record(event.request, call, identity, name, server.wallclock()))
     contact = NameAddr(own_contact(call.flow, name, server.addresses, is_secure=is_secure(event.request)), "",
                        FOCUS if is_focus else ())
@@ -167,10 +179,12 @@ def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identi
     return leg
 
 
-def create_media(room: MediaRoom, leg_id: int, flow: Flow, capabilities: Capabilities | None = None) -> Media:
-    """The media of a call over this flow."""
+def create_media(room: MediaRoom, leg_id: int, flow: Flow, capabilities: Capabilities | None = None,
+                 srtp: Iterable[str | None] = ()) -> Media:
+    """The media of a call over this flow. srtp: what the room and the people in the call want of SRTP, None for nothing."""
     return room.create_leg(leg_id, local_host=flow.local[0], signalling_host=flow.remote[0], capabilities=capabilities,
-                           is_signalling_secure=flow.is_protected)
+                           is_signalling_secure=flow.is_protected, srtp=[SrtpPolicy(one) for one in srtp if one],
+                           phone=str(flow))
 
 
 def begin_record(request: Request, call: Call, identity: Identity, room: str | None, wallclock: float) -> CallRecord:

@@ -21,7 +21,7 @@ from mcu.errors import ProtocolError
 from rtp.kernel import LegSpec, LegStatistics
 from rtp.srtp import ALL_SUITES, MasterKey, SessionKeys, StreamState
 
-VERSION = 3
+VERSION = 4
 MAX_MESSAGE = 2048
 """A leg with all its texts, keys and streams has 1.3 kB, a datagram of a handshake up to 1.5 kB."""
 MAX_DATAGRAM = 1500
@@ -103,6 +103,23 @@ class PlaySound:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenTap:
+    """Begin to show packets; the socket to show them to comes with the message. room_id 0: of all rooms; leg_id 0: all legs."""
+
+    room_id: int
+    leg_id: int
+    tap_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseTap:
+    """Show no more."""
+
+    room_id: int
+    tap_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """A worker is alive. cpu_us: CPU time since its start; late_ticks: begun more than 20 ms late; failures: what it survived;
     dropped: reports that control was too slow to take."""
@@ -144,7 +161,7 @@ class HandshakeReceived:
     data: bytes
 
 
-Command = OpenRoom | CloseRoom | AddLeg | UpdateLeg | RemoveLeg | MuteLeg | PlaySound
+Command = OpenRoom | CloseRoom | AddLeg | UpdateLeg | RemoveLeg | MuteLeg | PlaySound | OpenTap | CloseTap
 Report = Heartbeat | LegReport | StreamsReport | HandshakeReceived | DtmfPressed | SpeakersChanged | AddressLearnt | RoomLost
 Message = Command | Report
 
@@ -352,6 +369,9 @@ _TABLE: tuple[tuple[int, type, Callable[..., bytes], Callable[[int, _Fields], Me
     (6, MuteLeg, lambda m: _NUMBER.pack(m.leg_id) + bytes([m.is_muted]),
      lambda room, read: MuteLeg(room, read.number(), bool(read.byte()))),
     (7, PlaySound, lambda m: bytes([SOUNDS.index(m.name)]), lambda room, read: PlaySound(room, SOUNDS[read.byte()])),
+    (8, OpenTap, lambda m: _NUMBER.pack(m.leg_id) + _NUMBER.pack(m.tap_id),
+     lambda room, read: OpenTap(room, read.number(), read.number())),
+    (9, CloseTap, lambda m: _NUMBER.pack(m.tap_id), lambda room, read: CloseTap(room, read.number())),
     (65, Heartbeat, lambda m: _HEARTBEAT.pack(*astuple(m)), lambda room, read: Heartbeat(*read.take(_HEARTBEAT))),
     (66, LegReport, _write_figures, _read_figures),
     (67, DtmfPressed, lambda m: _NUMBER.pack(m.leg_id) + m.key.encode("ascii"),

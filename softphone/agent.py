@@ -57,13 +57,13 @@ MakeDesk = Callable[[Callable[[Banner], None]], Desk]
 class Agent:
     """Runs a phone for the window. publish: gets each event; path: of the file that keeps the settings.
 
-    make_desk: given how to show a banner, makes the sound; account, srtp: for this run, in place of what is kept; expected: a
-    host and the fingerprint that it has to show.
+    make_desk: given how to show a banner, makes the sound; account, srtp: for this run, in place of what is kept; keying,
+    suites: see Phone; expected: a host and the fingerprint that it has to show.
     """
 
     def __init__(self, publish: Callable[[Event], None], config: Config, path: Path, make_desk: MakeDesk, *,
-                 account: Account | None = None, listen: tuple[str, int] = ("", 0), srtp: str = "",
-                 expected: tuple[str, str] | None = None) -> None:
+                 account: Account | None = None, listen: tuple[str, int] = ("", 0), srtp: str = "", keying: str = "",
+                 suites: tuple[str, ...] = (), expected: tuple[str, str] | None = None) -> None:
         self.config = config
         self.account = account or config.account
         self.phone: Phone | None = None
@@ -74,6 +74,7 @@ class Agent:
         self._settling = asyncio.Lock()
         self._listen = listen
         self._srtp = srtp
+        self._keying = {"keying": keying, "suites": suites}
         self._tasks: set[asyncio.Task[None]] = set()
         self._quit = asyncio.Event()
         self._signing: asyncio.Task[None] | None = None
@@ -238,7 +239,7 @@ class Agent:
         options: dict[str, Any] = {
             "transport": account.transport, "display_name": account.display_name, "dtx": self.config.is_on("dtx"),
             "listen": self._listen[0], "port": self._listen[1], "notify": self._on_phone_event,
-            "srtp": self._srtp_policy(),
+            "srtp": self._srtp_policy(), **self._keying,
             "trust": self._trust, "transfers": "ask",
         }
         if account.is_set:

@@ -115,7 +115,8 @@ class AgentThread(threading.Thread):
     async def _work(self) -> None:
         options = self._options
         agent = Agent(self._bridge.publish, self._config, options.config, self._make_desk, account=self._account,
-                      listen=(options.listen, options.port), srtp=options.srtp,
+                      listen=(options.listen, options.port), srtp=options.srtp, keying=options.keying,
+                      suites=options.suites,
                       expected=(host_of(options), options.fingerprint) if options.fingerprint else None)
         self._bridge.attach(asyncio.get_running_loop(), agent.handle)
         await agent.run()

@@ -46,7 +46,8 @@ async def _run(options: Options) -> int:
     try:
         phone = Phone(options.user, options.password, options.server, transport=options.transport or "udp",
                       codecs=options.codecs, display_name=options.display_name, listen=options.listen, port=options.port,
-                      srtp=options.srtp or "prefer", notify=_tell_progress, trust=_trust(options))
+                      srtp=options.srtp or "prefer", keying=options.keying, suites=options.suites, notify=_tell_progress,
+                      trust=_trust(options))
         async with phone:
             return await _one_call(phone, options, stop)
     except (PhoneError, AddressError, DeviceError, SourceError) as error:

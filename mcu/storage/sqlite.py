@@ -107,8 +107,8 @@ class SqliteStorage:
     def accounts(self) -> list[Account]:
         """All accounts, by name."""
         rows = self._read(_ACCOUNTS)
-        return [Account(name, shown, algorithm, self._seal.open(ha1, name), bool(admin), made)
-                for name, shown, algorithm, ha1, admin, made in rows]
+        return [Account(name, shown, algorithm, self._seal.open(ha1, name), bool(admin), *others)
+                for name, shown, algorithm, ha1, admin, *others in rows]
 
     def put_account(self, account: Account) -> None:
         """Keep an account."""

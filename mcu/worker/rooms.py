@@ -15,11 +15,13 @@ from mcu.messages import (
     PROMPTS,
     AddLeg,
     CloseRoom,
+    CloseTap,
     HandshakeReceived,
     LegReport,
     Message,
     MuteLeg,
     OpenRoom,
+    OpenTap,
     PlaySound,
     RemoveLeg,
     Report,
@@ -28,6 +30,7 @@ from mcu.messages import (
     parse,
 )
 from mcu.worker.sounds import source
+from mcu.worker.taps import Taps
 from rtp import kernel
 from rtp.kernel import AddressLearnt, DtmfPressed, LegSpec, Notice, Room, SpeakersChanged
 from rtp.kernel.spec import TICK_NS
@@ -58,6 +61,7 @@ class Rooms:
         self._prompts = prompts
         self._rooms: dict[int, Room] = {}
         self._kinds: dict[int, str] = {}
+        self._taps = Taps({})
         self._relays = select.epoll()
         self._by_descriptor: dict[int, int] = {}
         self._failed_ticks: dict[int, int] = {}
@@ -86,6 +90,9 @@ class Rooms:
             if isinstance(message, AddLeg) and len(descriptors) == 2 and message.room_id in self._rooms:
                 sockets, descriptors = descriptors, ()
                 self._add_leg(message, sockets)
+            elif isinstance(message, OpenTap) and len(descriptors) == 1:
+                (descriptor,), descriptors = descriptors, ()
+                self._taps.open(message, descriptor, self._rooms.values())
             else:
                 self._carry_out(message)
         except ProtocolError as error:
@@ -101,11 +108,17 @@ class Rooms:
         spec = message.spec
         spec.rtp_fd, spec.rtcp_fd = descriptors
         spec.is_heard = spec.is_heard and self._kinds[message.room_id] not in SERVICES
-        self._rooms[message.room_id].add_leg(spec)
+        room = self._rooms[message.room_id]
+        room.add_leg(spec)
+        if self._taps.watches:
+            self._taps.attach([room])
 
     def _carry_out(self, message: Message) -> None:
         if isinstance(message, OpenRoom):
             self._open(message)
+            return
+        if isinstance(message, CloseTap):
+            self._taps.close(message.tap_id, self._rooms.values())
             return
         room = self._rooms.get(getattr(message, "room_id", 0))
         if room is None:
@@ -123,8 +136,8 @@ class Rooms:
                 self._sounds += 1
                 place = PROMPT_SOURCE if message.name in (*PROMPTS, "hush") else self._sounds
                 room.add_source(place, source(message.name, self._prompts))
-            case AddLeg():
-                raise ProtocolError("a leg without its two sockets")
+            case AddLeg() | OpenTap():
+                raise ProtocolError(f"{type(message).__name__} without its sockets")
             case _:
                 raise ProtocolError(f"{type(message).__name__} is no command")
 
@@ -160,6 +173,7 @@ class Rooms:
         for room_id in list(self._rooms):
             self._close(room_id)
         self._relays.close()
+        self._taps.end()
 
     # ---- the clock
 
@@ -175,6 +189,7 @@ class Rooms:
             for notice in room.notices():
                 if not isinstance(notice, kernel.HandshakeReceived) or len(notice.data) <= MAX_DATAGRAM:
                     self._report(_told(room_id, notice))
+        self._taps.flush()
 
     @property
     def has_relays(self) -> bool:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mcu.relay.messages import DesktopEnded, DesktopJoined, Door, RelayReport, TicketRefused
+from mcu.relay.process import DesktopRelay
 from rtp.rfb import encodings
-from rtp.rfb.server import ServerSettings
+from rtp.rfb.messages import KeyEvent
+from rtp.rfb.server import RfbServer, ServerSettings
 from tests.helpers.capture import Capture
+from tests.helpers.relay import VIEWER_ID, End, Phone, tickets, turn_until
+from tests.helpers.rfb import text
 from tests.helpers.screen import Display, display
 from tests.helpers.vnc import shared, terminal, tigervnc, until
 
@@ -88,3 +96,34 @@ def test_tshark_reads_a_session_without_extensions_and_has_no_complaint(encoding
     rows = capture.fields("vnc.key_down == 1", "vnc.key", options=as_vnc)       # of two keys in a packet it shows the first
     keys = [int(key, 16) for key, in rows]
     assert keys and keys == [key for key in (ord("a"), ord("b"), ord("c"), 0xFF0D) if key in keys]
+
+
+@pytest.mark.parametrize("door", [Door.VNC_TLS, Door.VNC_PLAIN], ids=["x509-plain", "vnc-auth"])
+async def test_viewer_comes_in_by_the_servers_door_with_its_ticket_once_and_acts_with_the_floor(door: Door,
+                                                                                              tmp_path: Path) -> None:
+    reports: list[RelayReport] = []
+    alice = Phone()
+    with (socket.create_server(("127.0.0.1", 0)) as phones, socket.create_server(("127.0.0.1", 0)) as viewers,
+          display() as screen):
+        async with DesktopRelay(reports.append, "localhost") as relay:
+            relay.open_door(Door.PHONES, phones)
+            relay.open_door(door, viewers)
+            opened, hers, his = tickets(1, alice, None, plain_word="tick3t42")
+            relay.open_desktop(opened)
+            relay.set_holder(1, VIEWER_ID)
+            owner = End(RfbServer(text(WIDTH, HEIGHT), now=time.monotonic()),
+                        alice.connect(phones.getsockname()[1], relay.certificate, hers))
+            (tmp_path / "relay.pem").write_text(ssl.DER_cert_to_PEM_cert(relay.certificate))
+            (tmp_path / "again").mkdir()
+            options = {Door.VNC_TLS: ("-SecurityTypes=X509Plain", f"-X509CA={tmp_path / 'relay.pem'}"),
+                       Door.VNC_PLAIN: ("-SecurityTypes=VncAuth",)}[door]
+            words = {"VNC_USERNAME": "daily", "VNC_PASSWORD": his if door is Door.VNC_TLS else "tick3t42"}
+            port = viewers.getsockname()[1]
+            with tigervnc(screen, port, tmp_path, *options, host="localhost", **words):
+                await turn_until(lambda: DesktopJoined(1) in reports and owner.core.picture.updates > 0, owner)
+                focus(screen)
+                screen.write("x")
+                await turn_until(lambda: any(isinstance(event, KeyEvent) for event in owner.events), owner)
+                with tigervnc(screen, port, tmp_path / "again", *options, host="localhost", **words):
+                    await turn_until(lambda: TicketRefused(1) in reports, owner)
+            await turn_until(lambda: DesktopEnded(1, "the viewer left") in reports, owner)
