@@ -41,8 +41,11 @@ def stream_table(analysis: Analysis) -> str:
     rows: list[Sequence[str]] = [(*HEADINGS, *OUR_HEADINGS)]
     rows += [_row(one, analysis.first_ns) for one in analysis.streams]
     widths = [max(columns_of(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.rjust(width - columns_of(cell) + len(cell)) for cell, width in zip(row, widths, strict=True))
-                     for row in rows)
+    return "\n".join("  ".join(map(_right, row, widths)) for row in rows)
+
+
+def _right(cell: str, width: int) -> str:
+    return " " * (width - columns_of(cell)) + cell
 
 
 def _row(one: StreamAnalysis, first_ns: int) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import typer
 from pcap.analysis import analyse as analyse_capture
 from pcap.analysis_text import as_text as as_words
 from pcap.audio import CLOCKS
+from pcap.call_ladders import call_ladder
 from pcap.decrypt import Decrypted
 from pcap.decrypt import decrypt as decrypt_capture
 from pcap.errors import CaptureError
@@ -22,8 +23,7 @@ from pcap.ladder_svg import as_svg
 from pcap.ladder_text import as_text, clean, fitted
 from pcap.report import report as make_report
 from pcap.report_page import as_html
-from pcap.sip_ladder import sip_ladder
-from pcap.survey import Survey, seen_stream, title_of
+from pcap.survey import title_of
 
 Capture = Annotated[Path, typer.Argument(help="a pcap or pcapng file")]
 
@@ -51,10 +51,9 @@ def ladder(
     width: Annotated[int, typer.Option("--width", metavar="N", help="columns of the text; else those of the terminal")] = 0,
 ) -> None:
     """Draw who sent what to whom. Example: confero-pcap ladder call.pcapng --svg call.svg"""
-    survey = Survey(_existing(file))
-    found = [one for one in survey.calls() if one.call_id.startswith(call) and (one.is_call or call)]
-    ladders = [sip_ladder(f"{title_of(one)}  (Call-ID {fitted(one.call_id, 60)})", one.messages,
-                          [seen_stream(survey, stream) for stream in survey.streams_of(one)]) for one in found]
+    analysis = analyse_capture(_existing(file))
+    found = [one for one in analysis.survey.calls() if one.call_id.startswith(call) and (one.is_call or call)]
+    ladders = [call_ladder(analysis, one, f"{title_of(one)}  (Call-ID {fitted(one.call_id, 60)})") for one in found]
     if svg is not None:
         for number, drawn in enumerate(ladders):
             target = svg if not number else svg.with_name(f"{svg.stem}-{number + 1}{svg.suffix}")
@@ -63,9 +62,9 @@ def ladder(
     elif ladders:
         columns = width or shutil.get_terminal_size((100, 24)).columns
         typer.echo("\n\n".join(as_text(drawn, columns) for drawn in ladders))
-    if not ladders and not survey.broken:
+    if not ladders and not analysis.broken:
         _fail(1, f"no call begins with {clean(call)}" if call else "no SIP call in this capture")
-    _end(survey.broken)
+    _end(analysis.broken)
 
 
 def extract(
@@ -176,4 +175,6 @@ def _decrypted(done: Decrypted) -> list[str]:
                  f"{done.srtcp_packets} of RTCP")
     if done.srtp_keys and done.closed:
         lines.append(f"      {len(done.closed)} streams no key opens: they were plain, or their key is missing")
+    if done.fragments:
+        lines.append(f"{done.fragments} fragments of datagrams that are not whole were left out")
     return [*lines, f"{done.packets} packets written"]

@@ -112,8 +112,8 @@ KINDS: dict[str, Words] = {
         ("Something stops for a moment: a roaming phone, a route that changes, a queue that overflows. Look what happens at "
          "that time.", "有环节短暂中断：漫游、路由变化或队列溢出。请查看当时发生了什么。")),
     "jitter": Words(
-        WARNING, ("{late:.0f} % of the packets came more than 60 ms late, which a usual jitter buffer does not wait for; jitter is "
-                  "{mean:.0f} ms on average and up to {most:.0f} ms.",
+        WARNING, ("{late:.0f} % of the packets came more than 60 ms late, which a usual jitter buffer does not wait for; "
+                  "jitter is {mean:.0f} ms on average and up to {most:.0f} ms.",
                   "{late:.0f}% 的数据包迟到超过 60 毫秒，超出常见抖动缓冲的等待；"
                   "抖动平均 {mean:.0f} 毫秒，最大 {most:.0f} 毫秒。"),
         ("Give voice priority (DSCP EF), avoid Wi-Fi, or let the receiver's jitter buffer grow.",

@@ -48,6 +48,12 @@ def ip_packet(packet: Packet) -> IpPacket | None:
     return found if isinstance(found, IpPacket) else None
 
 
+def fragment_protocol(packet: Packet) -> int | None:
+    """The protocol of which a frame holds a fragment; None for whole packets and other frames."""
+    found = _read(packet)
+    return found.packet.protocol if isinstance(found, _Fragment) else None
+
+
 class IpReader:
     """Reads frame after frame."""
 

@@ -13,7 +13,7 @@ from pcap.frames import Datagram
 from pcap.keylog import Address
 from pcap.media_map import Codec, MediaMap
 from pcap.observe import Observer
-from pcap.sip_ladder import SeenMessage, SeenStream, sdp_of, user_of
+from pcap.sip_ladder import SeenMessage, sdp_of, user_of
 from pcap.streams import MIN_PACKETS, Stream
 
 MAX_MESSAGES = 100_000
@@ -132,18 +132,6 @@ class Survey:
         stream.types[packet.payload_type] += 1
         datagram = Datagram(one.time_ns, one.source, one.destination, b"")
         stream.figures.add(datagram, packet.payload_type, packet.sequence, packet.timestamp, packet.csrcs)
-
-
-def seen_stream(survey: Survey, stream: StreamSurvey) -> SeenStream:
-    """A stream for the ladder."""
-    figures, codec = stream.figures, survey.codec(stream)
-    name = codec.name if codec is not None else f"type {figures.payload_type}"
-    share = 100 * figures.lost / figures.expected if figures.expected else 0.0
-    lost = f"{figures.lost} lost ({share:.1f} %)" if figures.lost else "none lost"
-    words = f"{figures.packets} packets, {lost}, jitter ≤ {figures.max_jitter_ms:.1f} ms"
-    if survey.media.is_protected(figures.source, figures.destination):
-        name = f"{name} (SRTP)"
-    return SeenStream(figures.source, figures.destination, figures.first_ns, figures.last_ns, f"RTP {name}", words)
 
 
 def title_of(call: Call) -> str:

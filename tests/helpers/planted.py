@@ -29,6 +29,7 @@ from sip.invite import Call
 SERVER = "203.0.113.1"
 PEOPLE = {"alice": "203.0.113.10", "bob": "203.0.113.11"}
 MEDIA_S = 18.0
+BYSTANDER_S = 6.0
 MEDIA_AT_S = 0.3
 
 Drop = Callable[[Address, Address, bytes], bool]
@@ -60,6 +61,7 @@ class Plan:
     sources: list[Source] = field(default_factory=list)
     fates: list[Fate] = field(default_factory=list)
     ptimes: list[float] = field(default_factory=lambda: [0.02, 0.02])
+    seconds: float = BYSTANDER_S
     reports: bool = True
     sends: list[bool] = field(default_factory=lambda: [True, True])
     handler: Callable[[CallReceived, float], None] | None = None
@@ -97,6 +99,7 @@ def plant(kind: str, seed: int, path: Path) -> Planted:
     room = stage.party("daily", SERVER, agent="Server")
     plans = [_plan(stage, number, name, chance) for number, name in enumerate(sorted(PEOPLE))]
     bad = next(plan for plan in plans if plan.name == victim)
+    bad.seconds = MEDIA_S
     if kind:
         FAULTS[kind](bad)
     _play(stage, room, plans)
@@ -134,7 +137,7 @@ def _play(stage: Stage, room: Party, plans: list[Plan]) -> None:
 
     def is_blocked(source: Party, destination: Party) -> bool:
         party = source if destination is room else destination
-        return next((one for one in plans if one.party is party)).blocks(destination is room)
+        return next(one for one in plans if one.party is party).blocks(destination is room)
 
     room.handler, stage.is_blocked = handle, is_blocked
     for plan in plans:
@@ -161,7 +164,7 @@ def _send_media(stage: Stage, plan: Plan) -> None:
         if plan.sends[side]:
             ptime = plan.ptimes[side]
             payload = plan.random.randbytes(int(8000 * ptime))
-            source.send(stage, MEDIA_AT_S, [payload] * int((MEDIA_S - 1) / ptime), fate=plan.fates[side], ptime_s=ptime)
+            source.send(stage, MEDIA_AT_S, [payload] * int((plan.seconds - 1) / ptime), fate=plan.fates[side], ptime_s=ptime)
         if plan.reports:
             for at_s in (3.0, 8.0, 14.0):
                 source.report(stage, at_s, f"{plan.name}-{side}@example.org")
@@ -174,9 +177,13 @@ def _write(stage: Stage, plans: list[Plan], path: Path) -> None:
     with path.open("wb") as file:
         writer = PcapngWriter(file)
         for time_ns, data in sorted(frames):
-            ends = [(".".join(map(str, data[at:at + 4])), int.from_bytes(data[port:port + 2])) for at, port in ((12, 20), (16, 22))]
-            if not any(drop(ends[0], ends[1], data[28:]) for drop in drops):
+            source, destination = _end(data, 12, 20), _end(data, 16, 22)
+            if not any(drop(source, destination, data[28:]) for drop in drops):
                 writer.packet(time_ns, data)
+
+
+def _end(packet: bytes, host: int, port: int) -> Address:
+    return ".".join(map(str, packet[host:host + 4])), int.from_bytes(packet[port:port + 2])
 
 
 # ---- faults in media
@@ -224,11 +231,11 @@ def _ssrc_change(plan: Plan) -> None:
     source, at = plan.source, plan.at()
 
     def begin_again(stage: Stage, at_s: float, payloads: list[bytes], **how: object) -> float:
-        at_s = Source.send(source, stage, at_s, payloads[:at], **how)  # type: ignore[arg-type]
+        at_s = Source.send(source, stage, at_s, payloads[:at], **how)
         source.ssrc, source.sequence, source.timestamp = source.ssrc ^ 0x5A5A, plan.random.getrandbits(16), 77
-        return Source.send(source, stage, at_s, payloads[at:], **how)  # type: ignore[arg-type]
+        return Source.send(source, stage, at_s, payloads[at:], **how)
 
-    plan.sources[plan.bad] = _Instead(source, begin_again)  # type: ignore[call-overload]
+    plan.sources[plan.bad] = _Instead(source, begin_again)
 
 
 class _Instead:
@@ -259,7 +266,7 @@ def _dtmf_end_lost(plan: Plan) -> None:
     calm = plan.fates[plan.bad]
 
     def send(stage: Stage, at_s: float, payloads: list[bytes], **how: object) -> float:
-        at_s = Source.send(source, stage, at_s, payloads[:at], **how)  # type: ignore[arg-type]
+        at_s = Source.send(source, stage, at_s, payloads[:at], **how)
         timestamp = source.timestamp
         source.payload_type = 101
         for number in range(5):
@@ -267,9 +274,9 @@ def _dtmf_end_lost(plan: Plan) -> None:
             at_s = Source.send(source, stage, at_s, [struct.pack("!BBH", key, 10, 160 * (number + 1))], fate=calm,
                                marker=not number)
         source.payload_type, source.timestamp = 0, timestamp + 800
-        return Source.send(source, stage, at_s, payloads[at:], **how)  # type: ignore[arg-type]
+        return Source.send(source, stage, at_s, payloads[at:], **how)
 
-    plan.sources[plan.bad] = _Instead(source, send)  # type: ignore[call-overload]
+    plan.sources[plan.bad] = _Instead(source, send)
 
 
 def _wrong_port(plan: Plan) -> None:
@@ -293,7 +300,8 @@ def _port_closed(plan: Plan) -> None:
     packet = udp_packet(source.source, source.destination, bytes(12))
     begin = plan.random.uniform(2, 8)
     plan.sends[1 - plan.bad], plan.reports = True, False
-    plan.extra += [(begin + 0.02 * number, icmp(source.destination[0], source.source[0], 3, 3, packet)) for number in range(100)]
+    message = icmp(source.destination[0], source.source[0], 3, 3, packet)
+    plan.extra += [(begin + 0.02 * number, message) for number in range(100)]
 
 
 def _ttl_exceeded(plan: Plan) -> None:
@@ -367,18 +375,19 @@ def _challenged(plan: Plan, method: str, rounds: int, status: str, last: str = "
     """Requests with credentials that are refused, one after the other."""
     plan.is_call = False
     uri = f"sip:{SERVER}" if method == "REGISTER" else f"sip:daily@{SERVER}"
+    host, whom = plan.party.address[0], plan.name if method == "REGISTER" else "daily"
     for number in range(1, rounds + 1):
         at_s = plan.random.uniform(0.5, 0.9) + number
-        head = (f"Via: SIP/2.0/UDP {plan.party.address[0]}:5060;branch=z9hG4bK{plan.name}{number}|From: <sip:{plan.name}@{SERVER}>;tag=1"
-                f"|To: <sip:{plan.name if method == 'REGISTER' else 'daily'}@{SERVER}>|Call-ID: {plan.name}-{method}"
-                f"|CSeq: {number} {method}")
+        head = (f"Via: SIP/2.0/UDP {host}:5060;branch=z9hG4bK{plan.name}{number}|From: <sip:{plan.name}@{SERVER}>;tag=1"
+                f"|To: <sip:{whom}@{SERVER}>|Call-ID: {plan.name}-{method}|CSeq: {number} {method}")
         digest = f'Digest username="{plan.name}", realm="{SERVER}", nonce="n{number}", uri="{uri}", response="{number:032x}"'
         credentials = f"|Authorization: {digest}" if number > 1 else ""
-        contact = f"|Contact: <sip:{plan.name}@{plan.party.address[0]}>;expires=600"
+        contact = f"|Contact: <sip:{plan.name}@{host}>;expires=600"
         plan.say(at_s, True, f"{method} {uri} SIP/2.0|{head}{credentials}{contact}|Content-Length: 0")
         answer = last if last and number == rounds else status
-        challenge = f'|WWW-Authenticate: Digest realm="{SERVER}", nonce="n{number + 1}"' if answer.startswith("401") else contact
-        plan.say(at_s + 0.02, False, f"SIP/2.0 {answer}|{head}{challenge}|Content-Length: 0")
+        challenge = f'|WWW-Authenticate: Digest realm="{SERVER}", nonce="n{number + 1}"'
+        more = challenge if answer.startswith("401") else contact
+        plan.say(at_s + 0.02, False, f"SIP/2.0 {answer}|{head}{more}|Content-Length: 0")
 
 
 def _registration_loop(plan: Plan) -> None:

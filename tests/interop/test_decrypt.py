@@ -1,0 +1,60 @@
+"""A meeting over TLS and SRTP, as it was on the wire: with the key log it becomes a capture that tshark and we can hear."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from confero.testing import start_server
+from tests.helpers import tones
+from tests.helpers.capture import Capture
+from tests.helpers.phones import ROOT, Phones
+from tests.helpers.ports import free_range
+
+pytestmark = pytest.mark.interop
+
+BARESIP_HZ, OURS_HZ, SECONDS = 440, 1300, 5
+LOUD_DBFS = -30.0
+
+
+def confero_pcap(*arguments: str) -> str:
+    """What a command prints."""
+    return subprocess.run([sys.executable, "-m", "pcap", *arguments], capture_output=True, text=True, check=True, cwd=ROOT,
+                          timeout=60).stdout
+
+
+def test_meeting_over_tls_and_srtp_is_heard_from_its_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports, log = free_range(), tmp_path / "keys.log"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(log))
+    server = start_server(tmp_path / "server", "--open", "--rtp-ports", f"{ports[0]}-{ports[1]}", "--srtp", "require")
+    capture = Capture(tmp_path / "wire.pcapng", capture_filter=f"udp portrange {ports[0]}-{ports[1]} or port {server.tls_port}")
+    try:
+        with capture, Phones(tmp_path / "phones") as phones:
+            authority = ("--ca", str(server.data / "tls" / "ca.pem"))
+            calls = [phones.baresip(f"sip:daily@127.0.0.1:{server.tls_port}", tone=BARESIP_HZ, codec="opus", transport="tls",
+                                    seconds=SECONDS, extra=(*authority, "--srtp", "sdes")),
+                     phones.confero(f"sip:daily@localhost:{server.tls_port}", tone=OURS_HZ, transport="tls", seconds=SECONDS,
+                                    extra=("--config", str(tmp_path / "phone.toml")))]
+            results = [call.finish() for call in calls]
+    finally:
+        server.stop()
+    assert all(result.is_connected for result in results), [(result.facts, result.errors[-500:]) for result in results]
+    assert capture.fields("sip", "sip.Method") == []
+    plain = tmp_path / "plain.pcapng"
+    told = confero_pcap("decrypt", str(capture.path), str(plain), "--keys", str(log))
+    assert "TLS: 2 connections read, 0 without a key" in told and "streams no key opens" not in told, told
+    capture.path = plain
+    methods = {method for row in capture.fields("sip", "sip.Method") for method in row}
+    assert {"INVITE", "ACK", "BYE"} <= methods
+    opus = {row[0] for row in capture.fields("rtp && opus", "rtp.ssrc")}
+    assert len(opus) == 4 and capture.fields("tcp.analysis.flags || _ws.malformed", "frame.number") == []
+    confero_pcap("extract", str(plain), "--to", str(tmp_path / "sound"))
+    uplinks = {}
+    for file in (tmp_path / "sound").glob("*.wav"):
+        rate, samples = tones.read_wav(file)
+        middle = tones.steady(rate, samples)
+        uplinks[file.name] = tuple(tones.level_dbfs(rate, middle, hertz) > LOUD_DBFS for hertz in (BARESIP_HZ, OURS_HZ))
+    assert sorted(uplinks.values()) == [(False, True), (False, True), (True, False), (True, False)], uplinks
