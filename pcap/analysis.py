@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pcap.calls import CallStory, story_of
+from pcap.errors import CaptureError
 from pcap.findings import Finding, ordered
 from pcap.judge_media import CallMedia, complained, is_lasting, judge_media, media_of
 from pcap.judge_sip import judge_call, judge_registrations, judge_transactions
@@ -18,11 +19,17 @@ from pcap.judge_stream import judge_stream
 from pcap.media_ends import End, ends_of, streams_to
 from pcap.observe import Observed, Observer
 from pcap.quality import mos
+from pcap.reader import read_packets
 from pcap.survey import StreamName, StreamSurvey, Survey
 from pcap.transactions import Transaction, transactions
 
 BUFFER_MS, NETWORK_MS = 60.0, 20.0
 """What the score takes for the delay beyond jitter: a usual buffer, and a way through the network."""
+EXPLAINED_BY = {
+    "no_response": ("sip_unreachable",), "no_media": ("never_acked",), "wrong_ptime": ("wrong_pace",),
+    "rtcp_missing": ("one_way_audio", "private_address", "port_closed", "wrong_port"),
+}
+"""Findings that follow from others."""
 CONSISTENT = 0.5
 """Share of steps by one sequence number or a few that RTP without an SDP has to show; other protocols look like noise."""
 
@@ -52,8 +59,9 @@ class StreamAnalysis:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """All that is known of a capture. broken: where the file breaks off, empty for a whole one."""
+    """All that is known of a capture. first_ns: its first frame; broken: where it breaks off, empty for a whole one."""
 
+    first_ns: int
     survey: Survey
     streams: tuple[StreamAnalysis, ...]
     calls: tuple[CallStory, ...]
@@ -88,7 +96,15 @@ def analyse(path: Path) -> Analysis:
     findings += _of_media(media, streams, survey, observer)
     findings += _of_signalling(observer, found)
     analysed = tuple(_analysed(one, survey, observer) for one in streams if one.name in observer.streams)
-    return Analysis(survey, analysed, tuple(stories), tuple(_without_echoes(ordered(findings))), survey.broken)
+    return Analysis(_first_ns(path), survey, analysed, tuple(stories), tuple(_without_echoes(ordered(findings))), survey.broken)
+
+
+def _first_ns(path: Path) -> int:
+    """When a capture begins, whatever its first frame is; 0 for none."""
+    try:
+        return next((packet.time_ns for packet in read_packets(path)), 0)
+    except CaptureError:
+        return 0
 
 
 def is_rtp(stream: StreamSurvey) -> bool:
@@ -124,11 +140,12 @@ def _of_media(media: Sequence[CallMedia], streams: Sequence[StreamSurvey], surve
 
 def _of_signalling(observer: Observer, found: dict[str, list[Transaction]]) -> Iterator[Finding]:
     """ICMP about SIP."""
-    targets = {one.destination: call_id for call_id, all_of_them in found.items() for one in all_of_them
-               if one.request is not None}
+    ways = {(one.source, one.destination): call_id for call_id, all_of_them in found.items() for one in all_of_them
+            if one.request is not None}
     for one in observer.complaints.values():
-        if one.destination in targets and (is_lasting(one) or not _is_answered(found[targets[one.destination]])):
-            yield complained("sip_unreachable", one, targets[one.destination])
+        call_id = ways.get((one.source, one.destination))
+        if call_id is not None and (is_lasting(one) or not _is_answered(found[call_id])):
+            yield complained("sip_unreachable", one, call_id)
 
 
 def _is_answered(found: Sequence[Transaction]) -> bool:
@@ -136,13 +153,12 @@ def _is_answered(found: Sequence[Transaction]) -> bool:
 
 
 def _without_echoes(findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Each finding once: the same fault is seen on every hop and in every copy, and the graver word for it is enough."""
+    """Each finding once, and none that another one of the same call explains."""
     seen: set[tuple[str, str, str]] = set()
     kinds = {(one.call_id, one.kind) for one in findings}
     for one in findings:
         key = (one.kind, one.where, one.call_id)
-        is_echo = one.kind == "no_response" and (one.call_id, "sip_unreachable") in kinds
-        if key not in seen and not is_echo:
+        if key not in seen and not any((one.call_id, cause) in kinds for cause in EXPLAINED_BY.get(one.kind, ())):
             seen.add(key)
             yield one
 

@@ -1,14 +1,16 @@
-"""The commands `ladder`, `extract`, `decrypt` and `report` of `confero-pcap`."""
+"""The commands `analyse`, `ladder`, `extract`, `decrypt` and `report` of `confero-pcap`."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from pcap.analysis import analyse
+from pcap.analysis import analyse as analyse_capture
+from pcap.analysis_text import as_text as as_words
 from pcap.audio import CLOCKS
 from pcap.call_ladders import call_ladder
 from pcap.decrypt import Decrypted
@@ -16,6 +18,7 @@ from pcap.decrypt import decrypt as decrypt_capture
 from pcap.errors import CaptureError
 from pcap.extract import VIDEO, Extracted
 from pcap.extract import extract as extract_streams
+from pcap.findings import CHINESE, ENGLISH
 from pcap.ladder_svg import as_svg
 from pcap.ladder_text import as_text, clean, fitted
 from pcap.report import report as make_report
@@ -23,6 +26,21 @@ from pcap.report_page import as_html
 from pcap.survey import title_of
 
 Capture = Annotated[Path, typer.Argument(help="a pcap or pcapng file")]
+
+
+def analyse(
+    file: Capture,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of text")] = False,
+    lang: Annotated[str, typer.Option("--lang", metavar="LANG", help="language of the findings: en or zh")] = ENGLISH,
+) -> None:
+    """Tell of streams and calls, and what is wrong. Example: confero-pcap analyse call.pcapng --lang zh"""
+    if lang not in (ENGLISH, CHINESE):
+        _fail(2, f"--lang {clean(lang)}: expected {ENGLISH} or {CHINESE}")
+    found = analyse_capture(_existing(file))
+    if found.broken and not found.survey.packets:
+        _fail(1, found.broken)
+    typer.echo(json.dumps(found.summary(lang), ensure_ascii=False) if as_json else as_words(found, lang))
+    _end(found.broken)
 
 
 def ladder(
@@ -33,7 +51,7 @@ def ladder(
     width: Annotated[int, typer.Option("--width", metavar="N", help="columns of the text; else those of the terminal")] = 0,
 ) -> None:
     """Draw who sent what to whom. Example: confero-pcap ladder call.pcapng --svg call.svg"""
-    analysis = analyse(_existing(file))
+    analysis = analyse_capture(_existing(file))
     found = [one for one in analysis.survey.calls() if one.call_id.startswith(call) and (one.is_call or call)]
     ladders = [call_ladder(analysis, one, f"{title_of(one)}  (Call-ID {fitted(one.call_id, 60)})") for one in found]
     if svg is not None:
@@ -103,7 +121,7 @@ def report(
     _end(page.broken)
 
 
-COMMANDS = (ladder, extract, decrypt, report)
+COMMANDS = (analyse, ladder, extract, decrypt, report)
 """What `pcap.__main__` makes commands of."""
 
 

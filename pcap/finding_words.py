@@ -112,9 +112,10 @@ KINDS: dict[str, Words] = {
         ("Something stops for a moment: a roaming phone, a route that changes, a queue that overflows. Look what happens at "
          "that time.", "有环节短暂中断：漫游、路由变化或队列溢出。请查看当时发生了什么。")),
     "jitter": Words(
-        WARNING, ("Jitter is {mean:.0f} ms on average and up to {most:.0f} ms; a usual jitter buffer takes 60 ms of delay and "
-                  "drops what comes later.",
-                  "抖动平均 {mean:.0f} 毫秒，最大 {most:.0f} 毫秒；常见的抖动缓冲只容 60 毫秒，更晚的包会被丢弃。"),
+        WARNING, ("{late:.0f} % of the packets came more than 60 ms late, which a usual jitter buffer does not wait for; "
+                  "jitter is {mean:.0f} ms on average and up to {most:.0f} ms.",
+                  "{late:.0f}% 的数据包迟到超过 60 毫秒，超出常见抖动缓冲的等待；"
+                  "抖动平均 {mean:.0f} 毫秒，最大 {most:.0f} 毫秒。"),
         ("Give voice priority (DSCP EF), avoid Wi-Fi, or let the receiver's jitter buffer grow.",
          "为语音设置优先级（DSCP EF），避免 Wi-Fi，或加大接收方的抖动缓冲。")),
     "clock_skew": Words(

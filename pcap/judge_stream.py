@@ -21,6 +21,8 @@ LONG_RUN = 5
 """Lost packets in a row that no receiver can hide: 100 ms."""
 JITTER_MS = 30.0
 """Mean jitter; a buffer of 60 ms takes twice that much."""
+LATE_PERCENT, FEWEST_LATE = 8.0, 20
+"""A machine that stops for a third of a second makes fewer packets late."""
 SKEW_PPM, SKEW_S, DRIFT_MS = 150.0, 10.0, 3.0
 PACE_PPM = 50_000.0
 """No clock is so wrong; another clock is counted."""
@@ -72,16 +74,18 @@ def _order(stream: StreamSurvey) -> Iterator[tuple[str, dict[str, object]]]:
 
 
 def _times(observed: Observed) -> Iterator[tuple[str, dict[str, object]]]:
-    jitter = observed.columns.jitter
+    jitter, meter = observed.columns.jitter, observed.skew
     seconds = (observed.columns.end_ns - observed.columns.start_ns) / 1e9
-    pace = observed.skew.pace() if observed.skew is not None else None
+    if meter is None or not meter.packets:
+        return
+    pace, late_percent = meter.pace(), 100 * meter.late / meter.packets
     if pace is not None and abs(pace.ppm) >= PACE_PPM:
         yield "wrong_pace", {"said": 1000 * seconds * (1 + pace.ppm / 1e6), "took": 1000 * seconds}
         return
-    if jitter.mean >= JITTER_MS:
-        yield "jitter", {"mean": jitter.mean, "most": jitter.most}
+    if jitter.mean >= JITTER_MS or (late_percent >= LATE_PERCENT and meter.late >= FEWEST_LATE):
+        yield "jitter", {"late": late_percent, "mean": jitter.mean, "most": jitter.most}
         return
-    skew = observed.skew.skew() if observed.skew is not None else None
+    skew = meter.skew()
     if skew is not None and seconds >= SKEW_S and _is_certain(skew):
         yield "clock_skew", {"ppm": skew.ppm, "drift": abs(skew.drift_ms), "seconds": seconds}
 

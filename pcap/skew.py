@@ -13,6 +13,10 @@ import numpy as np
 MAX_STEPS = 256
 FIRST_STEP_NS = 500_000_000
 MIN_STEPS = 8
+LATE_MS = 60.0
+"""What a usual jitter buffer waits; a packet that is later than that beside the fastest of the last second is not heard."""
+JUMP_MS = 500.0
+"""A delay does not change that much from packet to packet; timestamps that begin anew do."""
 MAX_NOISE_MS = 20.0
 """Where the least delays lie further from the line than that, they jump, and no clock does."""
 
@@ -28,14 +32,19 @@ class Skew:
 
 @dataclass(slots=True)
 class SkewMeter:
-    """Takes packets of one stream with one clock."""
+    """Takes packets of one stream with one clock. late: how many of `packets` came more than LATE_MS late."""
 
     clock: int
+    packets: int = 0
+    late: int = 0
     _step_ns: int = FIRST_STEP_NS
     _first_ns: int | None = None
     _timestamp: int = 0
     _extended: int = 0
     _least: dict[int, float] = field(default_factory=dict)
+    _now: tuple[int, float] = (-1, 0.0)
+    _before: float | None = None
+    _last_ms: float = 0.0
 
     def add(self, time_ns: int, timestamp: int) -> None:
         """A packet came."""
@@ -49,6 +58,7 @@ class SkewMeter:
         self._least[step] = min(delay_ms, self._least.get(step, delay_ms))
         if len(self._least) > MAX_STEPS:
             self._join()
+        self._judge(since_ns // FIRST_STEP_NS, delay_ms)
 
     def skew(self) -> Skew | None:
         """The skew, None for a stream that is too short or whose timestamps jump."""
@@ -59,6 +69,20 @@ class SkewMeter:
         """The skew of timestamps that run away altogether: None where they lie too far from any line."""
         found = self._line()
         return found if found is not None and found.noise_ms * 10 <= abs(found.drift_ms) else None
+
+    def _judge(self, step: int, delay_ms: float) -> None:
+        """Whether a packet is late beside the fastest of this step and the one before."""
+        at, least = self._now
+        if abs(delay_ms - self._last_ms) > JUMP_MS or step > at + 1:
+            self._now, self._before = (step, delay_ms), None
+        elif step > at:
+            self._now, self._before = (step, delay_ms), least
+        else:
+            self._now = (at, min(least, delay_ms))
+        self.packets += 1
+        least = self._now[1] if self._before is None else min(self._now[1], self._before)
+        self.late += delay_ms - least > LATE_MS
+        self._last_ms = delay_ms
 
     def _line(self) -> Skew | None:
         if len(self._least) < MIN_STEPS:
