@@ -19,7 +19,7 @@ from tests.helpers.ports import free_range
 
 pytestmark = pytest.mark.interop
 
-BARESIP_HZ, OURS_HZ, SECONDS = 440, 1300, 5
+BARESIP_HZ, OURS_HZ, SECONDS = 440, 1300, 4
 LOUD_DBFS = -30.0
 LATE = 8
 
