@@ -21,6 +21,7 @@ from softphone import config as store
 from softphone import model
 from softphone.addresses import FACTORY, AddressError, Server, target_uri, title_of, without_pin
 from softphone.call import Call
+from softphone.capture import PhoneCapture
 from softphone.config import Account, Config
 from softphone.desk import Desk
 from softphone.errors import CallFailed
@@ -63,7 +64,8 @@ class Agent:
 
     def __init__(self, publish: Callable[[Event], None], config: Config, path: Path, make_desk: MakeDesk, *,
                  account: Account | None = None, listen: tuple[str, int] = ("", 0), srtp: str = "", keying: str = "",
-                 suites: tuple[str, ...] = (), expected: tuple[str, str] | None = None) -> None:
+                 suites: tuple[str, ...] = (), expected: tuple[str, str] | None = None,
+                 capture: PhoneCapture | None = None) -> None:
         self.config = config
         self.account = account or config.account
         self.phone: Phone | None = None
@@ -75,6 +77,7 @@ class Agent:
         self._listen = listen
         self._srtp = srtp
         self._keying = {"keying": keying, "suites": suites}
+        self._capture = capture
         self._tasks: set[asyncio.Task[None]] = set()
         self._quit = asyncio.Event()
         self._signing: asyncio.Task[None] | None = None
@@ -240,7 +243,7 @@ class Agent:
             "transport": account.transport, "display_name": account.display_name, "dtx": self.config.is_on("dtx"),
             "listen": self._listen[0], "port": self._listen[1], "notify": self._on_phone_event,
             "srtp": self._srtp_policy(), **self._keying,
-            "trust": self._trust, "transfers": "ask",
+            "trust": self._trust, "transfers": "ask", "capture": self._capture,
         }
         if account.is_set:
             options["instance"] = self._instance()
