@@ -426,3 +426,43 @@ def test_who_leaves_takes_slots_and_producers_along() -> None:
         assert list(studio.forwarder.producers) == [2] and not studio.forwarder.show(1, 1)
         studio.forwarder.remove_port(2)
         assert not studio.forwarder.slots and len(receiver.packets) == 4
+
+
+def test_downlink_that_is_cut_to_300_kbit_degrades_one_receiver_within_three_seconds_and_no_other() -> None:
+    with Studio() as studio:
+        for number in (1, 2):
+            studio.join(number, wishes=frozenset(("nack pli",)))
+        for number in (3, 4):
+            studio.join(number, sends=False, transport_extension=5)
+            studio.slot(number * 10 + 1, number, 1, rank=0)
+            studio.slot(number * 10 + 2, number, 2, rank=1)
+        logs = {3: ArrivalLog(), 4: ArrivalLog()}
+        free = {3: 0, 4: 0}
+        capacity = {3: 5_000_000, 4: 5_000_000}
+        waiting: dict[int, list[tuple[int, int]]] = {3: [], 4: []}
+
+        def second() -> None:
+            for step in range(30):
+                studio.roll(1, 1, 2, key=step == 0, size=1000)
+                for number, log in logs.items():
+                    person = studio.people[number]
+                    for packet in person.packets:
+                        free[number] = max(free[number], studio.now) + 8_000_000_000 * 1050 // capacity[number]
+                        waiting[number].append((free[number], int.from_bytes(packet.extensions[5])))
+                    person.packets.clear()
+                    while waiting[number] and waiting[number][0][0] <= studio.now:
+                        arrival, packet_number = waiting[number].pop(0)
+                        log.on_packet(packet_number, arrival)
+                    if step % 3 == 0 and (feedback := log.take(number, 9000 + number)):
+                        person.say(feedback)
+
+        for _ in range(3):
+            second()
+        assert studio.about(SlotPaused) == []
+        capacity[3] = 300_000
+        for _ in range(3):
+            second()
+        paused = [notice for notice in studio.about(SlotPaused) if isinstance(notice, SlotPaused)]
+        assert paused and {notice.slot_id for notice in paused} <= {31, 32}
+        assert not studio.forwarder.slots[41].is_paused and not studio.forwarder.slots[42].is_paused
+        assert studio.forwarder.statistics()[2].estimate_bps < 400_000
