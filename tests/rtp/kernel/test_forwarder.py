@@ -466,3 +466,24 @@ def test_downlink_that_is_cut_to_300_kbit_degrades_one_receiver_within_three_sec
         assert paused and {notice.slot_id for notice in paused} <= {31, 32}
         assert not studio.forwarder.slots[41].is_paused and not studio.forwarder.slots[42].is_paused
         assert studio.forwarder.statistics()[2].estimate_bps < 400_000
+
+
+def test_sender_whose_uplink_fills_is_told_to_send_less() -> None:
+    with Studio() as studio:
+        sender = studio.join(1)
+        studio.join(2, sends=False)
+        studio.slot(1, 2, 1)
+        studio.people[2].say(ReceiverEstimate(2, 5_000_000, ()))
+        queue: list[tuple[int, bytes]] = []
+        free, next_picture = studio.now, studio.now
+        for _ in range(1200):
+            if studio.now >= next_picture:
+                next_picture += 33 * MS
+                for packet in sender.picture(size=1000):
+                    free = max(free, studio.now) + 8_000_000_000 * 1050 // 350_000
+                    queue.append((free, packet))
+            while queue and queue[0][0] <= studio.now:
+                sender.send(queue.pop(0)[1])
+            studio.run(4)
+        last = sender.heard(ReceiverEstimate)[-1]
+        assert isinstance(last, ReceiverEstimate) and last.bitrate_bps < 350_000
