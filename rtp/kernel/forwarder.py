@@ -88,6 +88,9 @@ class Forwarder:
             port.set_keys()
         if "remote" in changes and port.spec.remote is not None:
             port.filter = type(port.filter)(port.spec.remote, port.spec.signalling_host)
+        for slot in port.slots:
+            if slot.is_held == port.may_send:
+                slot.hold(not port.may_send)
 
     def remove_port(self, port_id: int) -> None:
         """End a transport with its producers and slots; an unknown one is no error."""
@@ -122,7 +125,6 @@ class Forwarder:
         if producer.spec.is_open and not was_open:
             for slot in producer.slots:
                 slot.pause(slot.is_paused)
-            producer.requests.want()
 
     def remove_producer(self, producer_id: int) -> None:
         """End a stream in; an unknown one is no error."""
@@ -469,8 +471,6 @@ class Forwarder:
             if is_paused != slot.is_paused:
                 slot.pause(is_paused)
                 self._notices.append(SlotPaused(slot.spec.slot_id, is_paused))
-                if not is_paused and slot.wanted is not None:
-                    slot.wanted.requests.want()
 
     def _limit(self, port: Port, producer: Producer, wanted: dict[int, int], now_ns: int) -> None:
         """What the sender may send: what its own path takes, what somebody can take, what its line allows."""

@@ -94,10 +94,10 @@ def test_receiver_without_the_codec_or_the_mode_is_not_shown_the_stream() -> Non
         receiver = studio.join(3, sends=False)
         assert not studio.slot(1, 3, 1, formats=(H264_SINGLE, VP8))
         assert studio.slot(2, 3, 2, formats=(H264_SINGLE, VP8))
-        assert studio.slot(3, 3, 2, formats=(H264,))
+        assert studio.slot(3, 3, 2, formats=(H264,)) and studio.slot(5, 3, 1, formats=(H264_SINGLE, H264))
         assert not studio.slot(4, 3, 99) and not studio.forwarder.show(99, 1)
         studio.roll(2, 1, 2, key=True)
-        assert {(packet.ssrc, packet.payload_type) for packet in receiver.packets} == {(9002, 98), (9003, 97)}
+        assert {(packet.ssrc, packet.payload_type) for packet in receiver.packets} == {(9002, 98), (9003, 97), (9005, 97)}
 
 
 @pytest.mark.parametrize("suite", [None, AEAD_AES_128_GCM], ids=str)
@@ -487,3 +487,20 @@ def test_sender_whose_uplink_fills_is_told_to_send_less() -> None:
             studio.run(4)
         last = sender.heard(ReceiverEstimate)[-1]
         assert isinstance(last, ReceiverEstimate) and last.bitrate_bps < 350_000
+
+
+def test_hold_stops_the_pictures_and_its_end_begins_with_a_key_frame_and_no_gap() -> None:
+    with Studio() as studio:
+        sender, receiver = studio.join(1), studio.join(2)
+        studio.slot(1, 2, 1)
+        studio.roll(40, 1, key=True)
+        remote = studio.forwarder.ports[2].spec.remote
+        studio.forwarder.update_port(2, remote=None)
+        studio.roll(40, 1, key=True)
+        assert len(receiver.packets) == 80
+        asked = len(sender.heard(PictureLossIndication))
+        studio.forwarder.update_port(2, remote=remote)
+        studio.roll(3, 1)
+        assert len(receiver.packets) == 80 and len(sender.heard(PictureLossIndication)) == asked + 1
+        studio.roll(3, 1, key=True)
+        assert numbers_of(receiver) == list(range(94, 180))
