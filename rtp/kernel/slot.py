@@ -65,7 +65,8 @@ class Slot:
 
     def payload_type_for(self, name: str, mode: int) -> int | None:
         """The payload type under which the receiver takes a coding; None when it does not: of H.264, no mode 1 at a mode 0."""
-        fitting = [(own_mode, number) for number, own_name, own_mode in self.spec.formats if own_name == name and own_mode >= mode]
+        fitting = [(own_mode, number) for number, own_name, own_mode in self.spec.formats
+                   if own_name == name and own_mode >= mode]
         return min(fitting)[1] if fitting else None
 
     def take(self, producer: Producer, marker: int, sequence: int, timestamp: int, payload: bytes, is_key: bool,
