@@ -29,6 +29,9 @@ from rtp.srtp.context import StreamState
 MAX_PACKETS = 128
 """Packets of one socket in one drain; the rest waits for the next, which is milliseconds away."""
 MAX_EVENTS = 4096
+LOOK_NS, QUIET_NS = 1_000_000_000, 1_000_000_000
+"""How often we look whether a peer's address is certain, and who else sends to its port: ten times as often in quiet."""
+MAX_NEWCOMERS, MAX_NEWCOMERS_WHEN_QUIET = 256, 16
 MAX_HANDSHAKES = 64
 DECIDE_NS = 100_000_000
 """How often estimates, pauses and limits are looked at."""
@@ -72,6 +75,8 @@ class Forwarder:
             setattr(port.spec, name, value)
         if changes.keys() & {"keys", "rtcp_keys", "rtcp_mux", "awaits_keys"}:
             port.set_keys()
+        if "remote" in changes:
+            self._unlock(port)
         if "remote" in changes and port.spec.remote is not None:
             port.filter = type(port.filter)(port.spec.remote, port.spec.signalling_host)
         for slot in port.slots:
@@ -206,6 +211,9 @@ class Forwarder:
             self._ask(producer, now_ns)
         if now_ns >= self._decide_ns:
             self._decide_ns = now_ns + DECIDE_NS
+            for port in self.ports.values():
+                if now_ns >= port.look_ns:
+                    self._look(port, now_ns)
             self._notices += share(self.ports, self.producers, now_ns)
         for port in self._touched:
             port.flush(now_ns)
@@ -221,10 +229,51 @@ class Forwarder:
                 packet = receive(sock, offset, now_ns)
                 if packet is None:
                     break
-                try:
-                    self._take(port, is_rtcp, packet[0], packet[1], packet[2], now_ns)
-                except Exception:
-                    self._failed(port)
+                self._take_safely(port, is_rtcp, packet, now_ns)
+
+    # ---- whose port it is
+
+    def _look(self, port: Port, now_ns: int) -> None:
+        """Give a peer whose address is certain a socket of its own; see who else sends to the port of one that has it."""
+        is_quiet = now_ns - port.filter.last_ns > QUIET_NS
+        port.look_ns = now_ns + (0 if is_quiet and port.door is not None else LOOK_NS)
+        if port.door is None and not is_quiet and port.spec.remote is not None and port.filter.accepted == port.spec.remote:
+            self._lock(port, port.spec.remote)
+        for _ in range(MAX_NEWCOMERS_WHEN_QUIET if is_quiet else MAX_NEWCOMERS):
+            packet = None if port.door is None else receive(port.door, time.time_ns() - time.monotonic_ns(), now_ns)
+            if packet is None:
+                return
+            self._take_safely(port, False, packet, now_ns)
+
+    def _lock(self, port: Port, remote: Address) -> None:
+        fd = port.rtp.fileno()
+        try:
+            port.lock(remote)
+        except OSError as error:                        # no descriptor is left: one socket does as well
+            logger.info("a port keeps one socket: %s", error, extra={"room": self.room_id, "port": port.spec.port_id})
+            return
+        self._swap(fd, port)
+
+    def _unlock(self, port: Port) -> None:
+        if port.door is not None:
+            fd = port.rtp.fileno()
+            self._poll.unregister(fd)
+            port.unlock()
+            self._swap(fd, port)
+
+    def _swap(self, old: int, port: Port) -> None:
+        """Wait for packets at the port's present socket, no more at an old one."""
+        if port.door is not None:
+            self._poll.unregister(old)
+        del self._by_fd[old]
+        self._by_fd[port.rtp.fileno()] = (port, False)
+        self._poll.register(port.rtp.fileno(), select.EPOLLIN)
+
+    def _take_safely(self, port: Port, is_rtcp: bool, packet: tuple[bytes, Address, int], now_ns: int) -> None:
+        try:
+            self._take(port, is_rtcp, packet[0], packet[1], packet[2], now_ns)
+        except Exception:
+            self._failed(port)
 
     def _failed(self, port: Port) -> None:
         port.junk += 1
@@ -268,6 +317,7 @@ class Forwarder:
             port.foreign += 1
             return False
         if port.filter.accepted != accepted and (port.srtp is None or port.spec.remote is not None):
+            self._unlock(port)
             port.spec.remote = source
             if port.spec.rtcp_mux:
                 port.spec.remote_rtcp = source

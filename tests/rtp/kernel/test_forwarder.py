@@ -350,7 +350,7 @@ def test_packet_of_a_stranger_is_dropped_and_counted() -> None:
         for packet in sender.picture(True):
             stranger.sendto(packet, sender.room)
         stranger.sendto(bytes(PictureLossIndication(2, 9001)), receiver.room)
-        studio.run()
+        studio.run(1100)
         assert len(receiver.packets) == 2 and studio.forwarder.statistics()[0].foreign == 2
 
 
@@ -363,6 +363,7 @@ def test_protected_peer_may_move_to_another_port_and_a_wrong_key_may_not() -> No
         for packet in sender.picture():
             moved.sendto(packet, sender.room)
         moved.sendto(receiver.picture(True)[0], sender.room)
+        studio.run(1100)
         studio.run()
         assert len(receiver.packets) == 4
         assert AddressLearnt(1, moved.getsockname()) in studio.seen
@@ -504,3 +505,35 @@ def test_hold_stops_the_pictures_and_its_end_begins_with_a_key_frame_and_no_gap(
         assert len(receiver.packets) == 80 and len(sender.heard(PictureLossIndication)) == asked + 1
         studio.roll(3, 1, key=True)
         assert numbers_of(receiver) == list(range(94, 180))
+
+
+def test_flood_of_strangers_does_not_keep_a_picture_out() -> None:
+    with Studio() as studio, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind((HOST, 0))
+        sender, receiver = studio.join(1), studio.join(2)
+        studio.slot(1, 2, 1)
+        studio.roll(60, 1, key=True)
+        receiver.packets.clear()
+        for _ in range(30):
+            for _ in range(600):
+                stranger.sendto(b"\x80\x61" + bytes(40), sender.room)
+            studio.roll(1, 1)
+        assert len(receiver.packets) == 60
+
+
+def test_peer_that_moved_is_heard_again_within_two_seconds_and_served_at_its_new_port() -> None:
+    with Studio() as studio:
+        sender, receiver = studio.join(1), studio.join(2)
+        studio.slot(1, 2, 1)
+        studio.slot(2, 1, 2)
+        studio.roll(60, 1, 2, key=True)
+        before, sender.socket = sender.socket, socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        before.close()
+        sender.socket.bind((HOST, 0))
+        sender.socket.setblocking(False)
+        receiver.packets.clear()
+        sender.packets.clear()
+        studio.roll(61, 1, 2)
+        assert studio.about(AddressLearnt) == [AddressLearnt(1, sender.socket.getsockname())]
+        studio.roll(4, 1, 2, key=True)
+        assert len(receiver.packets) >= 8 and len(sender.packets) >= 8
