@@ -85,7 +85,7 @@ def test_pictures_that_we_pack_are_shown_by_ffmpeg(codec: str, mode: int, tmp_pa
     sender, raw, timestamp = VideoSender(codec, 96, 7, 0, lambda packet: packet, mode=mode), b"", 0
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
-            for number in range(40 * COUNT):
+            for number in range(100 * COUNT):
                 for packet in sender.packets_of(frames[number % COUNT], timestamp):
                     out.sendto(packet, ("127.0.0.1", port))
                 timestamp += 3000
@@ -101,6 +101,6 @@ def test_pictures_that_we_pack_are_shown_by_ffmpeg(codec: str, mode: int, tmp_pa
     codes = [read(np.frombuffer(raw, np.uint8, WIDTH * HEIGHT, start).reshape(HEIGHT, WIDTH))
              for start in range(0, len(raw) - size + 1, size)]
     known = [code for code in codes if code is not None]
-    assert len(known) >= 8 and {who for who, _ in known} == {6}
+    assert len(known) >= 6 and {who for who, _ in known} == {6}
     steps = {(later[1] - earlier[1]) % COUNT for earlier, later in pairwise(known)}
     assert steps <= {0, 1}
