@@ -30,6 +30,8 @@ class Clip:
         self._stream.bit_rate = BITRATE_BPS
         self._resampler: Any = av.AudioResampler(format="s16", layout="mono", rate=RATE)
         self._loudest = 0
+        self._waiting: list[Samples] = []
+        self._waiting_length = 0
 
     @property
     def is_silent(self) -> bool:
@@ -44,17 +46,28 @@ class Clip:
         if not len(samples):
             return
         self._left -= len(samples)
+        self._waiting.append(samples)
+        self._waiting_length += len(samples)
+        if self._waiting_length >= self._rate:
+            self._encode()
+
+    def _encode(self) -> None:
+        """Encode what waits: a second at a time costs less than packet by packet."""
+        samples: Samples = np.concatenate(self._waiting)
+        self._waiting, self._waiting_length = [], 0
         self._loudest = max(self._loudest, int(np.abs(samples.astype(np.int32)).max()))
-        frame: Any = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples).reshape(1, -1), format="s16", layout="mono")
+        frame: Any = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
         frame.sample_rate = self._rate
         for resampled in self._resampler.resample(frame):
             self._container.mux(self._stream.encode(resampled))
 
     def data_uri(self) -> str:
-        """The whole clip; empty for one without samples. Nothing can be added after this."""
+        """The whole clip; empty for one in which there is nothing to hear. Nothing can be added after this."""
+        if self._waiting:
+            self._encode()
         for resampled in self._resampler.resample(None):
             self._container.mux(self._stream.encode(resampled))
         self._container.mux(self._stream.encode(None))
         self._container.close()
         data = self._file.getvalue()
-        return "data:audio/ogg;codecs=opus;base64," + b64encode(data).decode() if data and self._loudest else ""
+        return "data:audio/ogg;codecs=opus;base64," + b64encode(data).decode() if not self.is_silent else ""

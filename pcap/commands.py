@@ -1,27 +1,46 @@
-"""The commands `ladder`, `extract`, `decrypt` and `report` of `confero-pcap`."""
+"""The commands `analyse`, `ladder`, `extract`, `decrypt` and `report` of `confero-pcap`."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from pcap.analysis import analyse as analyse_capture
+from pcap.analysis_text import as_text as as_words
 from pcap.audio import CLOCKS
+from pcap.call_ladders import call_ladder
 from pcap.decrypt import Decrypted
 from pcap.decrypt import decrypt as decrypt_capture
 from pcap.errors import CaptureError
 from pcap.extract import VIDEO, Extracted
 from pcap.extract import extract as extract_streams
+from pcap.findings import CHINESE, ENGLISH
 from pcap.ladder_svg import as_svg
 from pcap.ladder_text import as_text, clean, fitted
 from pcap.report import report as make_report
 from pcap.report_page import as_html
-from pcap.sip_ladder import sip_ladder
-from pcap.survey import Survey, seen_stream, title_of
+from pcap.survey import title_of
 
 Capture = Annotated[Path, typer.Argument(help="a pcap or pcapng file")]
+
+
+def analyse(
+    file: Capture,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of text")] = False,
+    lang: Annotated[str, typer.Option("--lang", metavar="LANG", help="language of the findings: en or zh")] = ENGLISH,
+) -> None:
+    """Tell of streams and calls, and what is wrong. Example: confero-pcap analyse call.pcapng --lang zh"""
+    if lang not in (ENGLISH, CHINESE):
+        _fail(2, f"--lang {clean(lang)}: expected {ENGLISH} or {CHINESE}")
+    found = analyse_capture(_existing(file))
+    if found.broken and not found.survey.packets:
+        _fail(1, found.broken)
+    typer.echo(json.dumps(found.summary(lang), ensure_ascii=False) if as_json else as_words(found, lang))
+    _end(found.broken)
 
 
 def ladder(
@@ -32,10 +51,9 @@ def ladder(
     width: Annotated[int, typer.Option("--width", metavar="N", help="columns of the text; else those of the terminal")] = 0,
 ) -> None:
     """Draw who sent what to whom. Example: confero-pcap ladder call.pcapng --svg call.svg"""
-    survey = Survey(_existing(file))
-    found = [one for one in survey.calls() if one.call_id.startswith(call) and (one.is_call or call)]
-    ladders = [sip_ladder(f"{title_of(one)}  (Call-ID {fitted(one.call_id, 60)})", one.messages,
-                          [seen_stream(survey, stream) for stream in survey.streams_of(one)]) for one in found]
+    analysis = analyse_capture(_existing(file))
+    found = [one for one in analysis.survey.calls() if one.call_id.startswith(call) and (one.is_call or call)]
+    ladders = [call_ladder(analysis, one, f"{title_of(one)}  (Call-ID {fitted(one.call_id, 60)})") for one in found]
     if svg is not None:
         for number, drawn in enumerate(ladders):
             target = svg if not number else svg.with_name(f"{svg.stem}-{number + 1}{svg.suffix}")
@@ -44,9 +62,9 @@ def ladder(
     elif ladders:
         columns = width or shutil.get_terminal_size((100, 24)).columns
         typer.echo("\n\n".join(as_text(drawn, columns) for drawn in ladders))
-    if not ladders and not survey.broken:
+    if not ladders and not analysis.broken:
         _fail(1, f"no call begins with {clean(call)}" if call else "no SIP call in this capture")
-    _end(survey.broken)
+    _end(analysis.broken)
 
 
 def extract(
@@ -103,7 +121,7 @@ def report(
     _end(page.broken)
 
 
-COMMANDS = (ladder, extract, decrypt, report)
+COMMANDS = (analyse, ladder, extract, decrypt, report)
 """What `pcap.__main__` makes commands of."""
 
 
@@ -157,4 +175,6 @@ def _decrypted(done: Decrypted) -> list[str]:
                  f"{done.srtcp_packets} of RTCP")
     if done.srtp_keys and done.closed:
         lines.append(f"      {len(done.closed)} streams no key opens: they were plain, or their key is missing")
+    if done.fragments:
+        lines.append(f"{done.fragments} fragments of datagrams that are not whole were left out")
     return [*lines, f"{done.packets} packets written"]

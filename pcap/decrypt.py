@@ -7,6 +7,7 @@ Memory does not grow with the file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,26 +15,32 @@ from pathlib import Path
 from pcap.dtls import DtlsKeys
 from pcap.errors import CaptureError
 from pcap.keylog import Address, KeyLog
-from pcap.network import IpPacket, ip_packet
+from pcap.network import IpPacket, IpReader, fragment_protocol
 from pcap.pcapng import PcapngWriter
 from pcap.reader import Names, Packet, Secrets, read_blocks, read_secrets
-from pcap.sdes import plain_message, sdes_keys
+from pcap.sdes import media_addresses, plain_message, sdes_keys
 from pcap.srtp import SrtpOpener, StreamName
 from pcap.synthesis import LINK_TYPE_RAW, TCP, UDP, TcpWriter, udp_packet
 from pcap.tcp import Segment
 from pcap.tcp_streams import ConnectionName, Framers, Said, TcpStreams
 from rtp.demux import DatagramKind, sort_datagram
 
+LATEST_NS = 2**64 - 1
+"""What a pcapng file can say; a damaged time may be later."""
 Frame = tuple[int, bytes, str]
 """Link type, bytes and comment of what is written."""
+_CALL_ID = re.compile(rb"^(?:Call-ID|i)[ \t]*:[ \t]*([^\r\n]{1,256})\r$", re.M | re.I)
 _TEXT = (DatagramKind.UNKNOWN, DatagramKind.TURN)
 """What RFC 7983 makes of the first letter of a SIP message, which comes on sockets of its own."""
 COMMENT_TLS, COMMENT_SRTP, COMMENT_SDP = "was TLS", "was SRTP", "RTP/SAVP and keys were taken out of the SDP"
+COMMENT_WHOLE = "came in fragments"
 
 
 @dataclass(slots=True)
 class Decrypted:
-    """What was done. closed: streams among SRTP's addresses that no key opened; broken: where the file breaks off."""
+    """What was done. closed: streams of RTP that no key opened; fragments: those of datagrams that never became whole, which
+    are left out; broken: where the file breaks off.
+    """
 
     packets: int = 0
     tls_connections: int = 0
@@ -45,6 +52,7 @@ class Decrypted:
     srtp_packets: int = 0
     srtcp_packets: int = 0
     opened: int = 0
+    fragments: int = 0
     closed: list[StreamName] = field(default_factory=list)
     broken: str = ""
 
@@ -91,8 +99,8 @@ def _write(writer: PcapngWriter, packet: Packet, frames: Iterator[Frame], done: 
     for link_type, data, comment in frames:
         words = "; ".join(filter(None, (packet.comment, comment)))
         is_copy = data is packet.data
-        writer.packet(packet.time_ns, data, link_type=link_type, comment=words, direction=packet.direction,
-                      length=packet.length if is_copy else 0)
+        time_ns, length = min(max(0, packet.time_ns), LATEST_NS), packet.length if is_copy else 0
+        writer.packet(time_ns, data, link_type=link_type, comment=words, direction=packet.direction, length=length)
         done.packets += 1
 
 
@@ -104,6 +112,7 @@ class _Gatherer:
         self.rewritten: set[ConnectionName] = set()
         self.opened: set[Address] = set()
         self.packets = 0
+        self._ip = IpReader()
         self._dtls = DtlsKeys(log)
         self._tcp = TcpStreams(log)
         self._framers = Framers()
@@ -113,7 +122,7 @@ class _Gatherer:
     def receive(self, packet: Packet) -> None:
         """Take the keys of a packet."""
         self.packets += 1
-        ip = ip_packet(packet)
+        ip = self._ip.receive(packet)
         if ip is None:
             return
         if ip.protocol == UDP and len(ip.payload) > 8:
@@ -148,8 +157,11 @@ class _Gatherer:
         at = data.find(b"\r\n\r\nv=0")
         if at < 0:
             return False
+        name = _CALL_ID.search(data, 0, at + 2)
+        call = name[1].decode("utf-8", "replace") if name else ""
         for key in sdes_keys(data[at + 4:]):
-            self.opener.add(key)
+            self.opener.add(key, call)
+        self.opener.relate(call, media_addresses(data[at + 4:]))
         return b"\na=crypto:" in data or b"\na=fingerprint:" in data
 
 
@@ -161,15 +173,20 @@ class _Translator:
         self._opened = gathered.opened
         self._rewritten = gathered.rewritten
         self._done = done
+        self._ip = IpReader()
         self._tcp = TcpStreams(log)
         self._framers = Framers()
         self._writers: dict[ConnectionName, TcpWriter] = {}
 
     def receive(self, packet: Packet) -> Iterator[Frame]:
-        """What takes the packet's place; nothing for a segment that completes no message."""
-        ip = ip_packet(packet)
+        """What takes the packet's place; nothing for a segment that completes no message, or a fragment of a datagram."""
+        ip = self._ip.receive(packet)
+        if ip is None and fragment_protocol(packet) == UDP:
+            self._done.fragments += 1
+            return
         if ip is not None and ip.protocol == UDP and len(ip.payload) > 8:
-            made = self._datagram(*_udp(ip))
+            self._done.fragments -= ip.fragments - 1
+            made = self._datagram(*_udp(ip), is_whole=ip.fragments == 1)
             if made is not None:
                 yield made
                 return
@@ -187,7 +204,8 @@ class _Translator:
         for said, message in self._framers.finish():
             yield from self._written(said, message)
 
-    def _datagram(self, source: Address, destination: Address, payload: bytes) -> Frame | None:
+    def _datagram(self, source: Address, destination: Address, payload: bytes, is_whole: bool) -> Frame | None:
+        """The datagram as it is written, None to copy its frame; one that came in fragments is always made anew."""
         kind = sort_datagram(payload)
         plain, comment = None, COMMENT_SRTP
         if kind is DatagramKind.RTP:
@@ -199,7 +217,9 @@ class _Translator:
         elif kind in _TEXT:
             changed, comment = plain_message(payload, self._opened), COMMENT_SDP
             plain = None if changed == payload else changed
-        return None if plain is None else (LINK_TYPE_RAW, udp_packet(source, destination, plain), comment)
+        if plain is None:
+            return None if is_whole else (LINK_TYPE_RAW, udp_packet(source, destination, payload), COMMENT_WHOLE)
+        return LINK_TYPE_RAW, udp_packet(source, destination, plain), comment
 
     def _written(self, said: Said, message: bytes) -> Iterator[Frame]:
         writer = self._writers.get(said.name)

@@ -16,8 +16,9 @@ MAX_ARROWS = 2000
 class Arrow:
     """One message, or a beginning or end of media.
 
-    source, destination: columns; kind: request, provisional, success, failure or media; note: what is worth knowing besides;
-    number: the frame in the capture, from 1; is_repeated: a retransmission.
+    source, destination: columns; kind: request, provisional, success, failure or media; note: what is worth knowing besides,
+    note_zh the same in Chinese where the words are ours; number: the frame in the capture, from 1; is_repeated: a
+    retransmission.
     """
 
     time_ns: int
@@ -28,6 +29,7 @@ class Arrow:
     note: str = ""
     number: int = 0
     is_repeated: bool = False
+    note_zh: str = ""
 
     @property
     def is_media(self) -> bool:

@@ -88,7 +88,8 @@ def _label(arrow: Arrow, x1: int, x2: int, y: int) -> str:
     label = _cut(clean(arrow.label), room)
     note = _cut(clean(arrow.note), room - len(label) - 2) if room - len(label) > 6 else ""
     x, anchor = ((x1 + 34, "start") if x1 == x2 else ((x1 + x2) // 2, "middle"))
-    inside = f'{_text(label)}<tspan class="note" dx="8">{_text(note)}</tspan>' if note else _text(label)
+    both = f' data-en="{_text(note)}" data-zh="{_text(arrow.note_zh)}"' if arrow.note_zh else ""
+    inside = f'{_text(label)}<tspan class="note" dx="8"{both}>{_text(note)}</tspan>' if note else _text(label)
     return f'<text class="label" x="{x}" y="{y - 6 if x1 != x2 else y + 4}" text-anchor="{anchor}">{inside}</text>'
 
 

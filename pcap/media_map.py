@@ -40,9 +40,10 @@ STATIC = {
 
 
 class MediaMap:
-    """Learns from the SDPs of a capture."""
+    """Learns from the SDPs of a capture. version: changes when there is something new."""
 
     def __init__(self) -> None:
+        self.version = 0
         self._by_address: dict[tuple[Address, int], Codec] = {}
         self._anywhere: dict[int, set[Codec]] = {}
         self._protected: dict[Address, bool] = {}
@@ -55,6 +56,7 @@ class MediaMap:
             session = parse(body)
         except ParseError:
             return
+        self.version += 1
         for media in session.media:
             host = session.host_of(media)
             if host and media.port:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pcap.analysis import Analysis, StreamAnalysis, analyse
 from pcap.audio import CLOCKS, Track
+from pcap.call_ladders import call_ladder
+from pcap.calls import CallStory
 from pcap.clip import Clip
 from pcap.errors import CaptureError
+from pcap.findings import written
 from pcap.media_map import Codec
 from pcap.ordering import Ordered, Reorder
-from pcap.quality import mos
 from pcap.report_page import Fact, Page, PageCall, PageFinding, PageMessage, PageStream
+from pcap.report_words import STATES
 from pcap.series import Series
-from pcap.sip_ladder import SeenMessage, sip_ladder
-from pcap.survey import Call, StreamSurvey, Survey, seen_stream, title_of
+from pcap.sip_ladder import SeenMessage
+from pcap.survey import Call, Survey, title_of
 from pcap.walk import SeenPacket, walk
 
 MAX_CALLS = 50
@@ -28,57 +33,65 @@ MAX_SOUND = 12_000_000
 
 def report(path: Path) -> Page:
     """The page of a capture. Raises CaptureError for a file that is no capture at all."""
-    survey = Survey(path)
-    if survey.broken and not survey.packets:
-        raise CaptureError(survey.broken)
-    streams = survey.streams[:MAX_STREAMS]
+    analysis = analyse(path)
+    survey = analysis.survey
+    if analysis.broken and not survey.packets:
+        raise CaptureError(analysis.broken)
     calls = survey.calls()
     shown = sorted(calls, key=lambda call: not call.is_call)[:MAX_CALLS]
-    begun = datetime.fromtimestamp(survey.first_ns / 1e9, UTC)
     seconds = (survey.last_ns - survey.first_ns) / 1e9
-    about = f"{begun:%Y-%m-%d %H:%M:%S} UTC, {seconds:.1f} s, {len(survey.messages)} SIP, {len(survey.streams)} RTP"
+    counts = f"{len(survey.messages)} SIP, {len(analysis.streams)} RTP"
+    about = f"{_utc(survey.first_ns):%Y-%m-%d %H:%M:%S} UTC, {seconds:.1f} s, {counts}"
+    findings = tuple(PageFinding(one.severity, one.where, one.text, one.remedy) for one in analysis.findings)
+    stories = {story.call.call_id: story for story in analysis.calls}
     return Page(
-        path.name, about, _findings(survey), tuple(_call(survey, call) for call in shown), _messages(shown),
-        _Media(survey, streams).pages(path), survey.broken, _left_out(survey, len(calls)),
+        path.name, about, findings, tuple(_call(analysis, call, stories.get(call.call_id)) for call in shown),
+        _messages(shown), _Media(survey, analysis.streams[:MAX_STREAMS]).pages(path), analysis.broken,
+        _left_out(analysis, len(calls)),
     )
 
 
-def _left_out(survey: Survey, calls: int) -> str:
+def _utc(time_ns: int) -> datetime:
+    """A time of a capture; one that no calendar has is its first day."""
+    try:
+        return datetime.fromtimestamp(time_ns / 1e9, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
+
+
+def _left_out(analysis: Analysis, calls: int) -> str:
     words = [f"{calls} calls, {MAX_CALLS} shown"] if calls > MAX_CALLS else []
-    if len(survey.streams) > MAX_STREAMS:
-        words.append(f"{len(survey.streams)} streams, {MAX_STREAMS} shown")
-    if survey.left_out:
-        words.append(f"{survey.left_out} messages not read")
+    if len(analysis.streams) > MAX_STREAMS:
+        words.append(f"{len(analysis.streams)} streams, {MAX_STREAMS} shown")
+    if analysis.survey.left_out:
+        words.append(f"{analysis.survey.left_out} messages not read")
     return "; ".join(words)
 
 
-def _findings(survey: Survey) -> tuple[PageFinding, ...]:
-    return ()
-
-
-def _call(survey: Survey, call: Call) -> PageCall:
-    streams = [seen_stream(survey, stream) for stream in survey.streams_of(call)] if call.is_call else []
-    return PageCall(title_of(call), _call_facts(call), sip_ladder("", call.messages, streams))
-
-
-def _call_facts(call: Call) -> tuple[Fact, ...]:
+def _call(analysis: Analysis, call: Call, story: CallStory | None) -> PageCall:
     first = call.messages[0]
-    begun = datetime.fromtimestamp(first.time_ns / 1e9, UTC)
-    return (("begun", f"{begun:%H:%M:%S.%f}"[:-3]), ("from", first.message.headers.get("From") or ""),
-            ("to", first.message.headers.get("To") or ""))
+    facts: list[Fact] = [("begun", f"{_utc(first.time_ns):%H:%M:%S.%f}"[:-3])]
+    if story is not None:
+        facts += [("state", STATES.get(story.state, story.state)), ("setup", _seconds(story.post_dial_delay_s)),
+                  ("ring", _seconds(story.ring_s)), ("talk", _seconds(story.talk_s)), ("end", story.cause)]
+    facts += [("from", first.message.headers.get("From") or ""), ("to", first.message.headers.get("To") or "")]
+    return PageCall(title_of(call), tuple(facts), call_ladder(analysis, call))
+
+
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.2f} s"
 
 
 def _messages(calls: list[Call]) -> dict[int, PageMessage]:
     found: dict[int, PageMessage] = {}
     for one in (one for call in calls for one in call.messages):
         if len(found) < MAX_MESSAGES:
-            found[one.number] = PageMessage(_written(one, True), _written(one, False), _message_text(one))
+            found[one.number] = PageMessage(_end(one, True), _end(one, False), _message_text(one))
     return found
 
 
-def _written(one: SeenMessage, is_source: bool) -> str:
-    host, port = one.source if is_source else one.destination
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _end(one: SeenMessage, is_source: bool) -> str:
+    return written(one.source if is_source else one.destination)
 
 
 def _message_text(one: SeenMessage) -> str:
@@ -90,9 +103,8 @@ def _message_text(one: SeenMessage) -> str:
 class _Media:
     """Plots and sound of the streams, gathered in a second reading."""
 
-    def __init__(self, survey: Survey, streams: list[StreamSurvey]) -> None:
-        self._survey = survey
-        self._streams = {stream.name: _Stream(survey, stream) for stream in streams}
+    def __init__(self, survey: Survey, streams: Sequence[StreamAnalysis]) -> None:
+        self._streams = {stream.survey.name: _Stream(survey, stream) for stream in streams}
 
     def pages(self, path: Path) -> tuple[PageStream, ...]:
         """The streams as the page shows them."""
@@ -113,13 +125,13 @@ class _Media:
 class _Stream:
     """One stream's plots and sound."""
 
-    def __init__(self, survey: Survey, stream: StreamSurvey) -> None:
+    def __init__(self, survey: Survey, stream: StreamAnalysis) -> None:
         self._stream = stream
-        self._codec: Codec | None = survey.codec(stream)
-        self._is_protected = survey.media.is_protected(*stream.name[1:])
+        self._codec: Codec | None = survey.codec(stream.survey)
+        self._is_protected = survey.media.is_protected(*stream.survey.name[1:])
         self._series = Series(self._codec.clock if self._codec is not None else 8000)
         self._reorder = Reorder()
-        self._types = survey.types(stream)
+        self._types = survey.types(stream.survey)
         has_sound = self._codec is not None and self._codec.name in CLOCKS and not self._is_protected
         self._track = Track(self._codec.name) if has_sound and self._codec is not None else None
         self._clip = Clip(self._track.rate) if self._track is not None else None
@@ -144,27 +156,26 @@ class _Stream:
             elif len(audio) > room:
                 audio, note = "", "no_room"
         name = self._codec.name if self._codec is not None else ""
-        ssrc, source, destination = self._stream.name
-        title = f"{name or 'RTP'}  {_address(source)} → {_address(destination)}  0x{ssrc:08x}"
-        return PageStream(title, _stream_facts(self._stream, name), tuple(self._series.points(name)),
+        ssrc, source, destination = self._stream.survey.name
+        title = f"{name or 'RTP'}  {written(source)} → {written(destination)}  0x{ssrc:08x}"
+        return PageStream(title, _stream_facts(self._stream), tuple(self._series.points(name)),
                           self._series.step_ns / 1e9, audio, note)
 
     def _hear(self, ordered: Ordered) -> None:
-        if self._track is None or self._clip is None or ordered.packet.payload_type not in self._types:
+        if self._track is None or self._clip is None or self._clip.is_cut or ordered.packet.payload_type not in self._types:
             return
         for samples in self._track.add(ordered):
             self._clip.add(samples)
 
 
-def _stream_facts(stream: StreamSurvey, codec: str) -> tuple[Fact, ...]:
-    figures = stream.figures
-    share = 100 * figures.lost / figures.expected if figures.expected else 0.0
-    return (("codec", codec), ("packets", str(figures.packets)), ("lost", f"{figures.lost} ({share:.1f} %)"),
-            ("duplicates", str(figures.duplicated or "")), ("reordered", str(figures.reordered or "")),
-            ("max_delta", f"{figures.max_delta_ms:.1f} ms"), ("max_jitter", f"{figures.max_jitter_ms:.2f} ms"),
-            ("mos", f"{mos(codec, share, 20 + 2 * figures.max_jitter_ms):.2f}" if codec in CLOCKS else ""),
+def _stream_facts(stream: StreamAnalysis) -> tuple[Fact, ...]:
+    figures, columns, losses = stream.survey.figures, stream.observed.columns, stream.observed.losses
+    skew = stream.observed.skew.skew() if stream.observed.skew is not None else None
+    lost = f"{figures.lost} ({losses.loss_percent:.1f} %)"
+    return (("codec", stream.codec), ("packets", str(figures.packets)), ("lost", lost),
+            ("worst", str(losses.worst) if losses.worst > 1 else ""), ("duplicates", str(figures.duplicated or "")),
+            ("reordered", str(figures.reordered or "")), ("max_delta", f"{columns.delta.most:.1f} ms"),
+            ("mean_jitter", f"{columns.jitter.mean:.2f} ms"), ("max_jitter", f"{columns.jitter.most:.2f} ms"),
+            ("skew", f"{skew.ppm:.0f} ppm" if skew is not None else ""), ("keys", str(stream.observed.keys.pressed or "")),
+            ("mos", "" if stream.mos is None else f"{stream.mos:.2f}"),
             ("length", f"{(figures.last_ns - figures.first_ns) / 1e9:.1f} s"))
-
-
-def _address(address: tuple[str, int]) -> str:
-    return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"

@@ -23,8 +23,8 @@ from pcap.series import Point
 ASSETS = Path(__file__).resolve().parent / "assets"
 SEVERITIES = ("error", "warning", "info")
 
-Fact = tuple[str, str]
-"""The name of a word, and its value."""
+Fact = tuple[str, str | tuple[str, str]]
+"""The name of a word, and its value: one for both languages, or one for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,9 @@ def _findings(findings: tuple[PageFinding, ...]) -> str:
 
 
 def _facts(facts: tuple[Fact, ...]) -> str:
-    inside = "".join(f"<div>{_word(name, 'dt')}<dd>{_text(value)}</dd></div>" for name, value in facts if value)
+    values = {name: _translated(value, "dd") if isinstance(value, tuple) else f"<dd>{_text(value)}</dd>"
+              for name, value in facts if value}
+    inside = "".join(f"<div>{_word(name, 'dt')}{value}</div>" for name, value in values.items())
     return f'<dl class="facts">{inside}</dl>'
 
 

@@ -6,14 +6,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "language": ("中文", "English"),
     "findings": ("Findings", "发现"),
     "no_findings": ("Nothing stands out.", "没有发现异常。"),
-    "call": ("Call", "通话"),
-    "other_messages": ("Messages outside of calls", "通话之外的消息"),
     "from": ("from", "主叫"),
     "to": ("to", "被叫"),
     "state": ("state", "状态"),
     "begun": ("begun", "开始于"),
-    "setup": ("until ringing", "接通前等待"),
-    "answered": ("until answered", "应答前等待"),
+    "setup": ("until ringing", "拨号后等待"),
+    "ring": ("rang", "振铃"),
     "talk": ("talked", "通话时长"),
     "end": ("ended by", "结束原因"),
     "message": ("Click on an arrow to read its message.", "点击箭头查看消息内容。"),
@@ -24,6 +22,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "lost": ("lost", "丢失"),
     "duplicates": ("copies", "重复"),
     "reordered": ("out of order", "乱序"),
+    "worst": ("most in a row", "最长连续丢失"),
+    "keys": ("keys", "按键"),
     "max_delta": ("longest pause", "最大间隔"),
     "mean_jitter": ("mean jitter", "平均抖动"),
     "max_jitter": ("highest jitter", "最大抖动"),
@@ -42,6 +42,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "broken": ("The file breaks off", "文件不完整"),
     "left_out": ("Not all is shown, the page would become too large", "内容过多，未全部显示"),
 }
+STATES = {
+    "no response": ("no response", "无响应"), "calling": ("calling", "呼叫中"), "ringing": ("ringing", "振铃中"),
+    "talking": ("talking", "通话中"), "ended": ("ended", "已结束"), "refused": ("refused", "被拒绝"),
+    "cancelled": ("cancelled", "已取消"),
+}
+"""The states of a call (`pcap.calls`) in both languages."""
 
 
 def english(name: str) -> str:

@@ -67,6 +67,16 @@ def _key(line: str, source: Address | None) -> SrtpKey | None:
     return SrtpKey(suite, master, source=source, mki_length=min(length, 128), origin="SDP")
 
 
+def media_addresses(body: bytes) -> set[Address]:
+    """Where the streams of an SDP want their packets; none for what is no SDP."""
+    try:
+        session = parse(body)
+    except ParseError:
+        return set()
+    found = {_address(media.port, session.host_of(media)) for media in session.media}
+    return {address for address in found if address is not None}
+
+
 def plain_message(data: bytes, opened: Collection[Address] = ()) -> bytes:
     """A SIP message without SDES keys, its Content-Length set right; others as they are.
 

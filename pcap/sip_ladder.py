@@ -40,7 +40,7 @@ class SeenMessage:
 
 @dataclass(frozen=True, slots=True)
 class SeenStream:
-    """A stream of media: what it is, what became of it, in words."""
+    """A stream of media: what it is, what became of it, in words of both languages."""
 
     source: Address
     destination: Address
@@ -48,6 +48,7 @@ class SeenStream:
     last_ns: int
     label: str
     summary: str
+    summary_zh: str = ""
 
 
 def sip_ladder(title: str, messages: Sequence[SeenMessage], streams: Iterable[SeenStream] = ()) -> Ladder:
@@ -207,6 +208,6 @@ def _sdp_words(session: SessionDescription) -> str:
 
 def _media(stream: SeenStream, source: int, destination: int) -> list[Arrow]:
     if stream.last_ns - stream.first_ns < SHORT_NS:
-        return [Arrow(stream.first_ns, source, destination, stream.label, MEDIA, stream.summary)]
-    return [Arrow(stream.first_ns, source, destination, stream.label, MEDIA, "begins"),
-            Arrow(stream.last_ns, source, destination, stream.label, MEDIA, stream.summary)]
+        return [Arrow(stream.first_ns, source, destination, stream.label, MEDIA, stream.summary, note_zh=stream.summary_zh)]
+    return [Arrow(stream.first_ns, source, destination, stream.label, MEDIA, "begins", note_zh="开始"),
+            Arrow(stream.last_ns, source, destination, stream.label, MEDIA, stream.summary, note_zh=stream.summary_zh)]

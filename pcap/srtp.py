@@ -1,14 +1,15 @@
 """Opens SRTP and SRTCP (RFC 3711, RFC 7714) of a capture with whatever keys are known, by trial: the tag of a packet decides.
 
-Keys that name a packet's addresses or SSRC come first, then all others, the latest first, so that a re-keying (RFC 4568
-§7.1.4) is found as well as a stream behind a NAT. Duplicates are opened like any packet: a capture may hold a packet twice.
-Streams that no key opens are tried less and less often.
+Keys that name a packet's addresses or SSRC come first, then those of a call whose SDPs name one of its ends, then the latest of
+all others; later ones first. So a re-keying (RFC 4568 §7.1.4) is found as well as a stream behind a NAT. Duplicates are opened
+like any packet: a capture may hold a packet twice. Streams that no key opens are tried less and less often.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from pcap.keylog import Address, SrtpKey
 from rtp.errors import ParseError
@@ -20,13 +21,16 @@ from rtp.srtp.transforms import ENCRYPTED, RTCP_HEADER, Transform, transform_for
 
 FIRST_ROUNDS = 4
 """Rollover counters that are tried at a stream's first packet, where the key does not tell: 3 stand for an hour of audio."""
+OTHERS = 64
+"""Keys that are tried though nothing speaks for them: those of the last calls before."""
+MAX_KEYS = 100_000
 TRIES = 50
 """Packets of a stream on which all keys are tried; after that, one of fifty."""
 
 StreamName = tuple[int, Address, Address]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Opener:
     """A key with its transforms."""
 
@@ -50,27 +54,57 @@ class _Stream:
     failed: int = 0
 
 
+@dataclass(slots=True)
+class _Call:
+    """The keys and the media addresses in the SDPs of one call."""
+
+    openers: list[_Opener] = field(default_factory=list)
+    addresses: set[Address] = field(default_factory=set)
+
+
 class SrtpOpener:
     """All keys of a capture, and the state of every stream."""
 
     def __init__(self) -> None:
         self.opened = 0
-        self._openers: list[_Opener] = []
         self._known: set[tuple[object, ...]] = set()
+        self._by_address: dict[Address, list[_Opener]] = {}
+        self._by_ssrc: dict[int, list[_Opener]] = {}
+        self._others: deque[_Opener] = deque(maxlen=OTHERS)
+        self._calls: dict[str, _Call] = {}
         self._streams: dict[StreamName, _Stream] = {}
         self._reports: dict[StreamName, _Stream] = {}
 
-    def add(self, key: SrtpKey) -> None:
-        """Take a key; one that is known (a repeated SDP) changes nothing."""
+    def add(self, key: SrtpKey, call: str = "") -> None:
+        """Take a key, of a call where it has one; a key that is known (a repeated SDP) changes nothing."""
         name = (key.suite.name, key.master, key.ssrc, key.source, key.destination, key.roc)
-        if name not in self._known:
-            self._known.add(name)
-            self._openers.append(_Opener.of(key))
+        if name in self._known or len(self._known) >= MAX_KEYS:
+            return
+        self._known.add(name)
+        opener = _Opener.of(key)
+        if key.ssrc is not None:
+            self._by_ssrc.setdefault(key.ssrc, []).append(opener)
+            return
+        self._others.append(opener)
+        addresses = {address for address in (key.source, key.destination) if address is not None}
+        if call:
+            self._calls.setdefault(call, _Call()).openers.append(opener)
+            addresses |= self._calls[call].addresses
+        for address in addresses:
+            self._by_address.setdefault(address, []).append(opener)
+
+    def relate(self, call: str, addresses: Iterable[Address]) -> None:
+        """Tell which addresses of media the SDPs of a call name: its keys are tried there."""
+        known = self._calls.setdefault(call, _Call())
+        for address in set(addresses) - known.addresses:
+            known.addresses.add(address)
+            there = self._by_address.setdefault(address, [])
+            there += [opener for opener in known.openers if opener not in there]
 
     @property
     def keys(self) -> int:
         """How many different keys there are."""
-        return len(self._openers)
+        return len(self._known)
 
     def closed_streams(self) -> list[StreamName]:
         """Streams of which no packet could be opened, so they were plain or their key is missing."""
@@ -86,9 +120,10 @@ class SrtpOpener:
         return stream is not None and stream.opener is not None
 
     def again(self) -> SrtpOpener:
-        """One that knows the same keys and has seen no packet."""
+        """One that shares the keys and has seen no packet."""
         other = SrtpOpener()
-        other._openers, other._known = list(self._openers), set(self._known)
+        other._known, other._by_address, other._by_ssrc = self._known, self._by_address, self._by_ssrc
+        other._others, other._calls = self._others, self._calls
         return other
 
     def rtp(self, packet: bytes, source: Address, destination: Address) -> bytes | None:
@@ -140,10 +175,13 @@ class SrtpOpener:
             yield stream.opener
         if stream.failed > TRIES and stream.failed % TRIES:
             return
-        latest = self._openers[::-1]
-        fitting = [opener for opener in latest if opener.key.fits(ssrc, source, destination)]
-        yield from (opener for opener in fitting if opener is not stream.opener)
-        yield from (opener for opener in latest if opener not in fitting and opener.key.ssrc in (None, ssrc))
+        tried = {id(stream.opener)}
+        near = [*self._by_address.get(source, ()), *self._by_address.get(destination, ())][::-1]
+        fitting = [opener for opener in near if opener.key.fits(ssrc, source, destination)]
+        for opener in (*reversed(self._by_ssrc.get(ssrc, ())), *fitting, *near, *reversed(self._others)):
+            if id(opener) not in tried:
+                tried.add(id(opener))
+                yield opener
 
 
 def _indexes(stream: _Stream, opener: _Opener, sequence: int) -> list[int]:

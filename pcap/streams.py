@@ -17,6 +17,8 @@ CLOCK_RATES = {0: 8000, 8: 8000, 9: 8000}
 """Static payload types (RFC 3551 §6); G.722's RTP clock is 8000 by its historical error (§4.5.2)."""
 DYNAMIC_CLOCK_RATE = 48000
 MIN_PACKETS = 4
+REMEMBERED = 4096
+"""Sequence numbers behind the highest within which a copy is known as one; an older packet counts as late."""
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class Stream:
     _last_timestamp: int = 0
     _transit: float | None = None
     _seen: set[int] = field(default_factory=set)
+    _different: int = 0
 
     @property
     def expected(self) -> int:
@@ -52,7 +55,7 @@ class Stream:
     @property
     def lost(self) -> int:
         """Expected less the different ones that came."""
-        return self.expected - len(self._seen)
+        return self.expected - self._different
 
     def add(self, datagram: Datagram, payload_type: int, sequence: int, timestamp: int, csrcs: tuple[int, ...]) -> None:
         """Count one packet."""
@@ -68,11 +71,17 @@ class Stream:
         elif self.packets and extended == self._highest + 1:
             step = (timestamp - self._last_timestamp) & 0xFFFFFFFF
             self.timestamp_steps[step] = self.timestamp_steps.get(step, 0) + 1
-        self._seen.add(extended)
+        self._remember(extended)
         self._highest, self._lowest = max(self._highest, extended), min(self._lowest, extended)
         self._time(datagram.time_ns, timestamp, payload_type)
         self.packets += 1
         self.last_ns, self._last_timestamp = datagram.time_ns, timestamp
+
+    def _remember(self, extended: int) -> None:
+        self._different += extended not in self._seen
+        self._seen.add(extended)
+        if len(self._seen) > 2 * REMEMBERED:
+            self._seen = {number for number in self._seen if number > self._highest - REMEMBERED}
 
     def _extend(self, sequence: int) -> int:
         return self._highest + ((sequence - self._highest + 0x8000) & 0xFFFF) - 0x8000

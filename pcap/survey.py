@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pcap.dissect import Seen, SeenPacket, dissect
 from pcap.errors import CaptureError
 from pcap.frames import Datagram
 from pcap.keylog import Address
 from pcap.media_map import Codec, MediaMap
-from pcap.sip_ladder import SeenMessage, SeenStream, sdp_of, user_of
+from pcap.observe import Observer
+from pcap.sip_ladder import SeenMessage, sdp_of, user_of
 from pcap.streams import MIN_PACKETS, Stream
-from pcap.walk import SeenPacket, walk
 
 MAX_MESSAGES = 100_000
 """Messages that are kept; a capture with more is surveyed up to there, and says so."""
@@ -46,9 +47,12 @@ class Call:
 
 
 class Survey:
-    """What is in a capture. broken: where the file breaks off; left_out: messages beyond the limit."""
+    """What is in a capture. broken: where the file breaks off; left_out: messages beyond the limit.
 
-    def __init__(self, path: Path) -> None:
+    observer: sees all that is read, for who wants to know more.
+    """
+
+    def __init__(self, path: Path, observer: Observer | None = None) -> None:
         self.media = MediaMap()
         self.messages: list[SeenMessage] = []
         self.first_ns = self.last_ns = self.packets = self.left_out = 0
@@ -58,10 +62,12 @@ class Survey:
             self.first_ns = self.first_ns or one.time_ns
             self.last_ns = max(self.last_ns, one.time_ns)
             self.packets += 1
-            if isinstance(one, SeenPacket):
-                self._packet(one)
-            else:
+            if isinstance(one, SeenMessage):
                 self._message(one)
+            elif isinstance(one, SeenPacket):
+                self._packet(one)
+            if observer is not None:
+                observer.receive(one, self.media)
 
     @property
     def streams(self) -> list[StreamSurvey]:
@@ -103,9 +109,9 @@ class Survey:
                 if (stream.figures.destination in addresses or stream.figures.source in addresses)
                 and stream.figures.last_ns >= begin and (stream.figures.first_ns <= end or not is_over)]
 
-    def _readable(self, path: Path) -> Iterator[SeenMessage | SeenPacket]:
+    def _readable(self, path: Path) -> Iterator[Seen]:
         try:
-            yield from walk(path)
+            yield from dissect(path)
         except CaptureError as error:
             self.broken = str(error)
 
@@ -126,18 +132,6 @@ class Survey:
         stream.types[packet.payload_type] += 1
         datagram = Datagram(one.time_ns, one.source, one.destination, b"")
         stream.figures.add(datagram, packet.payload_type, packet.sequence, packet.timestamp, packet.csrcs)
-
-
-def seen_stream(survey: Survey, stream: StreamSurvey) -> SeenStream:
-    """A stream for the ladder."""
-    figures, codec = stream.figures, survey.codec(stream)
-    name = codec.name if codec is not None else f"type {figures.payload_type}"
-    share = 100 * figures.lost / figures.expected if figures.expected else 0.0
-    lost = f"{figures.lost} lost ({share:.1f} %)" if figures.lost else "none lost"
-    words = f"{figures.packets} packets, {lost}, jitter ≤ {figures.max_jitter_ms:.1f} ms"
-    if survey.media.is_protected(figures.source, figures.destination):
-        name = f"{name} (SRTP)"
-    return SeenStream(figures.source, figures.destination, figures.first_ns, figures.last_ns, f"RTP {name}", words)
 
 
 def title_of(call: Call) -> str:

@@ -143,6 +143,29 @@ def test_file_that_breaks_off_gives_what_can_be_read_and_says_where(tmp_path: Pa
     assert done.srtp_packets == 2 * COUNT - 1 and "breaks off at byte" in done.broken
 
 
+def fragments(packet: bytes, size: int = 400) -> list[bytes]:
+    """An IPv4 packet in pieces (RFC 791 §3.2)."""
+    out = []
+    for at in range(20, len(packet), size):
+        place = (at - 20) // 8 | (0x2000 if at + size < len(packet) else 0)
+        piece = packet[at:at + size]
+        out.append(packet[:2] + (20 + len(piece)).to_bytes(2) + b"\0\x07" + place.to_bytes(2) + packet[8:20] + piece)
+    return out
+
+
+def test_keys_in_a_message_that_came_in_fragments_are_used_and_taken_out(tmp_path: Path) -> None:
+    suite = AEAD_AES_128_GCM
+    keys = key_of(suite, 1), key_of(suite, 99)
+    ends = ((PHONE, SERVER), (SERVER, PHONE))
+    packets = [udp_packet(*ends[side], one) for side, said in dialog(suite, *keys) for one in SipFramer().feed(said)]
+    cut = [piece for packet in packets for piece in fragments(packet)]
+    wire = write_classic(tmp_path / "w.pcap", [*cut, *protected_media(suite, *keys), fragments(packets[0])[0]])
+    done = decrypt(wire, tmp_path / "p.pcapng")
+    assert (done.srtp_packets, done.fragments) == (2 * COUNT, 1) and len(cut) > len(packets)
+    messages = [one.payload for one in datagrams(tmp_path / "p.pcapng") if b"SIP/2.0" in one.payload]
+    assert len(messages) == len(packets) and not any(b"crypto" in one or b"SAVP" in one for one in messages)
+
+
 def test_what_is_no_capture_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     (tmp_path / "w").write_bytes(b"hello")
     with pytest.raises(CaptureError):

@@ -25,9 +25,10 @@ def test_analyse_prints_a_row_for_each_stream_and_json_when_asked(tmp_path: Path
     file = tmp_path / "call.pcap"
     file.write_bytes(classic("<", 0xA1B2C3D4, packets))
     done = confero_pcap("analyse", str(file))
-    assert done.returncode == 0 and len(done.stdout.splitlines()) == 3
-    assert done.stdout.splitlines()[1].split()[:6] == ["0x0000abcd", "10.0.0.1:4000", "10.0.0.2:5000", "0", "19", "1"]
-    rows = json.loads(confero_pcap("analyse", str(file), "--json").stdout)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0 and lines[3:] == ["", "Findings", *lines[5:]]
+    assert " ".join(lines[1].split()[:11]) == "0.000000 0.380000 10.0.0.1 4000 10.0.0.2 5000 0x0000ABCD g711U 19 1 (5.0%)"
+    rows = json.loads(confero_pcap("analyse", str(file), "--json").stdout)["streams"]
     assert [(row["packets"], row["lost"]) for row in rows] == [(19, 1), (20, 0)]
     assert [row["timestamp_steps"] for row in rows] == [{"160": 17}, {"960": 19}]
 
@@ -54,3 +55,12 @@ def test_missing_file_is_wrong_input() -> None:
 
 def test_help_has_an_example() -> None:
     assert "Example: confero-pcap analyse call.pcapng" in " ".join(confero_pcap("analyse", "--help").stdout.split())
+
+
+def test_findings_are_told_in_chinese_when_asked_and_another_language_is_wrong_input() -> None:
+    sample = str(Path(__file__).resolve().parents[2] / "pcap" / "samples" / "one-way.pcapng")
+    done = confero_pcap("analyse", sample, "--lang", "zh")
+    assert "单向语音" in done.stdout and "192.168.1.20:4000" in done.stdout and "One-way" not in done.stdout
+    found = json.loads(confero_pcap("analyse", sample, "--json", "--lang", "zh").stdout)["findings"]
+    assert [(one["kind"], one["destination"]) for one in found] == [("private_address", "192.168.1.20:4000")]
+    assert confero_pcap("analyse", sample, "--lang", "fr").stderr == "error: --lang fr: expected en or zh\n"

@@ -22,6 +22,8 @@ from pcap.report_page import Page, PageCall, PageFinding, PageMessage, PageStrea
 from pcap.report_words import WORDS
 from pcap.samples.media import melody
 from pcap.series import MAX_STEPS, Series
+from pcap.synthesis import udp_packet
+from tests.helpers.wire_capture import write_pcapng
 from tests.pcap.test_samples import FOLDER
 
 EVIL = "\"></title></script><script>alert('x')</script><img src=http://evil.example/x onerror=alert(1)>&amp;"
@@ -99,6 +101,17 @@ def test_whatever_the_capture_says_is_shown_as_text() -> None:
     assert len(read.scripts) == 2 and "alert" not in read.scripts[1] and not read.attributes("img")
     assert json.loads(read.scripts[0])["messages"]["1"]["text"] == EVIL and read.text.count(EVIL) >= 8
     assert not any("onerror" in attributes for _, attributes in read.tags)
+
+
+def test_caller_with_a_script_for_a_name_is_shown_by_that_name(tmp_path: Path) -> None:
+    name = "<script>alert('x')</script><img src=x onerror=alert(1)>"
+    message = ('INVITE sip:daily@b.example SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1\r\n'
+               f'From: "{name}" <sip:%3Cb%3E@a.example>;tag=1\r\n'
+               f"To: <sip:daily@b.example>\r\nCall-ID: {name.replace(' ', '')}\r\nCSeq: 1 INVITE\r\nSubject: {EVIL}\r\n\r\n")
+    write_pcapng(tmp_path / "c.pcapng", [udp_packet(("192.0.2.1", 5060), ("192.0.2.2", 5060), message.encode())])
+    page = Reader(as_html(report(tmp_path / "c.pcapng")))
+    assert len(page.scripts) == 2 and not page.attributes("img") and name in page.text
+    assert EVIL in json.loads(page.scripts[0])["messages"]["1"]["text"]
 
 
 def test_every_word_is_there_in_both_languages_and_the_page_uses_no_other() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pcap.dtls import DtlsKeys
 from pcap.keylog import Address, KeyLog, SrtpKey
-from pcap.sdes import plain_message, sdes_keys
+from pcap.sdes import media_addresses, plain_message, sdes_keys
 from pcap.srtp import SrtpOpener
 from pcap.suites import srtp_suite
 from rtp.keying.dtls import DtlsConnected, DtlsEndpoint, Role
@@ -63,6 +63,23 @@ def test_key_is_found_behind_a_nat_and_after_a_new_one_in_a_reinvite() -> None:
     opened = [opener.rtp(before.protect(packet(n)), NAT, B) for n in range(10)]
     opened += [opener.rtp(after.protect(packet(n)), NAT, B) for n in range(10, 20)]
     assert opened == [packet(n) for n in range(20)]
+
+
+def test_among_thousands_of_calls_the_keys_of_the_own_one_are_tried_behind_a_nat() -> None:
+    suite = ALL_SUITES[2]
+    opener, chance = SrtpOpener(), random.Random(3)
+    masters = [MasterKey.of(suite, chance.randbytes(suite.master_length)) for _ in range(2000)]
+    for number, master in enumerate(masters):
+        body = offer(crypto(1, suite, master), host="192.168.1.20", port=4000)
+        for key in sdes_keys(body):
+            opener.add(key, f"call {number}")
+        opener.relate(f"call {number}", media_addresses(body))
+        opener.relate(f"call {number}", {(B[0], 20000 + 2 * number)})
+    assert opener.keys == 2000
+    for number in (0, 700, 1999):
+        protected = SrtpSender(suite, masters[number]).protect(packet(1))
+        assert opener.rtp(protected, NAT, (B[0], 20000 + 2 * number)) == packet(1)
+        assert (opener.rtp(protected, NAT, (B[0], 9)) == packet(1)) == (number == 1999)
 
 
 def test_copy_of_a_packet_is_opened_too_and_a_changed_one_is_not() -> None:

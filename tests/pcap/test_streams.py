@@ -86,7 +86,7 @@ def test_the_command_prints_the_streams_as_json_and_says_where_a_file_breaks(tmp
     broken.write_bytes(classic("<", 0xA1B2C3D4, packets)[:-5])
     done = CliRunner().invoke(app, ["analyse", str(whole), "--json"])
     assert done.exit_code == 0
-    assert [(s["packets"], s["lost"]) for s in json.loads(done.stdout)] == [(10, 0)]
+    assert [(s["packets"], s["lost"]) for s in json.loads(done.stdout)["streams"]] == [(10, 0)]
     done = CliRunner().invoke(app, ["analyse", str(broken)])
-    assert done.exit_code == 1 and "breaks off" in done.output and "0x0000abcd" in done.output
+    assert done.exit_code == 1 and "breaks off" in done.output and "0x0000ABCD" in done.output
     assert CliRunner().invoke(app, ["analyse", str(tmp_path / "none")]).exit_code == 2

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
+from OpenSSL import SSL
 
 from pcap.keylog import KeyLog
+from pcap.suites import TLS_SUITES
 from pcap.tls import TlsSession, hello_of, looks_like_record
-from pcap.tls_keys import exported, prf
+from pcap.tls_keys import RecordKeys, exported, next_secret, prf, tls13_keys
+from rtp.keying.handshake import drain
 from tests.helpers.wire_capture import TlsTalk
+from tests.rtp.keying.certificates import ALICE
 
 CHOICES = [
     ("TLSv1_3", "", "TLS_AES_256_GCM_SHA384"),
@@ -77,6 +82,26 @@ def test_after_a_hole_of_some_records_the_next_ones_are_read_again(version: str)
     assert said.startswith(b"message 0message 1") and said.endswith(b"message 4message 5") and b"message 2" not in said
 
 
+def sealed(keys: RecordKeys, sequence: int, kind: int, content: bytes) -> bytes:
+    """A record of TLS 1.3 as RFC 8446 §5.2 seals it."""
+    inner = content + bytes([kind])
+    header = b"\x17\x03\x03" + (len(inner) + 16).to_bytes(2)
+    nonce = (int.from_bytes(keys.iv) ^ sequence).to_bytes(12)
+    return header + AESGCM(keys.key).encrypt(nonce, inner, header)
+
+
+def test_key_update_changes_the_keys_of_its_side() -> None:
+    talk = TlsTalk("TLSv1_3")
+    session = read(talk.log, talk.wire)[2]
+    assert session.client is not None and session.server is not None
+    suite = TLS_SUITES[session.server.suite]
+    secret = KeyLog(talk.log).secret("CLIENT_TRAFFIC_SECRET_0", session.client.random)
+    assert secret is not None
+    before, after = tls13_keys(suite, secret), tls13_keys(suite, next_secret(suite, secret))
+    wire = [sealed(before, 0, 23, b"before "), sealed(before, 1, 22, b"\x18\0\0\x01\x01"), sealed(after, 0, 23, b"after")]
+    assert b"".join(session.receive(0, record) for record in wire) == b"before after" and session.unread_records == 0
+
+
 def test_first_bytes_tell_a_client_hello_from_everything_else() -> None:
     talk = TlsTalk("TLSv1_3")
     hello = hello_of(talk.wire[0][1])
@@ -95,20 +120,12 @@ def test_no_bytes_make_a_session_fail(pieces: Wire) -> None:
 def test_prf_of_tls12_gives_the_published_vector() -> None:
     secret = bytes.fromhex("9bbe436ba940f017b17652849a71db35")
     seed = bytes.fromhex("a0ba9f936cda311827a6f796ffd5198c")
-    from pcap.suites import TLS_SUITES
-
     out = prf(TLS_SUITES[0xC02F].hash, secret, b"test label", seed, 100)
     assert out.hex().startswith("e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a")
 
 
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 def test_exporter_gives_what_openssl_exports(version: str) -> None:
-    from OpenSSL import SSL
-
-    from pcap.suites import TLS_SUITES
-    from rtp.keying.handshake import drain
-    from tests.rtp.keying.certificates import ALICE
-
     lines: list[bytes] = []
     number = {"TLSv1_2": SSL.TLS1_2_VERSION, "TLSv1_3": SSL.TLS1_3_VERSION}[version]
     ends = []
