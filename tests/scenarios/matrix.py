@@ -58,7 +58,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", default=[], help="cells with this word in their names")
     parser.add_argument("--write", type=Path, help="write the page here")
     parser.add_argument("--keep", type=Path, help="keep logs and recordings in this folder")
-    parser.add_argument("--again", type=int, default=0, metavar="N", help="play cells that are not well again, N times at most, "
+    parser.add_argument("--again", type=int, default=0, metavar="N", help="play what is not well again, N times at most, "
                         "two at a time: on a machine that has other work a tone is cut short now and then")
     given = parser.parse_args()
     cells = tuple(cell for cell in ALL if all(word in str(cell).split("-") for word in given.only))
