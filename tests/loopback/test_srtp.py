@@ -198,3 +198,23 @@ async def test_rollover_of_sequence_numbers_under_loss_is_heard_without_a_gap(se
     before, after = np.split(np.concatenate(heard)[-2 * 96000:] / 32768.0, 2)      # two seconds to each side of the roll
     assert min(tones.level_dbfs(48000, part, 440) for part in (before[48000:], after)) > -22
     assert person["auth_failures"] == person["replayed"] == 0 < person["lost"] <= lost_on_the_way and person["packets_in"] > 180
+
+
+async def test_registered_phone_that_showed_a_handshake_is_called_with_one(server: Server) -> None:
+    await asyncio.to_thread(server.json, "user", "add", "anna", "--password", "correct-horse-battery")
+    async with (Phone("anna", "correct-horse-battery", f"{server.host}:{server.port}", listen="127.0.0.1") as anna,
+                in_call(server, "daily", 1000, "off")):
+        for expected in ("sdes", "dtls"):                   # a stranger at first, then one that has called by itself
+            await asyncio.to_thread(server.json, "room", "dial", "daily", "anna")
+            call = await asyncio.wait_for(anna.next_call(), 15)
+            offer = call.signalling.invite
+            assert offer is not None and (b"a=fingerprint" in offer.body) == (expected == "dtls")
+            await call.answer()
+            assert await hears(call, 1000, 0.5) > -30 or await hears(call, 1000, 0.5) > -30
+            assert call.media.protection is not None and call.media.protection.how == expected and call.suite
+            call.hang_up()
+            await asyncio.wait_for(call.ended(), 15)
+            own = await anna.call("daily")
+            assert await hears(own, 1000, 0.5) > -30 or await hears(own, 1000, 0.5) > -30
+            own.hang_up()
+            await asyncio.wait_for(own.ended(), 15)
