@@ -227,6 +227,7 @@ class Focus:
     def _ended(self, call: Call, cause: str, status: int, reason: str) -> None:
         dialled = self._dialled.pop(call, None)
         if dialled is not None:
+            dialled.leg.media.refused(status)
             self._server.keep_record(dialled.leg.end(cause, status, reason, self._server.wallclock()))
             self.put_away_if_unused()
             return

@@ -78,6 +78,7 @@ class Agent:
         self._srtp = srtp
         self._keying = {"keying": keying, "suites": suites}
         self._capture = capture
+        self._refusal = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._quit = asyncio.Event()
         self._signing: asyncio.Task[None] | None = None
@@ -177,6 +178,14 @@ class Agent:
         except Exception:
             log.exception("a task of the phone failed")
             self._banner(Banner("Something went wrong inside the phone; the log has the details.", "error"))
+
+    def _show_refusal(self, text: str) -> None:
+        """A certificate that was refused is told in full, once: what to compare does not fit beside the account."""
+        server = self.phone.server if self.phone is not None else None
+        refusal = text if server is not None and text == self._trust.refusal(server.host) else ""
+        if refusal and refusal != self._refusal:
+            self._banner(Banner(_sentence(refusal), "error"))
+        self._refusal = refusal
 
     def _banner(self, banner: Banner) -> None:
         self._publish(model.BannerShown(banner))
@@ -421,6 +430,7 @@ class Agent:
                 status = Registration.REGISTERED if is_registered else Registration.FAILED
                 self._publish(model.RegistrationChanged(status, text))
                 self._show_signalling()
+                self._show_refusal("" if is_registered else text)
             case CallArrived(call):
                 self._on_arrived(call)
             case CallProgressed(call, text):
@@ -607,7 +617,7 @@ class Agent:
         self._save(self.config.with_certificate(host, fingerprint))
 
     def _met_certificate(self, host: str, fingerprint: str) -> None:
-        self._banner(Banner(first_meeting(host, fingerprint)))
+        self._banner(Banner(first_meeting(host, fingerprint), "warning"))        # it stays until it was read
 
     def _save(self, config: Config) -> None:
         self.config = config

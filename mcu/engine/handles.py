@@ -53,6 +53,8 @@ _ENCODER_WISHES = ("cbr", "maxaveragebitrate", "maxplaybackrate", "useinbandfec"
 """Format parameters of Opus that change what we encode (RFC 7587 §6.1)."""
 _COUNTERS = ("packets_in", "bytes_in", "packets_out", "lost", "late", "duplicated", "concealed", "junk", "foreign", "looped",
              "auth_failures", "replayed")
+NOT_ACCEPTABLE = (415, 488, 606)
+"""How a phone says that it can't do what was offered (RFC 3261 §21.4.13, §21.4.26, §21.6.4)."""
 MAX_RECOVERIES, RECOVERY_WINDOW_S = 3, 10.0
 """A room whose worker has failed so often in so short a time is given up: it may well be the reason."""
 
@@ -317,6 +319,11 @@ class LegMedia:
         if self._pair is not None:
             self._pair.close()
             self._pair = None
+
+    def refused(self, status: int) -> None:
+        """The phone did not take our first offer: one that can't do what it once did is a stranger again."""
+        if status in NOT_ACCEPTABLE:
+            self._engine.known.forget(self._phone)
 
     def set_muted(self, muted: bool) -> None:
         """Keep the leg out of the mix, or let it in."""

@@ -8,6 +8,7 @@ import resource
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -59,6 +60,35 @@ def test_nothing_secret_stands_in_a_log_or_in_clear_in_the_database(tmp_path: Pa
     assert "response=" not in log and "joined" in log
     with closing(sqlite3.connect(data / "confero.db")) as database:
         assert PASSWORD not in (dump := "\n".join(database.iterdump())) and ha1 not in dump
+
+
+KEYING = {"sdes": ("--srtp", "require", "--keying", "sdes"), "dtls": ("--srtp", "require", "--keying", "dtls")}
+
+
+@pytest.mark.parametrize("keying", sorted(KEYING))
+def test_keys_of_a_call_stand_in_no_log_of_server_or_phone_and_neither_leaves_a_core(tmp_path: Path, keying: str) -> None:
+    server = start_server(tmp_path / "server", "--open", "--log-level", "debug", "--workers", "1")
+    command = [sys.executable, "-m", "softphone", "--headless", f"sip:daily@127.0.0.1:{server.tls_port}", "--transport", "tls",
+               "--seconds", "2", "--config", str(tmp_path / "phone.toml"), *KEYING[keying]]
+    keys = tmp_path / "tls-keys"
+    try:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              env=dict(os.environ, CONFERO_LOG="DEBUG", SSLKEYLOGFILE=str(keys))) as process:
+            deadline = time.monotonic() + 20
+            while not (people := server.json("room", "people", "daily") if server.json("room", "list") else []):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            assert psutil.Process(process.pid).rlimit(resource.RLIMIT_CORE) == (0, 0)
+            out, errors = process.communicate(timeout=30)
+        assert process.returncode == 0, errors
+        shown = server.cli("call", "list", "--all", "--json").stdout
+    finally:
+        server.stop()
+    assert people[0]["keying"] == keying and people[0]["is_protected"]
+    words = out + errors + shown + server.log.read_text()
+    secrets = [line.split()[2] for line in keys.read_text().splitlines() if not line.startswith("#")]
+    assert len(secrets) >= 4 and not [secret for secret in secrets if secret in words]
+    assert "inline:" not in words and "a=crypto" not in words and "AEAD_AES_128_GCM" in words
 
 
 def test_a_process_that_keeps_its_memory_private_can_not_be_dumped() -> None:

@@ -19,8 +19,12 @@ from rtp.packet import is_rtcp
 from rtp.srtp import SUITES
 from softphone.call import Call
 from softphone.errors import CallFailed
+from softphone.media import session
+from softphone.media.outbound import Position
 from softphone.phone import Phone
 from tests.helpers import tones
+from tests.helpers.netem import Conditions
+from tests.helpers.sip_relay import CallRelay
 from tests.helpers.stranger import figures
 
 pytestmark = pytest.mark.loopback
@@ -173,3 +177,44 @@ async def test_rooms_of_a_worker_that_dies_go_on_under_the_same_keys_with_new_ss
         indexes = [(packet[8:12], packet[2:4]) for packet in received]
         assert len(set(indexes)) == len(indexes) and (one.protection, one.media.protection) == before
         assert one.figures.auth_failures == 0
+
+
+@pytest.mark.parametrize("suite", ["AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80"])
+async def test_rollover_of_sequence_numbers_under_loss_is_heard_without_a_gap(server: Server, suite: str,
+                                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    first = 0x10000 - 100                                                   # the counter rolls over after two seconds
+    monkeypatch.setattr(session, "Position", lambda ssrc, _, timestamp: Position(ssrc, first, timestamp))
+    with CallRelay((server.host, server.port), up=Conditions(loss=0.03), seed=4) as relay:
+        async with Phone(srtp="prefer", keying="sdes", suites=(suite,)) as phone, in_call(server, "daily", 1000, "off") as two:
+            one = await phone.call(f"sip:daily@127.0.0.1:{relay.port}")
+            one.play(np.rint(tones.sines(440, 10.0, level_dbfs=-20.0) * 32767).astype(np.int16))
+            heard: list[Any] = []
+            async for frame in two.audio():
+                heard.append(frame)
+                if one.media._position.sequence % 0x10000 in range(100, 1000):
+                    break
+            person = (await people(server, "daily"))[suite]
+            lost_on_the_way = relay.media.up.lost
+    before, after = np.split(np.concatenate(heard)[-2 * 96000:] / 32768.0, 2)      # two seconds to each side of the roll
+    assert min(tones.level_dbfs(48000, part, 440) for part in (before[48000:], after)) > -22
+    assert person["auth_failures"] == person["replayed"] == 0 < person["lost"] <= lost_on_the_way and person["packets_in"] > 180
+
+
+async def test_registered_phone_that_showed_a_handshake_is_called_with_one(server: Server) -> None:
+    await asyncio.to_thread(server.json, "user", "add", "anna", "--password", "correct-horse-battery")
+    async with (Phone("anna", "correct-horse-battery", f"{server.host}:{server.port}", listen="127.0.0.1") as anna,
+                in_call(server, "daily", 1000, "off")):
+        for expected in ("sdes", "dtls"):                   # a stranger at first, then one that has called by itself
+            await asyncio.to_thread(server.json, "room", "dial", "daily", "anna")
+            call = await asyncio.wait_for(anna.next_call(), 15)
+            offer = call.signalling.invite
+            assert offer is not None and (b"a=fingerprint" in offer.body) == (expected == "dtls")
+            await call.answer()
+            assert await hears(call, 1000, 0.5) > -30 or await hears(call, 1000, 0.5) > -30
+            assert call.media.protection is not None and call.media.protection.how == expected and call.suite
+            call.hang_up()
+            await asyncio.wait_for(call.ended(), 15)
+            own = await anna.call("daily")
+            assert await hears(own, 1000, 0.5) > -30 or await hears(own, 1000, 0.5) > -30
+            own.hang_up()
+            await asyncio.wait_for(own.ended(), 15)
