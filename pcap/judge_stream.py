@@ -15,6 +15,8 @@ from pcap.skew import Skew
 from pcap.survey import StreamSurvey, Survey
 
 LOSS_PERCENT, COPIES_PERCENT, ORDER_PERCENT = 1.0, 1.0, 1.0
+TWICE = 0.9
+"""Copies for each packet from which on the capture made them, not the network."""
 FEWEST = 3
 """Single packets are no finding."""
 LONG_RUN = 5
@@ -24,8 +26,6 @@ JITTER_MS = 30.0
 LATE_PERCENT, FEWEST_LATE = 8.0, 20
 """A machine that stops for a third of a second makes fewer packets late."""
 SKEW_PPM, SKEW_S, DRIFT_MS = 150.0, 10.0, 3.0
-PACE_PPM = 50_000.0
-"""No clock is so wrong; another clock is counted."""
 PTIME_MS = 1.0
 PTIME_SHARE = 0.8
 RTCP_S = 15.0
@@ -66,6 +66,9 @@ def _losses(observed: Observed) -> Iterator[tuple[str, dict[str, object]]]:
 
 def _order(stream: StreamSurvey) -> Iterator[tuple[str, dict[str, object]]]:
     figures = stream.figures
+    if figures.duplicated >= TWICE * (figures.packets - figures.duplicated):
+        yield "captured_twice", {"count": figures.duplicated}
+        return
     for kind, count, least in (("duplicates", figures.duplicated, COPIES_PERCENT),
                                ("reordering", figures.reordered, ORDER_PERCENT)):
         percent = 100 * count / figures.packets
@@ -78,8 +81,11 @@ def _times(observed: Observed) -> Iterator[tuple[str, dict[str, object]]]:
     seconds = (observed.columns.end_ns - observed.columns.start_ns) / 1e9
     if meter is None or not meter.packets:
         return
+    if observed.losses.restarts:
+        yield "restart", {"count": observed.losses.restarts}
+        return
     pace, late_percent = meter.pace(), 100 * meter.late / meter.packets
-    if pace is not None and abs(pace.ppm) >= PACE_PPM:
+    if pace is not None:
         yield "wrong_pace", {"said": 1000 * seconds * (1 + pace.ppm / 1e6), "took": 1000 * seconds}
         return
     if jitter.mean >= JITTER_MS or (late_percent >= LATE_PERCENT and meter.late >= FEWEST_LATE):
