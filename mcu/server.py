@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import logging
 import secrets
@@ -391,6 +392,7 @@ async def run(config: ServerConfig) -> int:
         shown = config.model_copy(update={"public_address": server.addresses.public})
         print(Welcome(shown, directory, server.driver.addresses, administrator,
                       server.certificate.fingerprint if server.certificate else ""), flush=True)
+        gc.freeze()                                        # what is loaded by now stays: collections skip it
         log.info("ready")
         looking = asyncio.create_task(server.look_after())
         await stopping.wait()

@@ -92,6 +92,8 @@ def split_list(value: str) -> Iterator[str]:
 
 def split_first(value: str) -> tuple[str, str]:
     """The first element of a comma list and the rest as it was written, without the comma between them."""
+    if "," not in value:
+        return value.strip(" \t"), ""
     quoted, position = False, 0
     while position < len(value):
         character = value[position]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sip.errors import LocalProtocolError, ParseError
 from sip.grammar import Parameters, number, parameters, quote, split_list, unquote, write_parameters
@@ -148,13 +148,10 @@ class Via:
         """The branch, empty when there is none."""
         return self.parameter("branch") or ""
 
-    def with_parameter(self, name: str, value: str | None) -> Via:
-        """This Via with a parameter set in its place, or added."""
-        if any(key == name for key, _ in self.parameters):
-            items = tuple((key, value if key == name else old) for key, old in self.parameters)
-        else:
-            items = (*self.parameters, (name, value))
-        return replace(self, parameters=items)
+    def with_parameters(self, **values: str) -> Via:
+        """This Via with parameters set in their places, or added."""
+        kept = tuple([(key, values.pop(key, old)) for key, old in self.parameters])
+        return Via(self.transport, self.host, self.port, (*kept, *values.items()))
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -208,7 +205,7 @@ class NameAddr:
     def with_tag(self, tag: str) -> NameAddr:
         """This address with a tag in place of any other."""
         kept = tuple(item for item in self.parameters if item[0] != "tag")
-        return replace(self, parameters=(*kept, ("tag", tag)) if tag else kept)
+        return NameAddr(self.uri, self.display_name, (*kept, ("tag", tag)) if tag else kept, self.is_wildcard)
 
     def __str__(self) -> str:
         if self.is_wildcard:

@@ -248,9 +248,9 @@ def _make_private(path: Path) -> None:
 
 
 def _values(record: Account | RoomRecord | CallRecord | Binding) -> tuple[Value, ...]:
-    return tuple(_clean(getattr(record, name)) for name in type(record).__slots__)
+    return tuple([_clean(getattr(record, name)) for name in type(record).__slots__])
 
 
 def _clean(value: Value) -> Value:
     """Text that can be stored: what came from the network may hold bytes that are no UTF-8."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) and not value.isascii() else value
