@@ -300,7 +300,7 @@ class LegMedia:
         if known is not None and policy is not SrtpPolicy.OFF and ("dtls" in known.keying or self._crypto):
             return known
         may_shake = policy is SrtpPolicy.REQUIRE and not self._crypto
-        return OfferStyle.of(policy, self._crypto, self._fingerprint if may_shake else "")
+        return OfferStyle.of(policy, self._crypto, self._engine.fingerprint if may_shake else "")
 
     def _remember(self, theirs: SessionDescription, agreed: NegotiatedAudio) -> None:
         """Keep in mind what an offer that came to keys shows of the phone."""
