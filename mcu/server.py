@@ -96,7 +96,6 @@ class Server:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._storage = storage
-        self._ids: set[int] = set()
         self.endpoint = Endpoint(SETTINGS, secrets.token_bytes)
         self.driver = Driver(self.endpoint, self._receive_event)
         self.pool = WorkerPool(
@@ -144,7 +143,7 @@ class Server:
         """32 random bits that no participant has."""
         while True:
             number = secrets.randbits(32)
-            if number and number not in (int(leg.media.leg_id) for leg in self.switchboard.legs()):
+            if number and not self.pool.has_leg(number):
                 return ParticipantId(number)
 
     def open_media_room(self, kind: str) -> MediaRoom:

@@ -95,7 +95,13 @@ class Headers:
 
     def get_all(self, name: str) -> list[str]:
         """The elements of all fields of that name, split at commas."""
-        return [element for line in self.get_lines(name) for element in split_list(line)]
+        found: list[str] = []
+        for line in self.get_lines(name):
+            if "," in line:
+                found += split_list(line)
+            else:
+                found.append(line.strip(" \t"))
+        return found
 
     def items(self) -> Iterator[tuple[str, str]]:
         """(name, value) of each field in order."""

@@ -248,7 +248,8 @@ def _make_private(path: Path) -> None:
 
 
 def _values(record: Account | RoomRecord | CallRecord | Binding) -> tuple[Value, ...]:
-    return tuple([_clean(getattr(record, name)) for name in type(record).__slots__])
+    values = [getattr(record, name) for name in type(record).__slots__]
+    return tuple([value if value.__class__ is not str else _clean(value) for value in values])
 
 
 def _clean(value: Value) -> Value:

@@ -146,9 +146,12 @@ class Driver:
 
     def _socket_for(self, flow: Flow) -> UdpSocket | None:
         """The socket bound to the flow's own address, else one bound to all addresses."""
+        for udp in self._udp:
+            if udp.address == flow.local:
+                return udp
         is_ipv6, port = ":" in flow.remote[0], flow.local[1]
-        usable = [udp for udp in self._udp if udp.address[1] == port and (":" in udp.address[0]) == is_ipv6]
-        return next((udp for udp in usable if udp.address == flow.local), usable[0] if usable else None)
+        usable = (udp for udp in self._udp if udp.address[1] == port and (":" in udp.address[0]) == is_ipv6)
+        return next(usable, None)
 
     def _arm(self) -> None:
         due = self.endpoint.next_timer()
@@ -162,16 +165,16 @@ class Driver:
 
     def _timer_fired(self) -> None:
         self._timer = None
-        self._guarded(lambda: self.endpoint.handle_timer(self.now()))
+        self._guarded(self.endpoint.handle_timer, self.now())
         self.pump()
 
     def _datagram_received(self, data: bytes, flow: Flow) -> None:
-        self._guarded(lambda: self.endpoint.receive_datagram(data, flow, self.now()))
+        self._guarded(self.endpoint.receive_datagram, data, flow, self.now())
         self.pump()
 
-    def _guarded(self, work: Callable[[], object]) -> None:
+    def _guarded(self, work: Callable[..., object], *arguments: object) -> None:
         try:
-            work()
+            work(*arguments)
         except Exception:
             self.endpoint.counters["driver errors"] += 1
             log.exception("a message could not be handled")
