@@ -81,6 +81,9 @@ MAX_LOOKUPS = 100
 GOODBYE_S = 0.5
 """How long the answers to our BYEs are waited for when the server stops."""
 HURRY_S = 2.0
+COLLECT_AFTER = (10_000, 10, 5)
+"""Thresholds of the garbage collector: the 3,000 ended calls that transactions still know at 100 a second are no garbage, and
+looking through them took 7 % of the time and 90 ms at once. Half a million objects are some 60 MB."""
 DRAIN_STEP_S = 0.2
 
 
@@ -392,6 +395,7 @@ async def run(config: ServerConfig) -> int:
         print(Welcome(shown, directory, server.driver.addresses, administrator,
                       server.certificate.fingerprint if server.certificate else ""), flush=True)
         gc.freeze()                                        # what is loaded by now stays: collections skip it
+        gc.set_threshold(*COLLECT_AFTER)
         log.info("ready")
         looking = asyncio.create_task(server.look_after())
         await stopping.wait()

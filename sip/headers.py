@@ -152,7 +152,10 @@ class Via:
     @property
     def branch(self) -> str:
         """The branch, empty when there is none."""
-        return self.parameter("branch") or ""
+        for key, value in self.parameters:
+            if key == "branch":
+                return value or ""
+        return ""
 
     def with_parameters(self, **values: str) -> Via:
         """This Via with parameters set in their places, or added."""
@@ -205,8 +208,11 @@ class NameAddr:
 
     @property
     def tag(self) -> str:
-        """The tag, empty when there is none."""
-        return self.parameter("tag") or ""
+        """The tag, a token, empty when there is none (RFC 3261 §19.3)."""
+        for key, value in self.parameters:
+            if key == "tag":
+                return value or ""
+        return ""
 
     def with_tag(self, tag: str) -> NameAddr:
         """This address with a tag in place of any other."""

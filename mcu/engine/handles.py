@@ -112,7 +112,8 @@ class RoomMedia:
         policy = strictest(self._engine.settings.srtp, *srtp)
         may_send_keys = is_signalling_secure or policy is SrtpPolicy.PREFER
         leg = LegMedia(self, self._engine, leg_id, local_host, signalling_host,
-                       replace(capabilities or Capabilities(), srtp=policy), may_send_keys=may_send_keys, phone=phone)
+                       Capabilities(srtp=policy) if capabilities is None else replace(capabilities, srtp=policy),
+                       may_send_keys=may_send_keys, phone=phone)
         self.legs[leg_id] = leg
         return leg
 

@@ -6,6 +6,8 @@ Reads see what is committed; `flush()` first to see what was just written behind
 from __future__ import annotations
 
 import contextlib
+import functools
+import operator
 import os
 import sqlite3
 import threading
@@ -248,10 +250,14 @@ def _make_private(path: Path) -> None:
 
 
 def _values(record: Account | RoomRecord | CallRecord | Binding) -> tuple[Value, ...]:
-    values = [getattr(record, name) for name in type(record).__slots__]
-    return tuple([value if value.__class__ is not str else _clean(value) for value in values])
+    return tuple([_clean(value) if isinstance(value, str) else value for value in _columns(type(record))(record)])
 
 
-def _clean(value: Value) -> Value:
+@functools.cache
+def _columns(kind: type) -> operator.attrgetter[tuple[Value, ...]]:
+    return operator.attrgetter(*kind.__slots__)
+
+
+def _clean(value: str) -> str:
     """Text that can be stored: what came from the network may hold bytes that are no UTF-8."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) and not value.isascii() else value
+    return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
