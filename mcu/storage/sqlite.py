@@ -6,7 +6,6 @@ Reads see what is committed; `flush()` first to see what was just written behind
 from __future__ import annotations
 
 import contextlib
-import functools
 import operator
 import os
 import sqlite3
@@ -249,13 +248,12 @@ def _make_private(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
+_COLUMNS = {kind: operator.attrgetter(*(field.name for field in fields(kind)))
+            for kind in (Account, RoomRecord, CallRecord, Binding)}
+
+
 def _values(record: Account | RoomRecord | CallRecord | Binding) -> tuple[Value, ...]:
-    return tuple([_clean(value) if isinstance(value, str) else value for value in _columns(type(record))(record)])
-
-
-@functools.cache
-def _columns(kind: type) -> operator.attrgetter[tuple[Value, ...]]:
-    return operator.attrgetter(*kind.__slots__)
+    return tuple([_clean(value) if isinstance(value, str) else value for value in _COLUMNS[type(record)](record)])
 
 
 def _clean(value: str) -> str:
