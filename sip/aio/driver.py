@@ -23,6 +23,8 @@ from sip.events import Event
 from sip.flow import Address, Flow
 
 MAX_ATTEMPTS = 16
+GRAIN_S = 0.02
+"""Timers that are due within this time are handled together: the ends of transactions come by the hundred each second."""
 log = logging.getLogger(__name__)
 
 
@@ -40,7 +42,7 @@ class Driver:
         self._secure = Streams(self, "TLS", ids=connection_ids, client=tls or TlsClient())
         self._browsers = Streams(self, "WSS", ids=connection_ids)
         self._timer: asyncio.Handle | None = None
-        self._fires_at = 0.0
+        self._fires_at = self._fired_at = 0.0
         self._is_pumping = False
         self._is_closed = False
         self.addresses: list[tuple[str, Address]] = []
@@ -155,6 +157,8 @@ class Driver:
 
     def _arm(self) -> None:
         due = self.endpoint.next_timer()
+        if due is not None:
+            due = max(due, self._fired_at + GRAIN_S)
         if self._timer is not None:
             if due is not None and self._fires_at <= due:
                 return
@@ -165,7 +169,8 @@ class Driver:
 
     def _timer_fired(self) -> None:
         self._timer = None
-        self._guarded(self.endpoint.handle_timer, self.now())
+        self._fired_at = self.now()
+        self._guarded(self.endpoint.handle_timer, self._fired_at)
         self.pump()
 
     def _datagram_received(self, data: bytes, flow: Flow) -> None:
