@@ -447,6 +447,8 @@ class Focus:
         if self._is_over or not self._roster.advance():
             return
         now = self._notified_at = self._server.now()
+        if not self._subscriptions:
+            return
         common = self._roster.partial()
         for subscription, owner in list(self._subscriptions.items()):
             subscription.notify(common if owner is None else self._roster.partial(owner), CONTENT_TYPE, now)
