@@ -2,7 +2,7 @@
 
     python -m tests.scenarios.matrix                                        # all of it, as a table (some minutes)
     python -m tests.scenarios.matrix --only linphone --only transfer        # cells that have all of these in their names
-    python -m tests.scenarios.matrix --write docs/reference/interop.md      # all of it, as the page
+    python -m tests.scenarios.matrix --again 3 --write docs/reference/interop.md        # all of it, as the page
 
 It starts a server of its own. GStreamer's cells need Debian's gstreamer1.0-tools with the plugins base, good, bad and libav.
 """
