@@ -1,9 +1,10 @@
 """What the mixing room costs: CPU time of `Room.tick` for each leg and tick, over real sockets on loopback.
 
-    python -m bench.mixer [--legs 10,100,300] [--codecs pcmu,opus] [--ticks 100] [--talkers 3]
+    python -m bench.mixer [--legs 10,100,300] [--codecs pcmu,opus] [--ticks 100] [--talkers 3] [--suite AEAD_AES_128_GCM]
 
 Three talk, the others send silence: every packet for G.711, one in twenty without audio for Opus (DTX). The peers live in this
-process; what they cost is not counted. Prints a table on standard error and, as the last line, one JSON object.
+process; what they cost is not counted. With --suite all legs have SRTP. Prints a table on standard error and, as the last
+line, one JSON object.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import socket
 import struct
 import sys
@@ -19,11 +21,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rtp import srtp
 from rtp.codecs.registry import CLOCK_RATES, create_encoder
 from rtp.codecs.resample import Samples
 from rtp.kernel import LegSpec, Room
 from rtp.kernel.sockets import prepare
 from rtp.kernel.spec import TICK_NS, TICK_SAMPLES
+from rtp.srtp import MasterKey, Sender, SessionKeys, Suite
 
 HOST = "127.0.0.1"
 WARM_UP_TICKS = 25
@@ -40,6 +44,7 @@ class Peer:
     ssrc: int
     sequence: int = 0
     timestamp: int = 0
+    srtp: Sender | None = None
 
 
 def bound() -> socket.socket:
@@ -49,15 +54,18 @@ def bound() -> socket.socket:
     return sock
 
 
-def join(room: Room, number: int, codec: str) -> Peer:
+def join(room: Room, number: int, codec: str, suite: Suite | None = None) -> Peer:
     """A new leg of the room and the peer at its other end."""
     ours, theirs = bound(), bound()
     prepare(ours)
     theirs.setblocking(False)
     address = ours.getsockname()
+    keys = None
+    if suite is not None:
+        keys = SessionKeys(suite, *(MasterKey.of(suite, os.urandom(suite.master_length)) for _ in range(2)))
     room.add_leg(LegSpec(1000 + number, ours.detach(), -1, codec, TYPES[codec], TYPES[codec], -1, 20, theirs.getsockname(),
-                         theirs.getsockname(), True, HOST, number, 0, 0, "bench"))
-    return Peer(theirs, address, number)
+                         theirs.getsockname(), True, HOST, number, 0, 0, "bench", keys=keys))
+    return Peer(theirs, address, number, srtp=None if keys is None else srtp.sender(keys.suite, keys.remote))
 
 
 def voices(codec: str, count: int, ticks: int) -> list[list[bytes]]:
@@ -85,7 +93,8 @@ def speak(peers: list[Peer], codec: str, tick: int, spoken: list[list[bytes]], q
         if number < len(spoken) or codec != "opus" or (tick + number) % DTX_EVERY == 0:
             payload = spoken[number][tick] if number < len(spoken) else quiet
             header = struct.pack("!BBHII", 0x80, TYPES[codec], peer.sequence & 0xFFFF, peer.timestamp & 0xFFFFFFFF, peer.ssrc)
-            peer.socket.sendto(header + payload, peer.room_address)
+            packet = header + payload
+            peer.socket.sendto(packet if peer.srtp is None else peer.srtp.protect(packet), peer.room_address)
             peer.sequence += 1
         peer.timestamp += units
 
@@ -100,17 +109,22 @@ def listen(peers: list[Peer]) -> int:
     return count
 
 
-def measure(codec: str, legs: int, talkers: int, ticks: int) -> dict[str, object]:
-    """One run, at the pace of real time."""
+def measure(codec: str, legs: int, talkers: int, ticks: int, suite: Suite | None = None, *,
+            are_quiet: bool = False, is_awake: bool = False) -> dict[str, object]:
+    """One run, at the pace of real time. are_quiet: only the talkers send; is_awake: the processor does not sleep in between,
+    so that what waking up costs is not in the figure."""
     room = Room(1)
-    peers = [join(room, number, codec) for number in range(legs)]
+    peers = [join(room, number, codec, suite) for number in range(legs)]
     spoken, quiet = voices(codec, min(talkers, legs), ticks + WARM_UP_TICKS), silence(codec)
     used_ns = received = 0
     due = time.monotonic_ns()
     for tick in range(ticks + WARM_UP_TICKS):
-        speak(peers, codec, tick, spoken, quiet)
+        speak(peers[:talkers] if are_quiet else peers, codec, tick, spoken, quiet)
         due += TICK_NS
-        time.sleep(max(0, due - time.monotonic_ns()) / 1e9)
+        if not is_awake:
+            time.sleep(max(0, due - time.monotonic_ns()) / 1e9)
+        while time.monotonic_ns() < due:
+            pass
         begun = time.process_time_ns()
         room.tick(due)
         spent = time.process_time_ns() - begun
@@ -133,11 +147,13 @@ def main() -> int:
     parser.add_argument("--codecs", default="pcmu,opus")
     parser.add_argument("--ticks", type=int, default=100)
     parser.add_argument("--talkers", type=int, default=3)
+    parser.add_argument("--suite", choices=[suite.name for suite in srtp.SUITES])
     options = parser.parse_args()
     rows = []
     for codec in options.codecs.split(","):
         for legs in map(int, options.legs.split(",")):
-            rows.append(measure(codec, legs, options.talkers, options.ticks))
+            suite = next((each for each in srtp.SUITES if each.name == options.suite), None)
+            rows.append(measure(codec, legs, options.talkers, options.ticks, suite))
             print("{codec:5} {legs:4} legs, {talkers} talk: {us_per_leg_tick:7} µs a leg and tick, {ms_per_participant_s} ms a "
                   "participant-second".format(**rows[-1]), file=sys.stderr)
     print(json.dumps({"mixer": rows}))

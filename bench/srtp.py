@@ -1,4 +1,5 @@
-"""CPU time to protect and open a packet of 160 B (voice) and 1200 B (picture): readable contexts and libsrtp; a DTLS handshake.
+"""CPU time to protect and open a packet of 160 B (voice) and 1200 B (picture): readable contexts and libsrtp; a DTLS handshake;
+and what SRTP adds to a packet each way on the whole path of a room (`Room.tick` of 100 PCMU legs with it, less without).
 
     python -m bench.srtp        (prints one JSON object; times in µs of CPU, the least of several repeats)
 """
@@ -11,14 +12,16 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from bench.mixer import measure
 from bench.sip_parse import microseconds
 from rtp.keying.certificate import Certificate
 from rtp.keying.dtls import DtlsEndpoint, Role
 from rtp.packet import RtpPacket
-from rtp.srtp import ALL_SUITES, MasterKey, Receiver, Sender, SrtpReceiver, SrtpSender, Suite
+from rtp.srtp import ALL_SUITES, SUITES, MasterKey, Receiver, Sender, SrtpReceiver, SrtpSender, Suite
 from rtp.srtp.fast import PROFILES, FastReceiver, FastSender
 
 TIMES, REPEATS = 2000, 3
+LEGS, TICKS = 100, 75
 
 
 def packets(size: int) -> list[bytes]:
@@ -68,9 +71,24 @@ def handshake() -> Callable[[], object]:
     return shake
 
 
+def on_the_path(suite: Suite) -> tuple[float, float]:
+    """µs that SRTP adds to a packet in and to a packet out of a room: of legs that only listen, and of legs that send, too."""
+
+    def added(*, are_quiet: bool) -> float:
+        with_srtp, without = (
+            min(float(str(measure("pcmu", LEGS, 3, TICKS, which, are_quiet=are_quiet, is_awake=True)["us_per_leg_tick"]))
+                for _ in range(REPEATS)) for which in (suite, None))
+        return with_srtp - without
+
+    out, both = added(are_quiet=True), added(are_quiet=False)
+    return round(both - out, 2), round(out, 2)
+
+
 def main() -> None:
     """Measure and print."""
     result: dict[str, float] = {"dtls_handshake_both_ends_ms": milliseconds(handshake(), 50)}
+    for suite in SUITES:
+        result[f"{suite}_room_in_us"], result[f"{suite}_room_out_us"] = on_the_path(suite)
     for suite in ALL_SUITES:
         for size in (160, 1200):
             for name, send, receive in (("python", SrtpSender, SrtpReceiver), ("libsrtp", FastSender, FastReceiver)):

@@ -1,5 +1,5 @@
-"""Writes the pages of docs/reference/ that are made from the code: commands, configuration, settings, errors, findings, and
-the transaction machines.
+"""Writes the pages of docs/reference/ that are made from code and data: commands, configuration, settings, errors, findings,
+transactions, and what RFCs demand.
 
     python -m docs.generate             writes them
     python -m docs.generate --check     exits 1 when one of them is out of date
@@ -16,6 +16,7 @@ from typing import Any
 
 import typer
 
+from docs import musts
 from mcu import config
 from mcu.__main__ import app as server_app
 from pcap.__main__ import app as pcap_app
@@ -29,7 +30,7 @@ from softphone.words import call_failed, registration_failed
 REFERENCE = Path(__file__).resolve().parent / "reference"
 NOTICE = "<!-- Made from the code by `python -m docs.generate`; do not edit. -->"
 DEFAULTS = {"data": "the platform's data folder", "listen": "all addresses; loopback with `open`", "workers": "one a core",
-            "domain": "the machine's name", "public_address": "none", "stun_server": "none", "trunk": "none",
+            "domain": "the machine's name", "public_address": "none", "stun_server": "none", "trunk": "none", "pcap": "none",
             "tls_cert": "one of its own", "tls_key": "its own"}
 """Defaults that are found out at run time, in words."""
 MEANINGS = {
@@ -37,6 +38,8 @@ MEANINGS = {
     "listen": "The addresses on which SIP is taken, UDP and TCP.",
     "sip_port": "The port of SIP, for UDP and TCP.",
     "tls_port": "The port of SIP over TLS (TCP). 0 switches it off.",
+    "wss_port": "The port of SIP over secure WebSocket (RFC 7118), for phones in browsers, with the certificate of TLS. "
+                "0: none.",
     "tls_cert": "A certificate in PEM, its chain after it. Without one the server makes its own, in `tls/` of the data folder. "
                 "When the file changes, or on SIGHUP, it is read again.",
     "tls_key": "The private key of `tls_cert`, in PEM and without a password.",
@@ -48,6 +51,9 @@ MEANINGS = {
                    "asked.",
     "open": "Anyone who reaches the server may call rooms, make rooms and be host.",
     "workers": "How many media processes are started.",
+    "pcap": "A file to capture all signalling and media into, in clear: [capture a call](../how-to/capture-a-call.md).",
+    "pcap_max_mb": "The size of a file of a capture, in MB; then another one is begun.",
+    "pcap_files": "How many files of a capture are kept; the oldest goes first.",
     "srtp": "Protection of media: `off` refuses it, `prefer` offers and accepts it, `require` refuses plain media, and keys "
             "that came in clear (SDES without TLS), with 488.",
     "drain_s": "How long a server that is asked to stop lets running calls go on. New calls are refused meanwhile.",
@@ -73,7 +79,7 @@ SETTINGS = {
 def pages() -> dict[str, str]:
     """The generated pages by file name."""
     return {"commands.md": commands(), "configuration.md": configuration(), "settings.md": settings(), "errors.md": errors(),
-            "findings.md": findings(), "transactions.md": transactions()}
+            "findings.md": findings(), "transactions.md": transactions(), "musts.md": every_must()}
 
 
 # ---- commands
@@ -247,6 +253,30 @@ def _diagram(kind: Kind) -> str:
     lines = [f"    [*] --> {first.value}" + (f" : {', '.join(actions)}" if actions else "")]
     lines += [f"    {before} --> {after} : {', '.join(events)}" for (before, after), events in edges.items()]
     return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "    terminated --> [*]", "```"])
+
+
+# ---- what the RFCs demand
+
+
+def every_must() -> str:
+    """Each MUST of the RFCs that the product stands on, with code and test, or the reason why it is left out."""
+    parts = [NOTICE, "# Every MUST",
+             "What RFC 3261 (§§8 to 18), RFC 3264 and RFC 3550 (§§5 to 8) demand with MUST and MUST NOT: the rule in our own "
+             "few words, how often the section says MUST for it, where the code is, and the tests that would fail without it; "
+             "or why we do otherwise. §16 of RFC 3261 is about proxies, and we are none. Rules of extensions, and those that "
+             "only SHOULD be kept, are in [RFC compliance: SIP](../rfc-compliance.md) and "
+             "[RTP](../rfc-compliance-rtp.md)."]
+    for name in musts.FILES:
+        title, rows = musts.read(name)
+        kept = sum(row.count for row in rows if not row.reason)
+        parts += [f"## {title}", f"{sum(row.count for row in rows)} times MUST, of which {kept} are kept.",
+                  _table(("section", "MUSTs", "rule", "code", "tests, or why not"), [_must_row(row) for row in rows])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _must_row(row: musts.Must) -> tuple[str, ...]:
+    told = f"left out: {row.reason}" if row.reason else ", ".join(f"`{name}`" for name in row.tests)
+    return f"§{row.section}", str(row.count), row.rule, ", ".join(f"`{place}`" for place in row.code), told
 
 
 # ---- text

@@ -61,6 +61,12 @@ class Live(Protocol):
     def hang_up(self, call_id: str) -> bool:
         """End a call; False when none of that id is running."""
 
+    def capture_room(self, room: str, is_on: bool) -> Facts:
+        """Begin or end a capture of a room: capture, file, dropped."""
+
+    def capture_call(self, call_id: str, is_on: bool) -> Facts:
+        """Begin or end a capture of a call: capture, file, dropped."""
+
     def registrations(self) -> list[Facts]:
         """The phones that are registered, and our own registrations at providers: the fields of a Binding, trunk, state."""
 
@@ -91,6 +97,13 @@ class Arguments:
             self._values.pop(name, None)
             return None
         return self.text(name)
+
+    def choice(self, name: str, *choices: str) -> str:
+        """One of some words."""
+        value = self.text(name)
+        if value not in choices:
+            raise UsageError(f"{self._verb}: {name}: {' or '.join(choices)} was expected, not {value[:40]!r}")
+        return value
 
     def flag(self, name: str) -> bool:
         """True or false; false when it is missing."""
@@ -130,7 +143,7 @@ class Administration:
             "room.create": self._create_room, "room.list": self._list_rooms, "room.show": self._show_room,
             "room.close": self._close_room, "room.lock": self._lock_room, "room.unlock": self._unlock_room,
             "room.people": self._list_people, "room.mute": self._mute, "room.unmute": self._unmute, "room.kick": self._kick,
-            "room.dial": self._dial,
+            "room.dial": self._dial, "room.capture": self._capture_room, "call.capture": self._capture_call,
             "call.list": self._list_calls, "call.show": self._show_call, "call.hangup": self._hang_up,
             "reg.list": self._list_registrations, "server.show": self._show_server,
         }
@@ -155,9 +168,9 @@ class Administration:
     def _add_user(self, arguments: Arguments) -> Facts:
         name, password = arguments.text("name"), arguments.text_or_none("password")
         digest, is_admin = arguments.text_or_none("digest") or "md5", arguments.flag("admin")
-        display_name = arguments.text_or_none("display_name")
+        display_name, srtp = arguments.text_or_none("display_name"), arguments.text_or_none("srtp")
         arguments.finish()
-        return self._with_password(*self._directory.add_account(name, password, digest, is_admin, display_name))
+        return self._with_password(*self._directory.add_account(name, password, digest, is_admin, display_name, srtp))
 
     def _list_users(self, arguments: Arguments) -> list[Facts]:
         arguments.finish()
@@ -181,14 +194,14 @@ class Administration:
 
     def _create_room(self, arguments: Arguments) -> Facts:
         name = arguments.text("name")
-        pin, host_pin, owner = (arguments.text_or_none(key) for key in ("pin", "host_pin", "owner"))
+        pin, host_pin, owner, srtp = (arguments.text_or_none(key) for key in ("pin", "host_pin", "owner", "srtp"))
         lobby, max_members = arguments.flag("lobby"), arguments.number("max_members", self._max_members)
         arguments.finish()
         if lobby:
             raise UsageError("this version has no lobby yet; give the room a PIN, or lock it when all are in")
         if self._open_room(name) is not None:
             raise CommandError(f"a room {name!r} is open just now; close it first, or choose another name")
-        room = self._directory.add_room(name, pin=pin, host_pin=host_pin, max_members=max_members, owner=owner)
+        room = self._directory.add_room(name, pin=pin, host_pin=host_pin, max_members=max_members, owner=owner, srtp=srtp)
         if self._live is not None:
             self._live.open_rooms_changed(room.name)
         return self._room_facts(room, None, shows_pins=True)
@@ -284,6 +297,16 @@ class Administration:
             raise CommandError(f"there is no call {call_id[:200]!r}")
         return _call_facts(asdict(record), False)
 
+    def _capture_room(self, arguments: Arguments) -> Facts:
+        name, is_on = arguments.text("name"), arguments.choice("action", "start", "stop") == "start"
+        arguments.finish()
+        return {"action": "start" if is_on else "stop", **self._running().capture_room(name, is_on)}
+
+    def _capture_call(self, arguments: Arguments) -> Facts:
+        call_id, is_on = arguments.text("call_id"), arguments.choice("action", "start", "stop") == "start"
+        arguments.finish()
+        return {"action": "start" if is_on else "stop", **self._running().capture_call(call_id, is_on)}
+
     def _hang_up(self, arguments: Arguments) -> Facts:
         call_id = arguments.text("call_id")
         arguments.finish()
@@ -327,7 +350,8 @@ class Administration:
 
     def _account_facts(self, account: Account) -> Facts:
         return {"name": account.name, "display_name": account.display_name, "domain": self._directory.domain,
-                "digest": account.algorithm, "is_admin": account.is_admin, "created_at": account.created_at}
+                "digest": account.algorithm, "is_admin": account.is_admin, "created_at": account.created_at,
+                "srtp": account.srtp}
 
     def _with_password(self, account: Account, password: str) -> Facts:
         return self._account_facts(account) | {"password": password}
@@ -337,7 +361,7 @@ class Administration:
         facts |= is_open or {}
         if room is not None:
             facts |= {"name": room.name, "is_permanent": True, "max_members": room.max_members, "owner": room.owner,
-                      "has_pin": room.pin is not None, "created_at": room.created_at}
+                      "has_pin": room.pin is not None, "created_at": room.created_at, "srtp": room.srtp}
         if room is not None and shows_pins:
             facts |= {"pin": room.pin, "host_pin": room.host_pin}
         return facts

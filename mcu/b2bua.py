@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 RING_S = 60.0
 """How long the phones of the callee ring."""
+EARLY_END = 199
+"""One phone of a fork has left (RFC 6228); any other 1xx is progress, also one that nobody knows (RFC 3261 §8.1.3.2)."""
 HOPS = 70
 """How far a call goes on whose caller does not say it (RFC 3261 §16.6 step 3); each server takes one hop, so circles end."""
 HANDED_ON = ("MESSAGE", "INFO")
@@ -72,12 +74,17 @@ class Callee(Protocol):
     def name(self) -> str:
         """The name of the account, or the number."""
 
+    @property
+    def srtp(self) -> str | None:
+        """What it wants of SRTP, None for nothing of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outside:
     """A number of the telephone network."""
 
     name: str
+    srtp: str | None = None
 
 
 @dataclass(slots=True)
@@ -140,7 +147,7 @@ class UserCall:
             flows = trunk.ways
             self._best_refusal = (480, f"{self._callee.name} can't be reached")
             self._invite(Way(to.uri, flows[0], tuple(flows[1:])), trunk.aor, to, capabilities_for(self._event.offer),
-                         Identity(str(to.uri), self._callee.name), trunk.credentials)
+                         Identity(str(to.uri), self._callee.name), self._caller.srtp, trunk.credentials)
             self._await()
 
     def _open(self) -> bool:
@@ -170,14 +177,16 @@ class UserCall:
             self._best_refusal = (480, f"{self._callee.name} can't be reached over TLS")
         from_ = NameAddr(Uri.parse(caller.entity), caller.display_name)
         to = NameAddr(Uri("sip", callee.name, server.domain), callee.display_name)
+        identity = Identity(str(to.uri), callee.display_name, callee.name, callee.srtp)
         for way in ways:
-            self._invite(way, from_, to, capabilities, Identity(str(to.uri), callee.display_name, callee.name))
+            self._invite(way, from_, to, capabilities, identity, caller.srtp)
 
     def _invite(self, way: Way, from_: NameAddr, to: NameAddr, capabilities: Capabilities, identity: Identity,
-                credentials: DigestClient | None = None) -> None:
+                srtp: str | None, credentials: DigestClient | None = None) -> None:
+        """Call a phone. identity: whose it is; srtp: what the other side of the call wants of SRTP."""
         server, room, flow = self._server, self._room, way.flow
         assert room is not None
-        media = create_media(room, server.new_id(), flow, capabilities)
+        media = create_media(room, server.new_id(), flow, capabilities, srtp=(srtp, identity.srtp))
         hops = self._event.request.max_forwards
         try:
             call = server.dial(way.target, from_=from_, to=to, flow=flow, offer=media.offer(), data=self, headers=way.headers,
@@ -203,7 +212,7 @@ class UserCall:
     def receive_event(self, event: events.Event) -> None:
         """An event of one of our calls."""
         match event:
-            case events.CallProgressed(call, response, answer) if 180 <= response.status <= 183 and call in self._ringing:
+            case events.CallProgressed(call, response, answer) if response.status != EARLY_END and call in self._ringing:
                 self._progressed(self._ringing[call], answer)
             case events.CallAnswered(call, _, answer):
                 self._answered(call, answer)
@@ -246,7 +255,7 @@ class UserCall:
     def _make_leg(self) -> CallLeg:
         call, server = self._call, self._server
         assert self._room is not None
-        media = create_media(self._room, server.new_id(), call.flow)
+        media = create_media(self._room, server.new_id(), call.flow, srtp=(self._caller.srtp, self._callee.srtp))
         record = begin_record(self._event.request, call, self._caller, None, server.wallclock())
         return CallLeg(call, media, self._caller, record)
 
@@ -310,8 +319,10 @@ class UserCall:
         now, wallclock = self._server.now(), self._server.wallclock()
         self._described.pop(call, None)
         if call in self._ringing:
-            self._ringing.pop(call).media.release()
+            media = self._ringing.pop(call).media
+            media.release()
             if cause == "rejected":
+                media.refused(status)
                 self._refused(status, reason)
             elif not self._ringing and (self._other is None or self._transfer is not None):
                 self._give_up()
@@ -379,6 +390,11 @@ class UserCall:
         if partner is None or self._transfer is not None:
             referral.notify(491, now)
             return
+        try:
+            partner.check_kept(target.srtp)
+        except MediaRefused as error:
+            referral.notify(error.status, now, error.reason)
+            return
         self._transfer = Transfer(referral, by)
         self._best_refusal = (480, f"{target.name} is not there")
         agreed = partner.media.negotiated
@@ -422,26 +438,25 @@ class UserCall:
         ours, found = self.partner_of(by), other.partner_of(their)
         if ours is None or found is None or self._room is None or other is self:
             return 481
-        server = self._server
-        call = found.call
-        media = create_media(self._room, server.new_id(), call.flow)
         try:
-            call.offer(media.offer(), server.now(), found.naming(ours.identity))
-        except (MediaRefused, LocalProtocolError):
-            media.release()
-            return 491
-        leg = CallLeg(call, media, found.identity, found.record)
+            ours.check_kept(found.identity.srtp)
+            found.check_kept(ours.identity.srtp)
+        except MediaRefused as error:
+            return error.status
+        server, call = self._server, found.call
+        leg = CallLeg(call, found.media, found.identity, found.record)
+        self._room.adopt(found.media)                   # its ports, keys and codec stay: the phone notices a new stream at most
         call.data = self
-        found.media.release()
         other.let_go(found)
         self._put_in_place_of(by, leg)
         by.hang_up(server.now(), TRANSFERRED)
         their.hang_up(server.now(), TRANSFERRED)
         self._introduce(leg)
+        leg.introduce(ours.identity, server.now())
         return 200
 
     def let_go(self, leg: CallLeg) -> None:
-        """Forget a side that lives on elsewhere."""
+        """A side lives on elsewhere, its media too."""
         if leg.call is self._call:
             remaining = self._other
             self._leg = None
@@ -456,7 +471,8 @@ class UserCall:
             call.reject(481, now=server.now())
             return
         try:
-            leg = answer_call(event, self._room, server.new_id(), identity, server, self._callee.name, is_focus=False)
+            leg = answer_call(event, self._room, server.new_id(), identity, server, self._callee.name, is_focus=False,
+                              srtp=[leg.identity.srtp for leg in self.legs if leg.call is not old])
         except MediaRefused as error:
             call.reject(error.status, error.reason, now=server.now())
             return

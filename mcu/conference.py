@@ -4,6 +4,9 @@ Commands go in (a newcomer, a leave, an imperative from the host or the operator
 the past tense are drained with `next_event`. Time is a number; `next_timer` says when `handle_timer` is wanted.
 
 States: created → active → closing → closed. A permanent conference goes back to created when it is empty.
+
+What members transmit begins and ends with events of its own (`mcu.transmission`). The end comes before the news that caused it,
+so that nothing is forwarded of who is muted, or out; the start comes before the news, too, so that nothing is before its start.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from enum import Enum
 
 from mcu.participant import Identity, Participant, ParticipantId, Role
 from mcu.policy import Policy, may
+from mcu.transmission import Medium, Transmissions, TransmissionStarted, TransmissionStopped
 
 
 class State(Enum):
@@ -147,7 +151,7 @@ class ConferenceClosed:
 
 Event = (
     ParticipantJoined | ParticipantLeft | ParticipantChanged | ParticipantKicked | LockChanged | ConferenceClosing
-    | ConferenceClosed
+    | ConferenceClosed | TransmissionStarted | TransmissionStopped
 )
 
 
@@ -161,6 +165,7 @@ class Conference:
         self.is_locked = False
         self.participants: dict[ParticipantId, Participant] = {}
         self._events: deque[Event] = deque()
+        self._transmissions = Transmissions()
         self._due: float | None = None if policy.is_permanent else now + policy.grace_s
         self._closing_reason = ""
 
@@ -215,6 +220,7 @@ class Conference:
         role = Role.HOST if self._becomes_host(identity, pin, is_creator) else Role.ATTENDEE
         participant = Participant(participant_id, identity, role, now)
         self.participants[participant_id] = participant
+        self._transmissions.join(participant_id)
         if role is Role.HOST:
             self._demote_others(participant)
         self.state = State.ACTIVE
@@ -230,13 +236,16 @@ class Conference:
         if before.role is not new.role:
             new.role, before.role = before.role, Role.ATTENDEE
         new.is_muted, new.muted_by_host = before.is_muted, before.muted_by_host
+        self.let_pass(newcomer, Medium.AUDIO, not new.is_muted, "muted")
         self._events.append(ParticipantChanged(new))
 
-    def leave(self, participant_id: ParticipantId, now: float) -> None:
+    def leave(self, participant_id: ParticipantId, now: float, reason: str = "left") -> None:
         """A participant is gone (an unknown one is no error: they were put out before)."""
         participant = self.participants.pop(participant_id, None)
         if participant is None:
             return
+        self._transmissions.leave(participant_id, reason)
+        self._note_transmissions()
         self._events.append(ParticipantLeft(participant))
         if participant.role is Role.HOST and self.state is State.ACTIVE:
             self._choose_host()
@@ -245,6 +254,26 @@ class Conference:
         self.is_locked = False
         self.state = State.CREATED
         self._due = None if self.policy.is_permanent else now + self.policy.grace_s
+
+    # ---- what members transmit
+
+    def send(self, participant_id: ParticipantId, medium: Medium, is_sent: bool, reason: str = "") -> None:
+        """A member's phone sends a medium from now on, or no longer: its SDP says so, it holds, its stream has said BYE."""
+        self._transmissions.set_sent(participant_id, medium, is_sent, reason)
+        self._note_transmissions()
+
+    def let_pass(self, participant_id: ParticipantId, medium: Medium, may_pass: bool, reason: str = "") -> None:
+        """The meeting lets a medium of a member pass, or not: the gate of a floor, video that was stopped."""
+        self._transmissions.set_may_pass(participant_id, medium, may_pass, reason)
+        self._note_transmissions()
+
+    def is_transmitting(self, participant_id: ParticipantId, medium: Medium) -> bool:
+        """Whether a medium of a member has started and not stopped."""
+        return self._transmissions.is_on(participant_id, medium)
+
+    def _note_transmissions(self) -> None:
+        while (event := self._transmissions.next_event()) is not None:
+            self._events.append(event)
 
     # ---- commands
 
@@ -282,6 +311,7 @@ class Conference:
         if participant.is_muted == muted:
             return Done(0)
         participant.is_muted, participant.muted_by_host = muted, muted and by_host
+        self.let_pass(target, Medium.AUDIO, not muted, "muted by the host" if by_host else "muted")
         self._events.append(ParticipantChanged(participant))
         return Done()
 
@@ -289,7 +319,7 @@ class Conference:
         participant = self.participants.get(target)
         if participant is None:
             return Refused(404, "nobody of that name is in the meeting")
-        self.leave(target, now)
+        self.leave(target, now, reason)
         self._events.append(ParticipantKicked(participant, reason))
         return Done()
 
@@ -314,6 +344,9 @@ class Conference:
 
     def _close(self, reason: str) -> None:
         remaining = tuple(self.participants.values())
+        for participant in remaining:
+            self._transmissions.leave(participant.id, reason)
+        self._note_transmissions()
         self.participants.clear()
         self.is_locked = False
         self.state = State.CLOSED

@@ -86,8 +86,8 @@ def _to_ports(value: Any) -> Any:
 
 
 class ServerConfig(BaseModel):
-    """What a server runs with. `listen` None: see `addresses`; `tls_port` 0: no TLS; without `tls_cert` a certificate of our
-    own is made. Times in seconds.
+    """What a server runs with. `listen` None: see `addresses`; `tls_port` 0: no TLS; `wss_port` 0: no WebSocket; without
+    `tls_cert` a certificate of our own is made. Times in seconds.
 
     grace_s: an ad hoc room lives so long after the last has left; drain_s: how long a stopping server lets its calls go on;
     max_calls, max_calls_per_source, max_rooms: more are refused with 503; max_call_s: a call ends after that (0: never).
@@ -99,6 +99,7 @@ class ServerConfig(BaseModel):
     listen: Annotated[tuple[str, ...] | None, BeforeValidator(_to_addresses)] = None
     sip_port: int = Field(5060, ge=1, le=65535)
     tls_port: int = Field(5061, ge=0, le=65535)
+    wss_port: int = Field(0, ge=0, le=65535)
     tls_cert: Annotated[Path | None, BeforeValidator(_to_path)] = None
     tls_key: Annotated[Path | None, BeforeValidator(_to_path)] = None
     domain: Annotated[str | None, BeforeValidator(_to_domain)] = None
@@ -115,6 +116,9 @@ class ServerConfig(BaseModel):
     max_calls_per_source: int = Field(1000, ge=1, le=100_000)
     max_rooms: int = Field(500, ge=1, le=100_000)
     max_call_s: float = Field(0.0, ge=0, le=30 * 86400)
+    pcap: Annotated[Path | None, BeforeValidator(_to_path)] = None
+    pcap_max_mb: int = Field(100, ge=1, le=100_000)
+    pcap_files: int = Field(10, ge=1, le=10_000)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     trunk: dict[TrunkName, TrunkConfig] = Field(default_factory=dict)
 
@@ -149,6 +153,7 @@ EXPECTED = {
     "listen": "an IP address of this machine, or a list of them,",
     "sip_port": "a number from 1 to 65535",
     "tls_port": "a number from 1 to 65535, or 0 for no TLS,",
+    "wss_port": "a number from 1 to 65535, or 0 for no WebSocket,",
     "tls_cert": "the path of a file",
     "tls_key": "the path of a file",
     "domain": "a domain such as meet.example.org",
@@ -165,6 +170,9 @@ EXPECTED = {
     "max_calls_per_source": "a number from 1 to 100000",
     "max_rooms": "a number from 1 to 100000",
     "max_call_s": "a number of seconds from 0 to 2592000",
+    "pcap": "the path of a file",
+    "pcap_max_mb": "a number of megabytes from 1 to 100000",
+    "pcap_files": "a number from 1 to 10000",
     "log_level": "one of debug, info, warning, error",
     "trunk": "tables such as [trunk.acme]",
 }
@@ -199,6 +207,8 @@ def _check_tls(config: ServerConfig) -> None:
         raise ConfigError(f"{given} is given without {missing}: a certificate and its key go together")
     if config.tls_port == config.sip_port:
         raise ConfigError(f"TLS and TCP can't both have port {config.tls_port}; choose another one with --tls-port")
+    if config.wss_port and config.wss_port in (config.sip_port, config.tls_port):
+        raise ConfigError(f"WebSocket can't share port {config.wss_port} with SIP; choose another one with --wss-port")
 
 
 def _read(file: Path) -> str:

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from mcu.errors import CommandError, UsageError
 from mcu.storage.base import ALGORITHM_NAMES, Account, Digest, RoomRecord, Storage
+from rtp.sdp.protection import SrtpPolicy
 from sip.auth import make_ha1
 
 SERVICES = ("conference", "echo", "tone", "music")
@@ -92,17 +93,18 @@ class Directory:
         return [self._accounts[name] for name in sorted(self._accounts)]
 
     def add_account(self, name: str, password: str | None = None, digest: str = "md5", is_admin: bool = False,
-                    display_name: str | None = None) -> tuple[Account, str]:
-        """Make an account; the account and its password. password: None makes one of 128 random bits.
+                    display_name: str | None = None, srtp: str | None = None) -> tuple[Account, str]:
+        """Make an account; the account and its password. password: None makes one of 128 random bits; srtp: `off`, `prefer` or
+        `require`, None for what the server wants.
 
-        Raises UsageError for a bad name or password, CommandError when the name is taken.
+        Raises UsageError for a bad name, password or policy, CommandError when the name is taken.
         """
         name = self._new_name(name, "user", _ACCOUNT_NAME)
         password = _check_password(password)
         algorithm = _check_digest(digest)
         display_name = _check_text("display name", display_name or name)
         ha1 = self._make_ha1(name, password, algorithm)
-        account = Account(name, display_name, algorithm, ha1, is_admin, self._clock())
+        account = Account(name, display_name, algorithm, ha1, is_admin, self._clock(), _check_srtp(srtp))
         self._storage.set_meta("domain", self._domain)
         self._keep(account)
         return account, password
@@ -132,10 +134,11 @@ class Directory:
         return [self._rooms[name] for name in sorted(self._rooms)]
 
     def add_room(self, name: str, *, pin: str | None = None, host_pin: str | None = None, max_members: int = 200,
-                 owner: str | None = None) -> RoomRecord:
-        """Make a permanent room. pin, host_pin: 4 to 12 digits, "auto" makes six; owner: the name of an account.
+                 owner: str | None = None, srtp: str | None = None) -> RoomRecord:
+        """Make a permanent room. pin, host_pin: 4 to 12 digits, "auto" makes six; owner: the name of an account; srtp: `off`,
+        `prefer` or `require`, None for what the server wants.
 
-        Raises UsageError for a bad name or PIN, CommandError when the name is taken or the owner unknown.
+        Raises UsageError for a bad name, PIN or policy, CommandError when the name is taken or the owner unknown.
         """
         name = self._new_name(name, "room", _ROOM_NAME)
         pin, host_pin = _check_pin(pin), _check_pin(host_pin)
@@ -145,7 +148,7 @@ class Directory:
             raise UsageError(f"a maximum of 1 to {MOST_MEMBERS} members was expected, not {max_members}")
         if owner is not None:
             owner = self._known_account(owner).name
-        room = RoomRecord(name, pin, host_pin, False, max_members, owner, self._clock())
+        room = RoomRecord(name, pin, host_pin, False, max_members, owner, self._clock(), _check_srtp(srtp))
         self._storage.put_room(room)
         self._rooms[name] = room
         return room
@@ -245,6 +248,12 @@ def _check_digest(digest: str) -> Digest:
         case "md5" | "sha256":
             return digest
     raise UsageError(f"the digest is md5 or sha256, not {digest!r}")
+
+
+def _check_srtp(srtp: str | None) -> str | None:
+    if srtp is not None and srtp not in tuple(SrtpPolicy):
+        raise UsageError(f"the policy for SRTP is off, prefer or require, not {srtp!r}")
+    return srtp
 
 
 def _check_pin(pin: str | None) -> str | None:

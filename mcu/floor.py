@@ -2,8 +2,9 @@
 
 *Screen* goes to who asks first; others queue in the order of asking. *Control* is of the desktop that is being shared: its
 owner is the chair, who is asked and grants or denies; the host may only take it away. Commands go in with their actor, a
-verdict comes back, and events are drained with `next_event`. Whatever ends a grant, `GateClosed` is the first event of it, and
-control's gate closes before the screen's. Time is a number; `next_timer` says when `handle_timer` is wanted.
+verdict comes back, and events are drained with `next_event`. They open and close the gates of media and input
+(`mcu.relay.gate`): whatever ends a grant, `FloorEnded` is the first event of it, and control ends before the screen. Time is
+a number; `next_timer` says when `handle_timer` is wanted.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from enum import IntEnum
 
 from mcu.conference import Done, Refused
 from mcu.participant import ParticipantId
+from mcu.transmission import Medium
 from sip.bfcp.attributes import Status
 
 
@@ -22,6 +24,10 @@ class FloorId(IntEnum):
 
     SCREEN = 1
     CONTROL = 2
+
+
+MEDIA = {FloorId.SCREEN: Medium.SCREEN, FloorId.CONTROL: Medium.CONTROL}
+"""What passes while a floor is held: `FloorGranted` and `FloorEnded` go to `Conference.let_pass` of its holder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +136,14 @@ class Requested:
 
 
 @dataclass(frozen=True, slots=True)
-class GateOpened:
+class FloorGranted:
     """From now on, and not before, what the floor is for may pass: the holder's screen, or the controller's input."""
 
     grant: Grant
 
 
 @dataclass(frozen=True, slots=True)
-class GateClosed:
+class FloorEnded:
     """Nothing may pass any more. It comes before all other news of that end."""
 
     grant: Grant
@@ -167,7 +173,7 @@ class FloorChanged:
     floor: FloorId
 
 
-Event = GateOpened | GateClosed | RequestChanged | ChairAsked | FloorChanged
+Event = FloorGranted | FloorEnded | RequestChanged | ChairAsked | FloorChanged
 
 
 class Floors:
@@ -387,7 +393,7 @@ class Floors:
                       now + self.settings.idle_s if is_control else None)
         self._grants[request.floor] = grant
         self._change(replace(request, status=Status.GRANTED, queue_position=0))
-        self._events.append(GateOpened(grant))
+        self._events.append(FloorGranted(grant))
 
     def _change(self, request: FloorRequest) -> None:
         self._requests[request.id] = request
@@ -400,7 +406,7 @@ class Floors:
             self._close_gate(FloorId.CONTROL, reason)
         grant = self._grants.pop(floor, None)
         if grant is not None:
-            self._events.append(GateClosed(grant, reason))
+            self._events.append(FloorEnded(grant, reason))
 
     def _end(self, request_id: int, status: Status, reason: str, now: float, *, with_next: bool = True) -> None:
         """The end of a request, and of what hangs on it: no share, no control; a free floor goes to who is next."""

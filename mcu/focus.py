@@ -88,7 +88,8 @@ class Focus:
             return verdict
         participant_id = server.new_id()
         try:
-            leg = answer_call(event, self._room, participant_id, identity, server, self.name, is_focus=True)
+            leg = answer_call(event, self._room, participant_id, identity, server, self.name, is_focus=True,
+                              srtp=(self.conference.policy.srtp,))
         except MediaRefused as error:
             call.reject(error.status, error.reason, [("Warning", f'399 {server.domain} "{_warning(error.reason)}"')],
                         now=server.now())
@@ -105,6 +106,10 @@ class Focus:
 
     def adopt(self, leg: CallLeg, pin: str | None, *, is_invited: bool = False) -> Refused | None:
         """Take over a caller who is in the hands of another role, media and all; None, or why they may not come in."""
+        try:
+            leg.check_kept(self.conference.policy.srtp)
+        except MediaRefused as error:
+            return Refused(error.status, error.reason)
         participant_id = ParticipantId(leg.media.leg_id)
         verdict = self.conference.join(participant_id, leg.identity, self._server.now(), pin=pin, is_invited=is_invited)
         if isinstance(verdict, Refused):
@@ -153,7 +158,7 @@ class Focus:
             raise MediaRefused(refusal.reason, refusal.status)
         participant_id = server.new_id()
         flow = way.flow
-        media = create_media(self._room, participant_id, flow)
+        media = create_media(self._room, participant_id, flow, srtp=(self.conference.policy.srtp, identity.srtp))
         try:
             call = server.dial(way.target, from_=NameAddr(Uri.parse(self.entity), self.name), to=to, flow=flow,
                                offer=media.offer(), data=self, headers=way.headers, alternatives=way.alternatives)
@@ -222,6 +227,7 @@ class Focus:
     def _ended(self, call: Call, cause: str, status: int, reason: str) -> None:
         dialled = self._dialled.pop(call, None)
         if dialled is not None:
+            dialled.leg.media.refused(status)
             self._server.keep_record(dialled.leg.end(cause, status, reason, self._server.wallclock()))
             self.put_away_if_unused()
             return
@@ -441,6 +447,8 @@ class Focus:
         if self._is_over or not self._roster.advance():
             return
         now = self._notified_at = self._server.now()
+        if not self._subscriptions:
+            return
         common = self._roster.partial()
         for subscription, owner in list(self._subscriptions.items()):
             subscription.notify(common if owner is None else self._roster.partial(owner), CONTENT_TYPE, now)

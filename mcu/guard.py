@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from typing import Protocol
+from urllib.parse import unquote
 
 from mcu.attempts import Attempts
 from mcu.dialplan import Dialplan, Elsewhere, RoomCalled, Service, UserCalled
@@ -64,6 +65,7 @@ class Guard:
         self._nonces = NonceSource(nonce_key)
         self._replays = ReplayGuard()
         self._failures = Attempts()
+        self._admitted: tuple[Request, Account] | None = None
 
     # ---- sip.refusals.Admission
 
@@ -95,6 +97,9 @@ class Guard:
 
     def account_of(self, request: Request, flow: Flow) -> Account | None:
         """Whose credentials an admitted request carries, None for a guest's."""
+        admitted, self._admitted = self._admitted, None
+        if admitted is not None and admitted[0] is request:                         # checked a moment ago
+            return admitted[1]
         credentials = _credentials(request)
         if credentials is None:
             return None
@@ -113,10 +118,10 @@ class Guard:
         if request.method != "REGISTER":
             return self._account_at(request.from_.uri)
         uri = request.to.uri
-        return (uri.user or "").lower() if uri.is_sip and self._dialplan.is_ours(uri.host) else None
+        return unquote(uri.user or "").lower() if uri.is_sip and self._dialplan.is_ours(uri.host) else None
 
     def _account_at(self, uri: Uri) -> str | None:
-        user = (uri.user or "").lower()
+        user = unquote(uri.user or "").lower()
         is_ours = uri.is_sip and self._dialplan.is_ours(uri.host)
         return user if is_ours and self._knowledge.account(user) is not None else None
 
@@ -157,6 +162,7 @@ class Guard:
         self._failures.succeed(key)
         if claimed is not None and claimed != name:
             return self._refuse(request, 403, "that name belongs to another account")
+        self._admitted = request, account
         return None
 
     def _is_fresh(self, credentials: dict[str, str]) -> bool:

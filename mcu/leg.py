@@ -5,7 +5,9 @@ The roles (focus, services) own legs; what a leg decides by itself is how offers
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from mcu.addresses import Addresses
 from mcu.participant import Identity
@@ -13,6 +15,7 @@ from mcu.storage.base import CallRecord
 from mcu.surroundings import Media, MediaRoom, Surroundings
 from pcap.quality import mos
 from rtp.sdp.negotiation import Capabilities
+from rtp.sdp.protection import SrtpPolicy
 from sip import events
 from sip.errors import LocalProtocolError
 from sip.flow import Flow
@@ -54,6 +57,13 @@ class CallLeg:
         agreed = self.media.negotiated
         return agreed is None or not agreed.may_receive
 
+    def check_kept(self, *srtp: str | None) -> None:
+        """Whether it may go on beside those who want this of SRTP: a plain one may not, where it is required. Raises
+        MediaRefused."""
+        agreed = self.media.negotiated
+        if SrtpPolicy.REQUIRE in srtp and (agreed is None or agreed.protection is None):
+            raise MediaRefused("media must be protected there (SRTP), and this call is not")
+
     @property
     def codec(self) -> str:
         """The codec's name as SDP writes it."""
@@ -67,23 +77,22 @@ class CallLeg:
 
     def note(self) -> CallRecord:
         """The record as it is now: a handshake may have made keys since."""
-        self.record = self._noted(self.record)
+        self.record = self._noted()
         return self.record
 
-    def _noted(self, record: CallRecord) -> CallRecord:
-        """A record with what is agreed on the media."""
-        agreed = self.media.negotiated
+    def _noted(self, **more: Any) -> CallRecord:
+        """The record with what is agreed on the media, and more."""
+        agreed, record = self.media.negotiated, self.record
         protection = agreed.protection if agreed is not None else None
-        if protection is None:
-            return replace(record, codec=self.codec or record.codec, suite=None, keying=None)
-        return replace(record, codec=self.codec or record.codec, suite=protection.suite or None, keying=protection.how)
+        suite, keying = (None, None) if protection is None else (protection.suite or None, protection.how)
+        return replace(record, codec=self.codec or record.codec or None, suite=suite, keying=keying, **more)
 
     def accept(self, offer: bytes | None, contact: NameAddr, wallclock: float, now: float) -> None:
         """Answer the INVITE: with an answer to its offer, or with an offer of ours. Raises MediaRefused."""
         body = self.description or (self.media.answer(offer) if offer is not None else self.media.offer())
         headers = [("Contact", contact), ("Allow-Events", "conference")]
         self.call.accept(body, now, contact=contact.uri, headers=headers)
-        self.record = self._noted(replace(self.record, answered_at=wallclock))
+        self.record = self._noted(answered_at=wallclock)
 
     def receive_offer(self, offer: bytes | None, now: float) -> bool:
         """Answer a re-INVITE or UPDATE; False when it was refused and all stays as it was."""
@@ -94,7 +103,7 @@ class CallLeg:
             self.call.reject_offer(error.status, now, error.reason)
             return False
         self.call.accept_offer(body, now)
-        self.record = self._noted(self.record)
+        self.record = self._noted()
         return True
 
     def move(self, flow: Flow) -> None:
@@ -129,20 +138,19 @@ class CallLeg:
         except MediaRefused as error:
             self.call.hang_up(now, error.reason, 488)
             return False
-        self.record = self._noted(self.record)
+        self.record = self._noted()
         return True
 
     def end(self, cause: str, status: int, reason: str, wallclock: float) -> CallRecord:
         """The call is over: media is given back; the finished record."""
-        self.note()
         figures = self.media.statistics
         codec = self.codec or self.record.codec or ""
         self.media.release()
         expected = figures.packets_in + figures.lost
         loss_percent = 100.0 * (figures.lost + figures.late) / expected if expected else 0.0
         delay_ms = figures.buffer_ms + 20 + max(0.0, figures.rtt_ms) / 2
-        self.record = replace(
-            self.record, ended_at=wallclock, codec=codec or None, packets_in=figures.packets_in,
+        self.record = self._noted(
+            ended_at=wallclock, packets_in=figures.packets_in,
             packets_out=figures.packets_out, lost=figures.lost, late=figures.late, concealed=figures.concealed,
             jitter_ms=round(figures.jitter_ms, 2),
             rtt_ms=round(figures.rtt_ms, 2) if figures.rtt_ms >= 0 else None,
@@ -152,10 +160,13 @@ class CallLeg:
 
 
 def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identity: Identity, server: Surroundings, name: str,
-                *, is_focus: bool) -> CallLeg:
-    """Answer an INVITE into a media room, as what is called `name`. Raises MediaRefused, with nothing left behind."""
+                *, is_focus: bool, srtp: Iterable[str | None] = ()) -> CallLeg:
+    """Answer an INVITE into a media room, as what is called `name`. srtp: what is wanted of it beside the caller's own wish.
+
+    Raises MediaRefused, with nothing left behind.
+    """
     call = event.call
-    media = create_media(room, leg_id, call.flow)
+    media = create_media(room, leg_id, call.flow, srtp=(*srtp, identity.srtp))
     leg = CallLeg(call, media, identity, begin_record(event.request, call, identity, name, server.wallclock()))
     contact = NameAddr(own_contact(call.flow, name, server.addresses, is_secure=is_secure(event.request)), "",
                        FOCUS if is_focus else ())
@@ -167,10 +178,12 @@ def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identi
     return leg
 
 
-def create_media(room: MediaRoom, leg_id: int, flow: Flow, capabilities: Capabilities | None = None) -> Media:
-    """The media of a call over this flow."""
+def create_media(room: MediaRoom, leg_id: int, flow: Flow, capabilities: Capabilities | None = None,
+                 srtp: Iterable[str | None] = ()) -> Media:
+    """The media of a call over this flow. srtp: what the room and the people in the call want of SRTP, None for nothing."""
     return room.create_leg(leg_id, local_host=flow.local[0], signalling_host=flow.remote[0], capabilities=capabilities,
-                           is_signalling_secure=flow.is_protected)
+                           is_signalling_secure=flow.is_protected, srtp=[SrtpPolicy(one) for one in srtp if one],
+                           phone=str(flow))
 
 
 def begin_record(request: Request, call: Call, identity: Identity, room: str | None, wallclock: float) -> CallRecord:

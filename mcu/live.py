@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
+from mcu.captures import Captures
 from mcu.conference import CloseConference, KickParticipant, LockConference, MuteParticipant, Refused
 from mcu.errors import CommandError
 from mcu.focus import Focus, Member
@@ -24,8 +25,10 @@ class LiveView:
     changed: called after a command, so that what it caused goes out at once; figures: of the endpoint, the sockets, the media.
     """
 
-    def __init__(self, switchboard: Switchboard, changed: Callable[[], None], figures: Callable[[], Facts] = dict) -> None:
+    def __init__(self, switchboard: Switchboard, changed: Callable[[], None], captures: Captures,
+                 figures: Callable[[], Facts] = dict) -> None:
         self._switchboard = switchboard
+        self._captures = captures
         self._changed = changed
         self._figures = figures
 
@@ -103,6 +106,14 @@ class LiveView:
                 self._changed()
                 return True
         return False
+
+    def capture_room(self, room: str, is_on: bool) -> Facts:
+        """See Live."""
+        return self._captures.start_room(room) if is_on else self._captures.stop(f"room {room.lower()}")
+
+    def capture_call(self, call_id: str, is_on: bool) -> Facts:
+        """See Live."""
+        return self._captures.start_call(call_id) if is_on else self._captures.stop(f"call {call_id}")
 
     def registrations(self) -> list[Facts]:
         """See Live."""

@@ -10,18 +10,20 @@ peer sends.
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from mcu.addresses import MAX_KNOWN
 from mcu.engine.notices import AddressLearnt, DtmfPressed, RoomLost, SpeakersChanged
 from mcu.errors import ProtocolError
 from rtp.kernel import LegSpec, LegStatistics
 from rtp.srtp import ALL_SUITES, MasterKey, SessionKeys, StreamState
 
-VERSION = 3
+VERSION = 4
 MAX_MESSAGE = 2048
 """A leg with all its texts, keys and streams has 1.3 kB, a datagram of a handshake up to 1.5 kB."""
 MAX_DATAGRAM = 1500
@@ -103,6 +105,23 @@ class PlaySound:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenTap:
+    """Begin to show packets; the socket to show them to comes with the message. room_id 0: of all rooms; leg_id 0: all legs."""
+
+    room_id: int
+    leg_id: int
+    tap_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseTap:
+    """Show no more."""
+
+    room_id: int
+    tap_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """A worker is alive. cpu_us: CPU time since its start; late_ticks: begun more than 20 ms late; failures: what it survived;
     dropped: reports that control was too slow to take."""
@@ -144,7 +163,7 @@ class HandshakeReceived:
     data: bytes
 
 
-Command = OpenRoom | CloseRoom | AddLeg | UpdateLeg | RemoveLeg | MuteLeg | PlaySound
+Command = OpenRoom | CloseRoom | AddLeg | UpdateLeg | RemoveLeg | MuteLeg | PlaySound | OpenTap | CloseTap
 Report = Heartbeat | LegReport | StreamsReport | HandshakeReceived | DtmfPressed | SpeakersChanged | AddressLearnt | RoomLost
 Message = Command | Report
 
@@ -216,7 +235,7 @@ class _Fields:
         if family not in (4, 6):
             raise ValueError(f"address family {family}")
         port = int.from_bytes(self.raw(2))
-        return str(ip_address(self.raw(4 if family == 4 else 16))), port
+        return _host(self.raw(4 if family == 4 else 16)), port
 
 
 _NUMBER = struct.Struct("!I")
@@ -232,8 +251,18 @@ def _text(value: str) -> bytes:
 def _address(value: Address | None) -> bytes:
     if value is None:
         return b"\0"
-    host = ip_address(value[0])
-    return bytes([host.version]) + value[1].to_bytes(2) + host.packed
+    packed = _packed(value[0])
+    return (b"\4" if len(packed) == 4 else b"\6") + value[1].to_bytes(2) + packed
+
+
+@functools.lru_cache(MAX_KNOWN)
+def _packed(host: str) -> bytes:
+    return ip_address(host).packed
+
+
+@functools.lru_cache(MAX_KNOWN)
+def _host(packed: bytes) -> str:
+    return str(ip_address(packed))
 
 
 # ---- a leg
@@ -352,6 +381,9 @@ _TABLE: tuple[tuple[int, type, Callable[..., bytes], Callable[[int, _Fields], Me
     (6, MuteLeg, lambda m: _NUMBER.pack(m.leg_id) + bytes([m.is_muted]),
      lambda room, read: MuteLeg(room, read.number(), bool(read.byte()))),
     (7, PlaySound, lambda m: bytes([SOUNDS.index(m.name)]), lambda room, read: PlaySound(room, SOUNDS[read.byte()])),
+    (8, OpenTap, lambda m: _NUMBER.pack(m.leg_id) + _NUMBER.pack(m.tap_id),
+     lambda room, read: OpenTap(room, read.number(), read.number())),
+    (9, CloseTap, lambda m: _NUMBER.pack(m.tap_id), lambda room, read: CloseTap(room, read.number())),
     (65, Heartbeat, lambda m: _HEARTBEAT.pack(*astuple(m)), lambda room, read: Heartbeat(*read.take(_HEARTBEAT))),
     (66, LegReport, _write_figures, _read_figures),
     (67, DtmfPressed, lambda m: _NUMBER.pack(m.leg_id) + m.key.encode("ascii"),

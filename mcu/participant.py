@@ -22,11 +22,13 @@ class Role(Enum):
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who somebody is. account: the name that was proved by its password, None for a guest; entity: the URI that names them
-    in the roster; display_name: what people read."""
+    in the roster; display_name: what people read; srtp: what their account wants of SRTP (`off`, `prefer`, `require`), None
+    for nothing of its own."""
 
     entity: str
     display_name: str
     account: str | None = None
+    srtp: str | None = None
 
 
 @dataclass(slots=True)

@@ -17,7 +17,8 @@ class Policy:
 
     max_members: how many may be in it at once; pin: digits that a caller must bring, None for none; owner: the account that
     is its host whenever present; is_permanent: it outlives its last member; grace_s: how long an ad hoc conference waits for
-    somebody after its last member has left; guests_may_host: the first to come becomes host, account or not.
+    somebody after its last member has left; guests_may_host: the first to come becomes host, account or not; srtp: what
+    it wants of SRTP (`off`, `prefer`, `require`), None for what the server wants.
     """
 
     max_members: int = 200
@@ -27,6 +28,7 @@ class Policy:
     is_permanent: bool = False
     grace_s: float = 60.0
     guests_may_host: bool = False
+    srtp: str | None = None
 
 
 def may(role: Role, verb: str) -> bool:

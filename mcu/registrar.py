@@ -7,8 +7,8 @@ The guard has checked the password already, and that the account is the one that
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from mcu.location import Located, LocationStore
 from mcu.storage.base import Binding
@@ -17,6 +17,7 @@ from sip.flow import Flow
 from sip.grammar import quote
 from sip.headers import NameAddr
 from sip.message import Request
+from sip.uri import Uri
 
 MAX_CONTACTS = 10
 """Phones of one person; more is an attack or a broken phone."""
@@ -68,12 +69,13 @@ class Registrar:
         if brief:
             return Answer(423, None, (("Min-Expires", MIN_EXPIRES_S),))
         known = {located.binding.contact: located.binding for located in self.store.get(account)}
+        wanted = [(_as_known(contact, known), seconds) for contact, seconds in wanted]
         kept = known.keys() - {old.contact for contact, _ in wanted for old in self._replaced(request, account, contact)}
         if len(kept | {str(contact.uri) for contact, seconds in wanted if seconds}) > MAX_CONTACTS:
             return Answer(403, f"no more than {MAX_CONTACTS} phones for one account")
         for contact, _ in wanted:
             old = known.get(str(contact.uri))
-            if old is not None and old.call_id == request.call_id and request.cseq.number <= old.cseq:
+            if old is not None and _is_old(request, old):
                 return Answer(500, "an old CSeq")                     # §10.3 step 7
         for contact, seconds in wanted:
             self._bind(request, account, contact, seconds, flow, wallclock, ", ".join(path))
@@ -107,8 +109,11 @@ class Registrar:
     def _remove_all(self, request: Request, account: str, wallclock: float) -> Answer:
         if len(request.contacts) != 1 or request.expires != 0:
             return Answer(400, "a Contact of * stands alone and with Expires: 0")
-        for located in self.store.get(account):
-            self.store.remove(account, located.binding.contact)
+        bindings = [located.binding for located in self.store.get(account)]
+        if any(_is_old(request, binding) for binding in bindings):
+            return Answer(500, "an old CSeq")                         # §10.3 step 6
+        for binding in bindings:
+            self.store.remove(account, binding.contact)
         return Answer(200, None, tuple(self._contacts(account, wallclock)))
 
     def _contacts(self, account: str, wallclock: float) -> Iterator[tuple[str, object]]:
@@ -129,6 +134,20 @@ class Registrar:
         """Drop all bindings of an account that was deleted."""
         for located in self.store.get(account):
             self.store.remove(account, located.binding.contact)
+
+
+def _is_old(request: Request, binding: Binding) -> bool:
+    """Whether a REGISTER was sent before the one that made a binding."""
+    return binding.call_id == request.call_id and request.cseq.number <= binding.cseq
+
+
+def _as_known(contact: NameAddr, known: Iterable[str]) -> NameAddr:
+    """A Contact in the spelling of the binding that it means (§10.3 step 7, by the rules of §19.1.4)."""
+    for spelling in known:
+        uri = Uri.parse(spelling)
+        if uri != contact.uri and uri.matches(contact.uri):
+            return replace(contact, uri=uri)
+    return contact
 
 
 def _reg_id(request: Request, contact: NameAddr) -> int:

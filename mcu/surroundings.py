@@ -11,6 +11,7 @@ from mcu.participant import ParticipantId
 from mcu.storage.base import CallRecord
 from rtp.kernel import LegStatistics
 from rtp.sdp.negotiation import Capabilities, NegotiatedAudio
+from rtp.sdp.protection import SrtpPolicy
 from sip.auth import DigestClient
 from sip.flow import Flow
 from sip.headers import NameAddr
@@ -38,6 +39,9 @@ class Media(MediaBackend, Protocol):
     def set_muted(self, muted: bool) -> None:
         """Take the leg out of the mix, or let it in."""
 
+    def refused(self, status: int) -> None:
+        """The phone did not take our first offer."""
+
     def follow(self, signalling_host: str) -> None:
         """The phone has another address now, as its signalling proves: its media may come from there."""
 
@@ -48,8 +52,9 @@ class MediaRoom(Protocol):
     room_id: int
 
     def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str, capabilities: Capabilities | None = None,
-                   is_signalling_secure: bool = False) -> Media:
-        """A leg whose media the call negotiates. is_signalling_secure: whether keys in its SDP are hidden from the network."""
+                   is_signalling_secure: bool = False, srtp: Sequence[SrtpPolicy] = (), phone: str = "") -> Media:
+        """A leg whose media the call negotiates. is_signalling_secure: whether keys in its SDP are hidden from the network;
+        srtp: what its room and the people in the call want; phone: the way to it."""
 
     def adopt(self, media: Media) -> None:
         """Take over a leg from another room of this engine, with its ports and all that is agreed."""

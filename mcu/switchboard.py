@@ -340,7 +340,8 @@ class Switchboard:
         account = self.accounts.account_of(request, flow) if self.accounts is not None else None
         shown = clean_name(request.from_.display_name)
         if account is not None:
-            return Identity(f"sip:{account.name}@{self._dialplan.domain}", shown or account.display_name, account.name)
+            return Identity(f"sip:{account.name}@{self._dialplan.domain}", shown or account.display_name, account.name,
+                            account.srtp)
         entity = f"sip:guest-{secrets.token_hex(4)}@{self._dialplan.domain}"
         return Identity(entity, shown or clean_name(request.from_.uri.user or "") or "Guest")
 
@@ -412,7 +413,7 @@ class Switchboard:
         record = self._names.room(name)
         if record is not None:
             return Policy(record.max_members, record.pin, record.host_pin, record.owner, is_permanent=True,
-                          guests_may_host=self._is_open)
+                          guests_may_host=self._is_open, srtp=record.srtp)
         if self._is_open:
             return Policy(self._limits.max_members, grace_s=self._limits.grace_s, guests_may_host=True)
         return None
@@ -505,6 +506,9 @@ class Switchboard:
             account = self.accounts.account_of(request, flow) if self.accounts is not None else None
             if account is None:
                 self.server.respond(transaction_id, 403)
+                return
+            if not self._dialplan.is_ours(request.to.uri.host):                # RFC 3261 §10.3 step 5
+                self.server.respond(transaction_id, 404, "this server registers nobody of that domain")
                 return
             before = {located.binding.phone: located.flow for located in self.registrar.store.get(account.name)}
             answer = self.registrar.receive(request, account.name, flow, self.server.wallclock())

@@ -55,7 +55,8 @@ class Welcome:
     def _where(self) -> str:
         first, last = self._config.rtp_ports
         port = self._config.sip_port
-        tls = f", {self._config.tls_port} (TCP) for SIP over TLS" if self._fingerprint else ""
+        tls = f", {self._config.tls_port} (TCP) for SIP over TLS" if self._config.tls_port else ""
+        tls += f", {self._config.wss_port} (TCP) for browsers" if self._config.wss_port else ""
         lines = [f"Confero is up, as {self._directory.domain}.",
                  f"  reachable at       {', '.join(self.hosts)}",
                  f"  ports to open      {port} (UDP and TCP) for SIP{tls}, {first}-{last} (UDP) for media",
@@ -97,11 +98,15 @@ class Welcome:
         host = self.hosts[0]
         shown = f"[{host}]" if ":" in host else host
         count = len(self._directory.accounts())
-        secure = f"  with TLS           {shown}:{self._config.tls_port}   transport TLS (recommended)"
+        secure = []
+        if self._config.tls_port:
+            secure.append(f"  with TLS           {shown}:{self._config.tls_port}   transport TLS (recommended)")
+        if self._config.wss_port:
+            secure.append(f"  in a browser       wss://{shown}:{self._config.wss_port}/   sub-protocol sip (RFC 7118)")
         return "\n".join([
             "Settings for other phones:",
             f"  server, domain     {shown}:{self._config.sip_port}   transport UDP or TCP",
-            *([secure] if self._fingerprint else []),
+            *secure,
             f"  user, password     {count} account{'' if count == 1 else 's'} here; make one: confero user add NAME",
             "  codecs             Opus, G.722, PCMU, PCMA; keys by RFC 4733",
             f"  encryption         {'none' if self._config.srtp == 'off' else 'SRTP by SDES or DTLS'}",

@@ -26,7 +26,7 @@ from pcap.transactions import Transaction, transactions
 BUFFER_MS, NETWORK_MS = 60.0, 20.0
 """What the score takes for the delay beyond jitter: a usual buffer, and a way through the network."""
 EXPLAINED_BY = {
-    "no_response": ("sip_unreachable",), "no_media": ("never_acked",), "wrong_ptime": ("wrong_pace",),
+    "no_response": ("sip_unreachable",), "no_media": ("never_acked", "ack_lost"), "wrong_ptime": ("wrong_pace",),
     "rtcp_missing": ("one_way_audio", "private_address", "port_closed", "wrong_port"),
 }
 """Findings that follow from others."""

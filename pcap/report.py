@@ -83,15 +83,14 @@ def _seconds(seconds: float | None) -> str:
 
 
 def _messages(calls: list[Call]) -> dict[int, PageMessage]:
+    """Messages by their frame; those that share one, as on TCP, stand below each other."""
     found: dict[int, PageMessage] = {}
     for one in (one for call in calls for one in call.messages):
-        if len(found) < MAX_MESSAGES:
-            found[one.number] = PageMessage(_end(one, True), _end(one, False), _message_text(one))
+        before = found.get(one.number)
+        text = _message_text(one) if before is None else f"{before.text}\n\n{_message_text(one)}"[:2 * MAX_MESSAGE]
+        if before is not None or len(found) < MAX_MESSAGES:
+            found[one.number] = PageMessage(written(one.source), written(one.destination), text)
     return found
-
-
-def _end(one: SeenMessage, is_source: bool) -> str:
-    return written(one.source if is_source else one.destination)
 
 
 def _message_text(one: SeenMessage) -> str:

@@ -58,7 +58,7 @@ def sip_ladder(title: str, messages: Sequence[SeenMessage], streams: Iterable[Se
     seen: set[tuple[Address, Address, bytes]] = set()
     for one in messages[:MAX_ARROWS]:
         identity = (one.source, one.destination, bytes(one.message))
-        label, kind, note = _described(one.message)
+        label, kind, note = described(one.message)
         arrows.append(Arrow(one.time_ns, columns.of(one.source), columns.of(one.destination), label, kind, note, one.number,
                             identity in seen))
         seen.add(identity)
@@ -85,6 +85,28 @@ def user_of(message: Request | Response, name: str) -> str:
     except ParseError:
         return ""
     return str(getattr(uri, "user", "") or getattr(uri, "host", ""))
+
+
+def described(message: Request | Response) -> tuple[str, str, str]:
+    """Label, kind and note of a message's arrow."""
+    notes = []
+    session = sdp_of(message)
+    if session is not None:
+        notes.append(_sdp_words(session))
+    if isinstance(message, Request):
+        if reason := message.headers.get("Reason"):
+            notes.append(reason)
+        if message.method in ("SUBSCRIBE", "NOTIFY") and (event := message.headers.get("Event")):
+            notes.append(event)
+        return message.method, "request", "  ".join(notes)
+    label = f"{message.status} {message.reason}".strip()
+    if warning := message.headers.get("Warning"):
+        notes.append(warning)
+    method = message.headers.get("CSeq")
+    if method and "INVITE" not in method:
+        notes.insert(0, f"({method.split()[-1]})")
+    kind = "provisional" if message.status < 200 else "success" if message.status < 300 else "failure"
+    return label, kind, "  ".join(notes)
 
 
 class _Columns:
@@ -164,28 +186,6 @@ def _person(message: Request | Response, is_sender: bool) -> str:
     if isinstance(message, Request):
         return user_of(message, "from" if is_sender else "to")
     return user_of(message, "to" if is_sender else "from")
-
-
-def _described(message: Request | Response) -> tuple[str, str, str]:
-    """Label, kind and note of an arrow."""
-    notes = []
-    session = sdp_of(message)
-    if session is not None:
-        notes.append(_sdp_words(session))
-    if isinstance(message, Request):
-        if reason := message.headers.get("Reason"):
-            notes.append(reason)
-        if message.method in ("SUBSCRIBE", "NOTIFY") and (event := message.headers.get("Event")):
-            notes.append(event)
-        return message.method, "request", "  ".join(notes)
-    label = f"{message.status} {message.reason}".strip()
-    if warning := message.headers.get("Warning"):
-        notes.append(warning)
-    method = message.headers.get("CSeq")
-    if method and "INVITE" not in method:
-        notes.insert(0, f"({method.split()[-1]})")
-    kind = "provisional" if message.status < 200 else "success" if message.status < 300 else "failure"
-    return label, kind, "  ".join(notes)
 
 
 def _sdp_words(session: SessionDescription) -> str:

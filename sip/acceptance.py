@@ -76,16 +76,25 @@ class Acknowledgement:
         """Whether a 2xx has been acknowledged."""
         return bool(self._bytes)
 
-    def send(self, dialog: Dialog, flow: Flow, cseq: int, body: bytes = b"") -> None:
-        """Acknowledge the 2xx to the INVITE of that number. body: our answer to the offer in it."""
-        ack = dialog.make_request("ACK", self._core.make_via(flow), cseq=cseq)
+    def send(self, dialog: Dialog, flow: Flow, invite: Request, body: bytes = b"") -> None:
+        """Acknowledge the 2xx to an INVITE of ours. body: our answer to the offer in it."""
+        ack = make_ack(dialog, self._core.make_via(flow), invite)
         if body:
             ack.headers.add("Content-Type", SDP)
             ack.body = body
-        self._bytes, self._cseq = bytes(ack), cseq
+        self._bytes, self._cseq = bytes(ack), invite.cseq.number
         self._core.transmit(self._bytes, flow)
 
     def repeat(self, cseq: int, flow: Flow) -> None:
         """The 2xx to the INVITE of that number came again."""
         if self._bytes and self._cseq == cseq:
             self._core.transmit(self._bytes, flow)
+
+
+def make_ack(dialog: Dialog, via: str, invite: Request) -> Request:
+    """The ACK of a 2xx: in the dialog, with the number and the credentials of its INVITE, since it can't be challenged."""
+    ack = dialog.make_request("ACK", via, cseq=invite.cseq.number)
+    for name in ("Authorization", "Proxy-Authorization"):
+        for value in invite.headers.get_lines(name):
+            ack.headers.add(name, value)
+    return ack

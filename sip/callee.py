@@ -25,6 +25,9 @@ from sip.uri import Uri
 if TYPE_CHECKING:
     from sip.invite import Call
 
+RING_AGAIN_S = 60.0
+"""How often a phone that rings says so (§13.3.1.1)."""
+
 
 class Callee:
     """What an incoming call does until it is answered."""
@@ -36,6 +39,7 @@ class Callee:
         self._reliable = exchange.reliable
         self._offers = offers
         self._due: tuple[bytes, HeaderList] | None = None            # the 2xx that waits for a PRACK
+        self._progress = (180, False)
 
     def receive_invite(self, transaction: Transaction, now: float, replaces: Call | None) -> None:
         """The INVITE came, to take the place of another call if `replaces` says so."""
@@ -55,6 +59,8 @@ class Callee:
         if call.is_outgoing or call.state is not CallState.RINGING:
             return
         assert call.invite is not None and call.transaction is not None
+        self._progress = (status, reliable)
+        self._core.timers.start((self, "ring"), now + RING_AGAIN_S)
         is_required = RELIABLE in call.invite.require
         if self._reliable.has_description:                       # offer and answer have been said (RFC 3262 §5)
             body = b""
@@ -66,6 +72,15 @@ class Callee:
             if is_required:
                 return
         self._respond(status, None, (), body, now)
+
+    def handle_timer(self, name: str, now: float) -> None:
+        """It still rings: say so, since a proxy on the way gives up after three minutes (§13.3.1.1)."""
+        status, reliable = self._progress
+        self.ring(now, status, b"", reliable=reliable)
+
+    def stop(self) -> None:
+        """It does not ring any more."""
+        self._core.timers.stop((self, "ring"))
 
     def receive_prack(self, transaction: Transaction, now: float) -> None:
         """A PRACK came, in order."""
@@ -115,6 +130,7 @@ class Callee:
             self._due = (body, tuple(headers))
             return
         call.state = CallState.ACCEPTED
+        self.stop()
         if self._reliable.has_description:
             body = b""
         self._reliable.stop()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sip import events
+from sip.acceptance import make_ack
 from sip.call_state import CallState
 from sip.core import Core
 from sip.dialog import Dialog
@@ -132,7 +133,7 @@ class Caller:
         exchange.remote = _answer_of(response, early)
         is_acknowledged = exchange.had_offer or not response.body
         if is_acknowledged or self._is_cancelling:
-            exchange.ack.send(dialog, call.flow, call.invite.cseq.number)
+            exchange.ack.send(dialog, call.flow, call.invite)
         self._offers.withdraw(now)
         if self._is_cancelling:                     # the answer crossed our CANCEL (§9.1)
             call.hang_up(now, self._why.text)
@@ -145,8 +146,7 @@ class Caller:
         call = self._call
         assert call.invite is not None
         other = Dialog.from_response(call.invite, response, call.contact, call.flow)
-        ack = other.make_request("ACK", self._core.make_via(call.flow), cseq=call.invite.cseq.number)
-        self._core.transmit(bytes(ack), call.flow)
+        self._core.transmit(bytes(make_ack(other, self._core.make_via(call.flow), call.invite)), call.flow)
         if response.to.tag in self._dropped_forks:
             return
         self._dropped_forks.add(response.to.tag)
@@ -185,7 +185,7 @@ class Caller:
         if call.invite is None or exchange.ack.is_sent or call.dialog is None:
             raise LocalProtocolError("no 2xx waits for an answer")
         exchange.note_local(answer)
-        exchange.ack.send(call.dialog, call.flow, call.invite.cseq.number, answer)
+        exchange.ack.send(call.dialog, call.flow, call.invite, answer)
 
     # ---- CANCEL
 

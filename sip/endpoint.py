@@ -21,7 +21,7 @@ from sip.headers import HeaderList, NameAddr
 from sip.invite import Call
 from sip.message import Request, Response
 from sip.outgoing import Outgoing, request_outside_dialog, write_content
-from sip.parser import StreamFramer, parse_message, salvage
+from sip.parser import KEEP_ALIVE, StreamFramer, parse_message, salvage
 from sip.refer import Reference, Referral, write_refer
 from sip.refusals import Admission, Readmission, Refusals, read_ahead
 from sip.registration import Registration
@@ -51,6 +51,7 @@ class Endpoint:
         self.admit: Admission | None = None
         self.readmit: Readmission | None = None
         self.told_host: Callable[[Flow], str] = lambda flow: flow.local[0]
+        self.watch: Callable[[bytes, Flow, bool], None] | None = None
         self._entropy = entropy
         self._events: deque[Event] = deque()
         self._out: list[tuple[bytes, Flow]] = []
@@ -71,7 +72,14 @@ class Endpoint:
         self._receive(data, flow, now)
 
     def receive_stream(self, data: bytes, flow: Flow, now: float) -> bool:
-        """Bytes of a connection came. False when the stream can't be followed any more and should be closed."""
+        """Bytes of a connection came: as the stream has them, or a whole message where it is framed. False when the stream
+        can't be followed any more and should be closed."""
+        if flow.is_framed:
+            if data == KEEP_ALIVE:
+                self.transmit(b"\r\n", flow)
+            else:
+                self.receive_datagram(data, flow, now)
+            return True
         framer = self._framers.setdefault(flow.connection, StreamFramer())
         try:
             framer.receive_data(data)
@@ -126,6 +134,10 @@ class Endpoint:
     def datagrams_to_send(self) -> list[tuple[bytes, Flow]]:
         """What is to be sent, in order, once."""
         out, self._out = self._out, []
+        if self.watch is not None:
+            for data, flow in out:
+                if data not in KEEP_ALIVES:
+                    self.watch(data, flow, True)
         return out
 
     @property
@@ -315,6 +327,8 @@ class Endpoint:
     # ---- incoming
 
     def _receive(self, data: bytes, flow: Flow, now: float) -> None:
+        if self.watch is not None:
+            self.watch(data, flow, False)
         try:
             message = parse_message(data)
             _ = message.via, message.from_, message.to, message.call_id, message.cseq

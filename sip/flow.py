@@ -10,7 +10,7 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A way to a peer: `transport` is "UDP", "TCP" or "TLS"; `connection` is the shell's id of a connection, 0 for UDP
+    """A way to a peer: `transport` is "UDP", "TCP", "TLS" or "WSS"; `connection` is the shell's id of a connection, 0 for UDP
     and for a connection that has yet to be opened.
 
     name: whom the peer's certificate has to name (RFC 5922 §7.3), where we opened the connection by TLS or will; empty for a
@@ -26,7 +26,12 @@ class Flow:
     @property
     def is_protected(self) -> bool:
         """Whether nobody on the way can read or change what goes by it."""
-        return self.transport == "TLS"
+        return self.transport in ("TLS", "WSS")
+
+    @property
+    def is_framed(self) -> bool:
+        """Whether the connection itself tells where a message ends (RFC 7118 §5)."""
+        return self.transport == "WSS"
 
     @property
     def is_reliable(self) -> bool:

@@ -331,7 +331,7 @@ class Call:
     def _send_due_bye(self, now: float) -> None:
         assert self.dialog is not None and self.invite is not None and self._bye_due is not None
         if self.is_outgoing and not self._ack.is_sent:
-            self._ack.send(self.dialog, self.flow, self.invite.cseq.number)
+            self._ack.send(self.dialog, self.flow, self.invite)
         bye = self.dialog.make_request("BYE", self._core.make_via(self.flow))
         if self._bye_due.text:
             bye.headers.add("Reason", self._bye_due)
@@ -345,6 +345,7 @@ class Call:
         is_waiting = self._bye_due is not None and self._acceptance.is_waiting
         self.state = CallState.ENDED
         self._caller.stop()
+        self._callee.stop()
         self._own_offers.stop()
         self._session.stop()
         self._exchange.reliable.stop()

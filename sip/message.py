@@ -205,7 +205,7 @@ class Request(Message):
         copied.append(("to", "To", to))
         if status == 100:
             copied += [item for item in self.headers.items_ if item[0] == "timestamp"]
-        elif status < 300:
+        elif status < 300 and self.method != "REGISTER":                # §10.3: a registrar gives no route back
             copied += [item for item in self.headers.items_ if item[0] == "record-route"]
         fields = Headers(copied)
         for name, value in headers:

@@ -31,20 +31,26 @@ class OwnOffers:
         self._core = core
         self._call = call
         self._exchange = exchange
+        self._is_waiting = False                             # after a 491, until the user is told (§14.1)
 
     def offer(self, sdp: bytes, now: float, headers: HeaderList = ()) -> None:
         """Send an offer by re-INVITE, before the answer by UPDATE. Raises LocalProtocolError where none may be made."""
         if not self._call.is_up:
             self.update(sdp, now)
             return
-        self._exchange.own = self._send("INVITE", self._exchange.check_may_offer(), sdp, now, headers)
+        self._exchange.own = self._send("INVITE", self._check_may_offer(), sdp, now, headers)
 
     def update(self, sdp: bytes, now: float) -> None:
         """Send an offer by UPDATE. Raises LocalProtocolError as `offer`, or if the peer takes none."""
-        dialog = self._exchange.check_may_offer()
+        dialog = self._check_may_offer()
         if "UPDATE" not in self._exchange.peer_allows:
             raise LocalProtocolError("the peer takes no UPDATE")
         self._exchange.own = self._send("UPDATE", dialog, sdp, now)
+
+    def _check_may_offer(self) -> Dialog:
+        if self._is_waiting:
+            raise LocalProtocolError("another offer was refused for its glare and is not reported yet")
+        return self._exchange.check_may_offer()
 
     def tell(self, headers: HeaderList, now: float) -> bool:
         """Send headers by an UPDATE without an offer, which refreshes the session too; False where that can't be just now."""
@@ -78,7 +84,7 @@ class OwnOffers:
             request.headers.add(name, value)
         if sdp:
             request.headers.add("Content-Type", SDP)
-            request.body = self._exchange.local = sdp
+            request.body = sdp
         if call.is_up:
             self._exchange.session.ask(request)
         return self._core.send_request(request, call.flow, call, now)
@@ -134,6 +140,7 @@ class OwnOffers:
         if call.is_up:
             exchange.session.receive(response, now)
         is_news = response.body != exchange.remote
+        exchange.note_local(transaction.request.body)           # until then the session is as it was (§14.1)
         exchange.note_remote(response.to.tag, response.body)
         if not is_refresh or (response.body and is_news):
             self._core.emit(events.AnswerReceived(call, response.body))
@@ -153,6 +160,7 @@ class OwnOffers:
         elif is_refresh:
             self._exchange.session.retry(now)
         elif response.status == 491:
+            self._is_waiting = True
             self._core.timers.start((self, "glare"), now + glare_delay(self._core, call))
         else:
             self._core.emit(events.OfferRefused(call, response.status))
@@ -167,13 +175,14 @@ class OwnOffers:
 
     def _acknowledge(self, reinvite: Transaction) -> None:
         assert self._call.dialog is not None
-        self._exchange.ack.send(self._call.dialog, self._call.flow, reinvite.request.cseq.number)
+        self._exchange.ack.send(self._call.dialog, self._call.flow, reinvite.request)
 
     # ---- timers
 
     def handle_timer(self, name: str, now: float) -> None:
         """The wait after a 491 is over: the user may offer again. Or a re-INVITE has no final response (timer C, §16.6)."""
         if name == "glare":
+            self._is_waiting = False
             self._core.emit(events.OfferRefused(self._call, 491))
             return
         for transaction in (self._exchange.own, self._exchange.refresh):
@@ -183,6 +192,7 @@ class OwnOffers:
 
     def stop(self) -> None:
         """The call is over. A re-INVITE that waits for its final response goes on to wait."""
+        self._is_waiting = False
         self._core.timers.stop((self, "glare"))
 
 

@@ -195,7 +195,8 @@ def own_contact_over(flow: Flow, user: str | None, host: str, *, is_secure: bool
     """Where requests reach us over a flow. is_secure: in a dialog made by sips:, which asks for it (RFC 3261 §12.1.1)."""
     if is_secure:
         return Uri("sips", user, host, flow.local[1])
-    return Uri("sip", user, host, flow.local[1], () if flow.transport == "UDP" else (("transport", flow.transport.lower()),))
+    transport = "ws" if flow.transport == "WSS" else flow.transport.lower()         # RFC 7118 §5.2 has one name for both
+    return Uri("sip", user, host, flow.local[1], () if transport == "udp" else (("transport", transport),))
 
 
 def asks_for_tls(uri: Uri, spoken: str) -> bool:

@@ -404,6 +404,10 @@ class Call:
         """Called every second: end a call whose other side has vanished, subscribe again where the focus forgot us."""
         if self.state is not State.UP or self.up_at is None:
             return
+        if self.media.failure:
+            self._end_text = f"The sound could not be protected: {self.media.failure}"
+            self.hang_up("the handshake for the media failed")
+            return
         if self._feed is not None and self._feed.check(now):
             self._line.pump()
         if self._probe is not None and self._probe.done():

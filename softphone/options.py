@@ -15,9 +15,11 @@ from typing import NoReturn
 from rtp.dtmf import KEYS
 from rtp.errors import NegotiationFailed
 from rtp.sdp.negotiation import Capabilities
+from rtp.srtp import SUITES
 from softphone.addresses import AddressError, Server, target_uri
 from softphone.config import default_path
 from softphone.media.player import Source, SourceError, open_source
+from softphone.protection import suites_named
 from softphone.trust import parse_fingerprint
 
 PROGRAM = "confero-phone"
@@ -66,6 +68,9 @@ class Options:
     port: int = 0
     config: Path = Path()
     srtp: str = ""
+    keying: str = ""
+    suites: tuple[str, ...] = ()
+    pcap: Path | None = None
 
 
 class OptionError(Exception):
@@ -86,6 +91,7 @@ def parse_options(arguments: list[str]) -> Options:
         given.display_name, given.transport, _fingerprint(given.fingerprint), tuple(filter(None, given.codec.split(","))),
         given.play, given.loop, given.record, given.seconds, _parse_dtmf(given.dtmf), _parse_hold(given.hold),
         _parse_transfer(given.transfer), given.stats, *_parse_listen(given.listen), given.config or default_path(), given.srtp,
+        given.keying, tuple(filter(None, given.suite.split(","))), given.pcap,
     )
     return _checked(options)
 
@@ -111,9 +117,13 @@ def _parser() -> argparse.ArgumentParser:
     media.add_argument("--play", default="", metavar="SOUND", help="a sound file, tone:HZ[@DBFS], mic or none (headless: none)")
     media.add_argument("--loop", action="store_true", help="play the file again and again")
     media.add_argument("--record", type=Path, metavar="OUT.wav", help="write what is heard, 48 kHz mono")
+    media.add_argument("--pcap", type=Path, metavar="FILE", help="capture signalling and media, in clear, for Wireshark")
     media.add_argument("--codec", default="", metavar="NAMES", help="opus, g722, pcmu, pcma, or several with commas")
     media.add_argument("--srtp", default="", choices=("off", "prefer", "require"), help="protect sound: never, where the other "
                        "side can (default), or always")
+    media.add_argument("--keying", default="", choices=("sdes", "dtls"), help="how offers of this phone bring keys about "
+                       "(default: SDES over TLS, else both)")
+    media.add_argument("--suite", default="", metavar="NAMES", help=f"of SRTP, with commas: {', '.join(map(str, SUITES))}")
     headless = parser.add_argument_group("without a window")
     headless.add_argument("--answer", action="store_true", help="wait for a call and answer it")
     headless.add_argument("--seconds", type=_seconds, metavar="N", help="hang up so long after the answer")
@@ -207,12 +217,13 @@ def _checked(options: Options) -> Options:
             raise OptionError("--fingerprint needs --server HOST, or whom to call")
         if options.codecs:
             Capabilities().only(*options.codecs)
+        suites_named(options.suites)
         if options.play not in ("", MICROPHONE):
             source_of(options).close()
-    except (AddressError, NegotiationFailed, SourceError) as error:
+    except (AddressError, NegotiationFailed, SourceError, ValueError) as error:
         raise OptionError(str(error)) from None
     _check_mode(options)
-    for path in filter(None, (options.record, options.stats)):
+    for path in filter(None, (options.record, options.stats, options.pcap)):
         if path.is_dir() or not path.absolute().parent.is_dir():
             raise OptionError(f"{path} can't be written: " + ("it is a folder" if path.is_dir() else "there is no such folder"))
     return options

@@ -18,9 +18,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import softphone.signin
 from rtp.codecs.resample import Samples
+from rtp.keying.certificate import Certificate
 from rtp.sdp.negotiation import Capabilities
 from rtp.sdp.protection import SrtpPolicy
 from sip import events
@@ -42,13 +44,14 @@ from sip.subscription import Subscription
 from sip.uri import Uri
 from softphone.addresses import FACTORY, AddressError, Server, resolve, target_uri
 from softphone.call import Call
+from softphone.capture import PhoneCapture
 from softphone.errors import CallFailed, SignInFailed
 from softphone.handover import Handovers, Policy
 from softphone.line import CallArrived, CallReplaced, PhoneEvent, RegistrationUpdated, State
 from softphone.media.clock import run_clock
 from softphone.media.session import MediaSession, MediaSettings
 from softphone.media.sound import Sound
-from softphone.protection import is_secure
+from softphone.protection import check_keying, is_secure, suites_named
 from softphone.signin import SignIn
 from softphone.trust import Signalling, Trust
 from softphone.words import REPLACED, call_failed
@@ -86,16 +89,18 @@ class Phone:
     transport: udp, tcp or tls. codecs: names in order of preference, all when empty. listen: our address and port, found out
     when not given. keep_alive_s: the longest pause between pings to the server, for a NAT that forgets faster than others.
     instance: a URN of our own, by which the server knows this phone again under another address (RFC 5626). resolver: looks
-    names up, DNS when not given. srtp: off, prefer or require, whether sound is protected (ValueError for others). trust:
-    judges certificates, from no knowledge when not given. transfers: what is done when the other side of a call asks us to call
-    somebody else: `refuse`, `ask` (a TransferAsked is told) or `follow`. notify: gets each PhoneEvent, in the loop; it must not
-    block. Raises AddressError for a bad server.
+    names up, DNS when not given. srtp: off, prefer or require, whether sound is protected; keying: sdes or dtls, how our offers
+    bring its keys about, what fits the signalling when empty; suites: of SRTP by name, all when empty (ValueError for others).
+    trust: judges certificates, from no knowledge when not given. transfers: what is done when the other side of a call asks us
+    to call somebody else: `refuse`, `ask` (a TransferAsked is told) or `follow`. notify: gets each PhoneEvent, in the loop; it
+    must not block. capture: sees all messages and packets; who made it closes it. Raises AddressError for a bad server.
     """
 
     def __init__(self, user: str = "", password: str = "", server: str = "", *, transport: str = "udp", display_name: str = "",
                  codecs: tuple[str, ...] = (), listen: str = "", port: int = 0, dtx: bool = False, auto_register: bool = True,
                  keep_alive_s: float = 0.0, instance: str = "", resolver: Resolver | None = None, srtp: str = "prefer",
-                 trust: Trust | None = None, transfers: Policy = "refuse",
+                 keying: str = "", suites: tuple[str, ...] = (), trust: Trust | None = None, transfers: Policy = "refuse",
+                 capture: PhoneCapture | None = None,
                  notify: Callable[[PhoneEvent], None] = lambda event: None) -> None:
         if transport.upper() not in TRANSPORTS:
             raise AddressError(f"the transport is udp, tcp or tls, not {transport!r}")
@@ -106,9 +111,13 @@ class Phone:
             raise AddressError("an account needs a server; give its name, such as --server example.org")
         self.transport = transport.upper()
         self.trust = trust or Trust()
+        self._capture = capture
         known = Capabilities(srtp=SrtpPolicy(srtp))
         self.capabilities = known.only(*codecs) if codecs else known
         self.dtx = dtx
+        self._keying = check_keying(keying)
+        self._suites = suites_named(suites)
+        self._certificate: Certificate | None = None
         self.sound: Sound | None = None
         self.sound_call: Call | None = None
         self.calls: list[Call] = []
@@ -339,6 +348,7 @@ class Phone:
             self._local_host = self._first_reachable()
             host = host or self._local_host
         self._endpoint = Endpoint(SETTINGS, secrets.token_bytes)
+        self._endpoint.watch = self._capture.message if self._capture is not None else None
         self._endpoint.admit, self._endpoint.readmit = self._admit, self._readmit
         self._driver = _PhoneDriver(self._endpoint, self._on_event, self._on_connection_lost, TlsClient(self.trust.judge))
         try:
@@ -443,7 +453,11 @@ class Phone:
             raise AddressError(f"there is no way to {remote[0]} from here ({error.strerror or error})") from None
 
     def _media(self, flow: Flow) -> MediaSession:
-        return MediaSession(MediaSettings(flow.local[0], self.capabilities, self.dtx, is_secure(flow.transport)))
+        if self._certificate is None:                       # for handshakes of this run of the phone
+            self._certificate = Certificate.create(datetime.now(UTC))
+        return MediaSession(MediaSettings(flow.local[0], self.capabilities, self.dtx, is_secure(flow.transport),
+                                          self._certificate, self._keying, self._suites,
+                                          self._capture.packet if self._capture is not None else None))
 
     def _identity(self, flow: Flow) -> NameAddr:
         if self.server is not None and self.user:

@@ -20,7 +20,7 @@ from tests import lint
 BESIDE = ("-n", "2", "--dist", "loadfile")
 """Two files at a time: they mostly wait for real time to pass."""
 STAGES = (
-    ("core", "not loopback and not interop and not window and not long", ()),
+    ("core", "not loopback and not interop and not window and not long", BESIDE),
     ("loopback", "loopback and not alone and not long", BESIDE),
     ("interop", "interop and not alone and not long", BESIDE),
     ("alone", "alone and not long", ()),

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from mcu.cli.client import execute
-from mcu.cli.options import DataOption, JsonOption, make_group
-from mcu.cli.output import facts, show, table
+from mcu.cli.options import CaptureAction, DataOption, JsonOption, make_group
+from mcu.cli.output import capture_words, facts, show, table
 
 app = make_group("Calls: running and finished ones.")
 
@@ -33,6 +33,12 @@ def list_calls(
 def show_call(call_id: IdArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Show all that is known of a call. Example: confero call show 7f3a-1@192.0.2.7"""
     show(execute(data, "call.show", {"call_id": call_id}), as_json, facts)
+
+
+@app.command()
+def capture(call_id: IdArgument, action: CaptureAction, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Write a call for Wireshark, signalling and media in clear. Example: confero call capture 7f3a-1@192.0.2.7 start"""
+    show(execute(data, "call.capture", {"call_id": call_id, "action": action}), as_json, capture_words)
 
 
 @app.command()

@@ -38,6 +38,15 @@ def facts(result: Facts) -> str:
     return "\n".join(f"{key.ljust(width)}  {cell(key, value)}".rstrip() for key, value in result.items())
 
 
+def capture_words(done: Facts) -> str:
+    """Words for a capture that begins or ends."""
+    if done["action"] == "start":
+        return (f"capturing {done['capture']} into {done['file']}\n"
+                "What is said is in it, in clear: keep it as you would keep a recording.")
+    lost = f"; {done['dropped']} packets were dropped" if done["dropped"] else ""
+    return f"captured {done['capture']}: {done['file']}{lost}\nRead it: confero-pcap report {done['file']}"
+
+
 def cell(key: str, value: Any) -> str:
     """One value, on one line, without anything that would steer a terminal."""
     match value:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from mcu.cli.client import execute
-from mcu.cli.options import DataOption, JsonOption, make_group
-from mcu.cli.output import Facts, facts, show, table
+from mcu.cli.options import CaptureAction, DataOption, JsonOption, SrtpOption, make_group
+from mcu.cli.output import Facts, capture_words, facts, show, table
 
 app = make_group("Rooms: make them, look into them, close them.")
 
@@ -30,11 +30,13 @@ def create(
     lobby: Annotated[bool, typer.Option("--lobby", help="not possible in this version")] = False,
     max_members: Annotated[int | None, typer.Option("--max", metavar="N", help="most members")] = None,
     owner: Annotated[str | None, typer.Option("--owner", metavar="USER", help="may always be host")] = None,
+    srtp: SrtpOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a permanent room. Example: confero room create daily --pin auto"""
-    arguments = {"name": name, "pin": pin, "host_pin": host_pin, "lobby": lobby, "max_members": max_members, "owner": owner}
+    arguments = {"name": name, "pin": pin, "host_pin": host_pin, "lobby": lobby, "max_members": max_members, "owner": owner,
+                 "srtp": srtp}
     show(execute(data, "room.create", arguments), as_json, _created)
 
 
@@ -97,6 +99,12 @@ def unmute(room: RoomArgument, who: WhoArgument, data: DataOption = None, as_jso
 def kick(room: RoomArgument, who: WhoArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Remove a member, or all. Example: confero room kick daily alice"""
     show(execute(data, "room.kick", {"name": room, "who": who}), as_json, _counted("removed"))
+
+
+@app.command()
+def capture(room: RoomArgument, action: CaptureAction, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Write a room for Wireshark, signalling and media in clear. Example: confero room capture daily start"""
+    show(execute(data, "room.capture", {"name": room, "action": action}), as_json, capture_words)
 
 
 @app.command()

@@ -17,6 +17,8 @@ def serve(
                                                      "repeated; default: all, or loopback with --open")] = None,
     sip_port: Annotated[str | None, typer.Option("--sip-port", metavar="N", help="default: 5060")] = None,
     tls_port: Annotated[str | None, typer.Option("--tls-port", metavar="N", help="default: 5061; 0 switches TLS off")] = None,
+    wss_port: Annotated[str | None, typer.Option("--wss-port", metavar="N", help="SIP over secure WebSocket, for browsers; "
+                                                 "default: none")] = None,
     tls_cert: Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE", help="a certificate in PEM with its chain; "
                                                   "default: one of our own")] = None,
     tls_key: Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="its private key in PEM")] = None,
@@ -28,6 +30,8 @@ def serve(
     is_open: Annotated[bool | None, typer.Option("--open", help="anyone may call and make rooms")] = None,
     srtp: Annotated[str | None, typer.Option("--srtp", metavar="off|prefer|require", help="protect media: never, where the "
                                                "phone can (default), or always")] = None,
+    pcap: Annotated[Path | None, typer.Option("--pcap", metavar="FILE", help="capture all signalling and media, in clear, "
+                                              "for Wireshark")] = None,
     workers: Annotated[str | None, typer.Option("--workers", metavar="N", help="media processes; default: one a core")] = None,
     log_level: Annotated[str | None, typer.Option("--log-level", metavar="LEVEL", help="debug, info (default), warning or "
                                                   "error")] = None,
@@ -37,9 +41,10 @@ def serve(
     from mcu.config import load
 
     flags = {"data": str(data) if data else None, "listen": listen or None, "sip_port": _number(sip_port),
-             "tls_port": _number(tls_port), "tls_cert": str(tls_cert) if tls_cert else None,
+             "tls_port": _number(tls_port), "wss_port": _number(wss_port), "tls_cert": str(tls_cert) if tls_cert else None,
              "tls_key": str(tls_key) if tls_key else None, "domain": domain, "rtp_ports": rtp_ports,
-             "public_address": public_address, "open": is_open, "srtp": srtp, "workers": _number(workers),
+             "public_address": public_address, "open": is_open, "srtp": srtp,
+             "pcap": str(pcap) if pcap else None, "workers": _number(workers),
              "log_level": log_level}
     settings = load(config, flags)
     start_logging(settings.log_level)

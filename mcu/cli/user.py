@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mcu.cli.client import execute
-from mcu.cli.options import DataOption, JsonOption, make_group
+from mcu.cli.options import DataOption, JsonOption, SrtpOption, make_group
 from mcu.cli.output import Facts, show, table
 
 app = make_group("Accounts: who may register phones and call rooms.")
@@ -25,18 +25,20 @@ def add(
     digest: DigestOption = None,
     is_admin: Annotated[bool, typer.Option("--admin", help="may administer the server")] = False,
     display_name: Annotated[str | None, typer.Option("--display-name", metavar="TEXT", help="shown to others")] = None,
+    srtp: SrtpOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make an account. Example: confero user add alice"""
-    arguments = {"name": name, "password": password, "digest": digest, "admin": is_admin, "display_name": display_name}
+    arguments = {"name": name, "password": password, "digest": digest, "admin": is_admin, "display_name": display_name,
+                 "srtp": srtp}
     show(execute(data, "user.add", arguments), as_json, lambda made: _credentials(made, password is None))
 
 
 @app.command("list")
 def list_users(data: DataOption = None, as_json: JsonOption = False) -> None:
     """List the accounts. Example: confero user list --json"""
-    columns = (("name", "NAME"), ("display_name", "SHOWN AS"), ("is_admin", "ADMIN"), ("digest", "DIGEST"),
+    columns = (("name", "NAME"), ("display_name", "SHOWN AS"), ("is_admin", "ADMIN"), ("digest", "DIGEST"), ("srtp", "SRTP"),
                ("created_at", "CREATED"))
     show(execute(data, "user.list", {}), as_json, table(columns, "no accounts; make one with: confero user add NAME"))
 

@@ -8,9 +8,10 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from mcu.errors import ProtocolError
-from mcu.messages import MAX_MESSAGE, Command, Heartbeat, Message, pack, parse
+from mcu.messages import MAX_MESSAGE, Heartbeat, pack, parse
 
 MAX_WAITING = 8192
 """Messages that wait for a busy worker; when it is full the worker counts as hung."""
@@ -23,25 +24,27 @@ logger = logging.getLogger(__name__)
 class Channel:
     """A SOCK_SEQPACKET pair: `worker_end` goes to the process, the other end is ours.
 
+    pack, parse: how messages are written and read, a worker's if not told otherwise.
     is_broken: the other end is gone, or can't keep up; heartbeats: how many came; bad: messages that were none.
     """
 
-    def __init__(self, on_message: Callable[[Message], None]) -> None:
+    def __init__(self, on_message: Callable[[Any], None], pack: Callable[[Any], bytes] = pack,
+                 parse: Callable[[bytes], Any] = parse) -> None:
         ours, self.worker_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         self.is_broken = False
         self.heartbeats = self.bad = 0
         self._socket = ours
-        self._on_message = on_message
+        self._on_message, self._pack, self._parse = on_message, pack, parse
         self._waiting: deque[tuple[bytes, list[int]]] = deque()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(ours.fileno(), self._read)
 
-    def send(self, command: Command, descriptors: Sequence[int] = ()) -> None:
+    def send(self, command: Any, descriptors: Sequence[int] = ()) -> None:
         """Send a command; descriptors are duplicated, the caller keeps its own. A broken channel takes nothing."""
         if self.is_broken:
             return
-        data = pack(command)
+        data = self._pack(command)
         if not self._waiting and self._try(data, descriptors):
             return
         if len(self._waiting) >= MAX_WAITING:
@@ -84,7 +87,7 @@ class Channel:
 
     def _receive(self, data: bytes) -> None:
         try:
-            message = parse(data)
+            message = self._parse(data)
         except ProtocolError:
             self.bad += 1
             logger.warning("a worker sent no message", exc_info=True)

@@ -28,17 +28,17 @@ class Connectivity:
         """How many there are."""
         return len(self._sockets)
 
-    def offered(self, remote: RemoteIce) -> None:
-        """The peer's description; other credentials than before are a restart, and bring new ones of ours."""
-        self._ice.set_remote(remote)
+    def described_by(self, remote: RemoteIce, *, is_answer: bool = False) -> None:
+        """The peer's description; other credentials than before are a restart, and in an offer bring new ones of ours."""
+        self._ice.set_remote(remote, is_answer=is_answer)
 
-    def described(self, answer: SessionDescription, index: int, host: str, port: int) -> SessionDescription:
-        """Our answer with what it says of ICE (RFC 8839 §4.2). index: of the stream; host, port: where RTP is received."""
+    def described(self, ours: SessionDescription, index: int, host: str, port: int) -> SessionDescription:
+        """Our description with what it says of ICE (RFC 8839 §4.2). index: of the stream; host, port: where RTP is received."""
         candidates = [Candidate.local(host, port + number, number + 1) for number in range(len(self._sockets))]
         lines = self._ice.attributes(candidates)
         media = tuple(replace(each, attributes=each.attributes + lines) if number == index else each
-                      for number, each in enumerate(answer.media))
-        return replace(answer, media=media, attributes=(("ice-lite", None), *answer.attributes))
+                      for number, each in enumerate(ours.media))
+        return replace(ours, media=media, attributes=(("ice-lite", None), *ours.attributes))
 
     def receive(self, data: bytes, source: Address, component: int, now: float) -> dict[int, Address]:
         """Take a STUN message (component: 0 RTP, 1 RTCP), answer it; the components whose media goes elsewhere from now on."""

@@ -11,10 +11,11 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from mcu.addresses import is_private, plain
+from mcu.engine.acquaintance import Acquaintances
 from mcu.engine.connectivity import Connectivity
 from mcu.engine.handshake import Handshake
 from mcu.engine.notices import AddressLearnt, LegSilent, MediaNotice, ProtectionFailed
@@ -40,10 +41,11 @@ from rtp.keying import sdes
 from rtp.keying.certificate import Certificate
 from rtp.packet import AUDIO_LEVEL, MIXER_LEVEL
 from rtp.sdp import negotiation
+from rtp.sdp.bundle import mid_of, unbundled
 from rtp.sdp.model import SessionDescription
 from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio
 from rtp.sdp.parser import parse as parse_sdp
-from rtp.sdp.protection import Protection, SrtpPolicy, check_kept, is_begun_anew
+from rtp.sdp.protection import OfferStyle, Protection, SrtpPolicy, check_kept, is_begun_anew, strictest
 from rtp.srtp import StreamState
 from sip.media_backend import MediaRefused
 
@@ -51,6 +53,8 @@ _ENCODER_WISHES = ("cbr", "maxaveragebitrate", "maxplaybackrate", "useinbandfec"
 """Format parameters of Opus that change what we encode (RFC 7587 §6.1)."""
 _COUNTERS = ("packets_in", "bytes_in", "packets_out", "lost", "late", "duplicated", "concealed", "junk", "foreign", "looped",
              "auth_failures", "replayed")
+NOT_ACCEPTABLE = (415, 488, 606)
+"""How a phone says that it can't do what was offered (RFC 3261 §21.4.13, §21.4.26, §21.6.4)."""
 MAX_RECOVERIES, RECOVERY_WINDOW_S = 3, 10.0
 """A room whose worker has failed so often in so short a time is given up: it may well be the reason."""
 
@@ -64,13 +68,20 @@ class Line(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What the handles of all rooms share. certificate: for DTLS-SRTP, None where it is not spoken."""
+    """What the handles of all rooms share. certificate: for DTLS-SRTP, None where it is not spoken; known: how phones make
+    their offers; fingerprint: the certificate's own."""
 
     settings: EngineSettings
     ports: PortRange
     on_notice: Callable[[MediaNotice], None]
     cname: str
     certificate: Certificate | None = None
+    known: Acquaintances = field(default_factory=Acquaintances)
+    fingerprint: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        if self.certificate is not None:
+            object.__setattr__(self, "fingerprint", str(self.certificate.fingerprint()))
 
 
 class RoomMedia:
@@ -84,22 +95,25 @@ class RoomMedia:
         self._line: Line | None = line
         self._on_close = on_close
         self._failures: deque[float] = deque(maxlen=MAX_RECOVERIES)
+        self._moved: dict[int, LegMedia] = {}
         self._open()
 
     def _open(self) -> None:
         self.send(OpenRoom(self.room_id, self.kind, self._engine.settings.max_speakers))
 
     def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str, capabilities: Capabilities | None = None,
-                   is_signalling_secure: bool = False) -> LegMedia:
+                   is_signalling_secure: bool = False, srtp: Sequence[SrtpPolicy] = (), phone: str = "") -> LegMedia:
         """A leg for a call.
 
         leg_id: 32 bits, its CSRC; local_host: where we receive; signalling_host: where its SIP comes from;
-        is_signalling_secure: whether keys in its SDP are hidden from the network.
+        is_signalling_secure: whether keys in its SDP are hidden from the network; srtp: what its room and the people in the
+        call want beside the server's own policy; phone: the way to it, by which it is known again.
         """
-        policy = self._engine.settings.srtp
+        policy = strictest(self._engine.settings.srtp, *srtp)
         may_send_keys = is_signalling_secure or policy is SrtpPolicy.PREFER
         leg = LegMedia(self, self._engine, leg_id, local_host, signalling_host,
-                       replace(capabilities or Capabilities(), srtp=policy), may_send_keys=may_send_keys)
+                       Capabilities(srtp=policy) if capabilities is None else replace(capabilities, srtp=policy),
+                       may_send_keys=may_send_keys, phone=phone)
         self.legs[leg_id] = leg
         return leg
 
@@ -153,9 +167,14 @@ class RoomMedia:
         if leg is not None:
             leg.receive_streams(report.streams)
 
+    def forget(self, leg: LegMedia) -> None:
+        """A leg has gone to another room; what the worker here still has of its handshake is for it all the same."""
+        if self.legs.pop(leg.leg_id, None) is not None:
+            self._moved[leg.leg_id] = leg
+
     def receive_handshake(self, message: HandshakeReceived) -> None:
         """Take a datagram of a leg's handshake."""
-        leg = self.legs.get(message.leg_id)
+        leg = self.legs.get(message.leg_id) or self._moved.get(message.leg_id)
         if leg is not None:
             leg.receive_handshake(message)
 
@@ -180,7 +199,7 @@ class LegMedia:
     """
 
     def __init__(self, room: RoomMedia, engine: Engine, leg_id: int, local_host: str, signalling_host: str,
-                 capabilities: Capabilities, *, may_send_keys: bool = False) -> None:
+                 capabilities: Capabilities, *, may_send_keys: bool = False, phone: str = "") -> None:
         self.leg_id = leg_id
         self.negotiated: NegotiatedAudio | None = None
         self.statistics = self._counted = LegStatistics(leg_id)
@@ -196,6 +215,7 @@ class LegMedia:
         self._local: SessionDescription | None = None
         self._offered: SessionDescription | None = None
         self._may_send_keys = may_send_keys
+        self._phone = phone
         self._handshake: Handshake | None = None
         self._connectivity: Connectivity | None = None
         self._make_keys()
@@ -222,9 +242,14 @@ class LegMedia:
     def offer(self) -> bytes:
         """An offer of all we can do, or of what is agreed once more. Raises MediaRefused (503 when no port is free)."""
         local = self._local_media()
+        style = self._style()
+        if self._local is None and style.has_ice:
+            self._be_ready_for_checks(2)
+        index = 0 if self.negotiated is None else self.negotiated.index
         try:
-            self._offered = self._next(lambda version: negotiation.offer(
-                self._capabilities, local, session_id=self._session_id, version=version, previous=self._local))
+            self._offered = self._next(self._with_ice(negotiation.offer(
+                self._capabilities, local, session_id=self._session_id, version=1, previous=self._local,
+                keyed=self._protection, style=style), index, local))
         except NegotiationFailed as error:
             raise MediaRefused(str(error)) from error
         return bytes(self._offered)
@@ -232,23 +257,23 @@ class LegMedia:
     def answer(self, offer: bytes) -> bytes:
         """The answer to their offer, in force from now on. Raises MediaRefused; all stays as it was then."""
         try:
-            theirs = parse_sdp(offer)
+            theirs = unbundled(parse_sdp(offer))
             self._follow_family(_audio_host(theirs))
             local = self._local_media()
-            agreed = negotiation.answer(theirs, self._capabilities, local, session_id=self._session_id, version=0)[1]
+            ours, agreed = negotiation.answer(theirs, self._capabilities, local, session_id=self._session_id, version=1)
             check_kept(self._protection, agreed.protection)
             if is_begun_anew(self._protection, agreed.protection):
                 self._make_keys()
                 local = replace(local, crypto=self._crypto)
-                agreed = negotiation.answer(theirs, self._capabilities, local, session_id=self._session_id, version=0)[1]
+                ours, agreed = negotiation.answer(theirs, self._capabilities, local, session_id=self._session_id, version=1)
             self._meet(RemoteIce.of(theirs, theirs.media[agreed.index]), agreed)
-            ours = self._next(lambda version: self._with_ice(negotiation.answer(
-                theirs, self._capabilities, local, session_id=self._session_id, version=version)[0], agreed.index, local))
+            ours = self._next(self._with_ice(ours, agreed.index, local))
         except ParseError as error:
             raise MediaRefused(f"the SDP was not understood: {error}", 400) from error
         except NegotiationFailed as error:
             raise MediaRefused(str(error)) from error
         self._offered, self._local = None, ours
+        self._remember(theirs, agreed)
         self._enforce(agreed)
         return bytes(ours)
 
@@ -258,15 +283,32 @@ class LegMedia:
             raise MediaRefused("an answer came, but no offer of ours is open")
         offered, self._offered = self._offered, None
         try:
-            agreed = negotiation.apply_answer(offered, parse_sdp(answer))
+            theirs = parse_sdp(answer)
+            agreed = negotiation.apply_answer(offered, theirs)
             check_kept(self._protection, agreed.protection)
             self._follow_family(agreed.remote[0] if agreed.remote is not None else None)
+            self._meet(RemoteIce.of(theirs, theirs.media[agreed.index]), agreed, is_answer=True)
         except ParseError as error:
             raise MediaRefused(f"the SDP was not understood: {error}", 400) from error
         except NegotiationFailed as error:
             raise MediaRefused(str(error)) from error
         self._local = offered
         self._enforce(agreed)
+
+    def _style(self) -> OfferStyle:
+        """How a first offer stands: as the phone's own do, as far as it is known and its keys may be sent."""
+        policy, known = self._capabilities.srtp, self._engine.known.style_of(self._phone)
+        if known is not None and policy is not SrtpPolicy.OFF and ("dtls" in known.keying or self._crypto):
+            return known
+        may_shake = policy is SrtpPolicy.REQUIRE and not self._crypto
+        return OfferStyle.of(policy, self._crypto, self._engine.fingerprint if may_shake else "")
+
+    def _remember(self, theirs: SessionDescription, agreed: NegotiatedAudio) -> None:
+        """Keep in mind what an offer that came to keys shows of the phone."""
+        media, protection = theirs.media[agreed.index], agreed.protection
+        if self._phone and protection is not None:
+            self._engine.known.note(self._phone, OfferStyle(
+                media.protocol, (protection.how,), bool(mid_of(media)), self._connectivity is not None))
 
     def release(self) -> None:
         """End the leg and give its ports back; a second call does nothing."""
@@ -283,8 +325,15 @@ class LegMedia:
             self._pair.close()
             self._pair = None
 
+    def refused(self, status: int) -> None:
+        """The phone did not take our first offer: one that can't do what it once did is a stranger again."""
+        if status in NOT_ACCEPTABLE:
+            self._engine.known.forget(self._phone)
+
     def set_muted(self, muted: bool) -> None:
         """Keep the leg out of the mix, or let it in."""
+        if muted == self._is_muted:
+            return
         self._is_muted = muted
         self._room.send(MuteLeg(self._room.room_id, self.leg_id, muted))
 
@@ -300,13 +349,13 @@ class LegMedia:
             self.learnt = self._learnt_rtcp = None
             self._room.send(UpdateLeg(self._room.room_id, self._spec(self.negotiated), True))
 
-    def _next(self, build: Callable[[int], SessionDescription]) -> SessionDescription:
-        """The description with the version that it needs: one more when anything changed (RFC 3264 §8)."""
+    def _next(self, ours: SessionDescription) -> SessionDescription:
+        """A first description with the version that it needs: one more when anything changed (RFC 3264 §8)."""
         last = self._local
         if last is None:
-            return build(1)
-        same = build(last.version)
-        return same if same == last else replace(same, version=last.version + 1)
+            return ours
+        same = replace(ours, version=last.version)
+        return last if same == last else replace(ours, version=last.version + 1)
 
     def _local_media(self) -> LocalMedia:
         if self._is_released:
@@ -317,12 +366,7 @@ class LegMedia:
             except OSError as error:
                 raise MediaRefused(f"no media port is free: {error.strerror or error}", 503) from error
         host = self._engine.settings.addresses.towards(self._host, self._peer_host)
-        return LocalMedia(host, self._pair.port, self._pair.port + 1, crypto=self._crypto, fingerprint=self._fingerprint)
-
-    @property
-    def _fingerprint(self) -> str:
-        certificate = self._engine.certificate
-        return "" if certificate is None else str(certificate.fingerprint())
+        return LocalMedia(host, self._pair.port, self._pair.port + 1, crypto=self._crypto, fingerprint=self._engine.fingerprint)
 
     @property
     def _protection(self) -> Protection | None:
@@ -359,15 +403,19 @@ class LegMedia:
             self.learnt = self._learnt_rtcp = None
         self._room.send(UpdateLeg(self._room.room_id, self._spec(agreed), is_new))
 
-    def _meet(self, remote: RemoteIce | None, agreed: NegotiatedAudio) -> None:
+    def _meet(self, remote: RemoteIce | None, agreed: NegotiatedAudio, *, is_answer: bool = False) -> None:
         """Be ready for the checks of a peer that brings ICE."""
         if remote is None or self._pair is None:
             self._connectivity = None
             return
-        components = 1 if agreed.rtcp_mux else 2
-        if self._connectivity is None or self._connectivity.components != components:
+        if not is_answer:
+            self._be_ready_for_checks(1 if agreed.rtcp_mux else 2)
+        if self._connectivity is not None:
+            self._connectivity.described_by(remote, is_answer=is_answer)
+
+    def _be_ready_for_checks(self, components: int) -> None:
+        if self._pair is not None and (self._connectivity is None or self._connectivity.components != components):
             self._connectivity = Connectivity((self._pair.rtp, self._pair.rtcp)[:components])
-        self._connectivity.offered(remote)
 
     def _with_ice(self, ours: SessionDescription, index: int, local: LocalMedia) -> SessionDescription:
         ice = self._connectivity
@@ -451,7 +499,7 @@ class LegMedia:
     def change_rooms(self, room: RoomMedia) -> None:
         """Leave the room for another one (which calls this): the same ports and peer, a stream of ours that begins anew."""
         self._room.send(RemoveLeg(self._room.room_id, self.leg_id))
-        self._room.legs.pop(self.leg_id, None)
+        self._room.forget(self)
         self._room = room
         self.rejoin()
 

@@ -1,6 +1,6 @@
 """DTLS-SRTP of one leg (RFC 5763, RFC 5764): control makes the handshake, the worker hands it what RFC 7983 sorts as DTLS.
 
-Our side answers over its own copy of the leg's sockets. Without rtcp-mux RTCP has an association of its own (RFC 5764 §4.2).
+Our side answers over its own copy of the leg's sockets.
 """
 
 from __future__ import annotations
@@ -9,71 +9,61 @@ import socket
 from collections.abc import Sequence
 
 from rtp.keying.certificate import Certificate
+from rtp.keying.components import LegKeying
 from rtp.keying.description import DtlsDescription
-from rtp.keying.dtls import DtlsConnected, DtlsEndpoint, DtlsFailed, Role
+from rtp.keying.dtls import Address, Role
 from rtp.srtp import SessionKeys
-
-Address = tuple[str, int]
 
 
 class Handshake:
-    """keys: by component (RTP, then RTCP where it has a port of its own), None until they are there; failure: why there won't
-    be any. sockets: one for each component; remotes: where the peer is, for a client's first word."""
+    """sockets: one for each component; remotes: where the peer is, for a client's first word."""
 
     def __init__(self, certificate: Certificate, theirs: DtlsDescription, role: Role, sockets: Sequence[socket.socket],
                  remotes: Sequence[Address | None], now: float) -> None:
-        self.theirs = theirs
-        self.failure = ""
-        self.keys: list[SessionKeys | None] = [None] * len(sockets)
         self._sockets = sockets
-        self._ends = [DtlsEndpoint(role, certificate, now=now, fingerprints=theirs.fingerprints) for _ in sockets]
-        if role is Role.CLIENT:
-            for end, remote in zip(self._ends, remotes, strict=True):
-                if remote is not None:
-                    end.start(remote, now)
-        self._drain()
+        self._keying = LegKeying(certificate, theirs, role, remotes, now)
+        self._send()
+
+    @property
+    def theirs(self) -> DtlsDescription:
+        """What the peer's SDP says of it."""
+        return self._keying.theirs
+
+    @property
+    def keys(self) -> Sequence[SessionKeys | None]:
+        """By component (RTP, then RTCP where it has a port of its own), None until they are there."""
+        return self._keying.keys
+
+    @property
+    def failure(self) -> str:
+        """Why there won't be any keys, empty while there may."""
+        return self._keying.failure
 
     @property
     def components(self) -> int:
         """How many associations there are."""
-        return len(self._ends)
+        return self._keying.components
 
     def receive(self, data: bytes, source: Address, component: int, now: float) -> bool:
         """Take a datagram (component: 0 RTP, 1 RTCP); whether keys, or a failure, came of it."""
-        if component >= len(self._ends):
-            return False
-        self._ends[component].receive_datagram(data, source, now)
-        return self._drain()
+        has_news = self._keying.receive(data, source, component, now)
+        self._send()
+        return has_news
 
     def handle_timer(self, now: float) -> bool:
         """Repeat what was not answered; whether a failure came of it."""
-        is_due = False
-        for end in self._ends:
-            timer = end.next_timer()
-            if timer is not None and timer <= now:
-                end.handle_timer(now)
-                is_due = True
-        return is_due and self._drain()
+        has_news = self._keying.handle_timer(now)
+        self._send()
+        return has_news
 
     def close(self) -> None:
         """Say goodbye."""
-        for end in self._ends:
-            end.close()
-        self._drain()
+        self._keying.close()
+        self._send()
 
-    def _drain(self) -> bool:
-        """Send what waits, see what happened; whether anything came of it."""
-        has_news = False
-        for number, (end, sock) in enumerate(zip(self._ends, self._sockets, strict=True)):
-            for data, destination in end.datagrams_to_send():
-                try:
-                    sock.sendto(data, destination)
-                except OSError:
-                    pass                    # a full buffer or an ICMP error: it is lost, and repeated
-            while (event := end.next_event()) is not None:
-                match event:
-                    case DtlsConnected(keys):
-                        self.keys[number], has_news = keys, True
-                    case DtlsFailed(reason) if self.keys[number] is None:
-                        self.failure, has_news = reason, True
-        return has_news
+    def _send(self) -> None:
+        for component, data, destination in self._keying.datagrams_to_send():
+            try:
+                self._sockets[component].sendto(data, destination)
+            except OSError:
+                pass                    # a full buffer or an ICMP error: it is lost, and repeated

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import resource
 import secrets
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
@@ -16,9 +17,8 @@ from mcu.engine.ports import PortRange
 from mcu.engine.settings import EngineSettings
 from mcu.engine.supervisor import START_S, Supervisor, WorkerFigures
 from mcu.errors import McuError
-from mcu.messages import ROOM_KINDS
+from mcu.messages import ROOM_KINDS, OpenTap
 from rtp.keying.certificate import Certificate
-from rtp.sdp.protection import SrtpPolicy
 
 __all__ = ["EngineSettings", "WorkerFigures", "WorkerPool"]
 
@@ -33,7 +33,7 @@ class WorkerPool:
 
     def __init__(self, settings: EngineSettings, on_notice: Callable[[MediaNotice], None]) -> None:
         ports = PortRange(settings.first_port, settings.last_port)
-        certificate = None if settings.srtp is SrtpPolicy.OFF else Certificate.create(datetime.now(UTC))
+        certificate = Certificate.create(datetime.now(UTC))          # a room may want SRTP where the server does without
         self._engine = Engine(settings, ports, on_notice, secrets.token_urlsafe(12), certificate)
         self._workers: list[Supervisor] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -78,6 +78,20 @@ class WorkerPool:
         room = RoomMedia(self._last_room, kind, self._engine, worker, lambda closed: _forget(worker, closed))
         worker.rooms[room.room_id] = room
         return room
+
+    def open_tap(self, tap_id: int, sock: socket.socket, room_id: int = 0, leg_id: int = 0) -> None:
+        """Let all workers, and their successors, show packets at a socket. room_id 0: of all rooms; leg_id 0: of all legs."""
+        for worker in self._workers:
+            worker.open_tap(OpenTap(room_id, leg_id, tap_id), sock)
+
+    def close_tap(self, tap_id: int) -> None:
+        """Let them show no more; an unknown one is no error."""
+        for worker in self._workers:
+            worker.close_tap(tap_id)
+
+    def has_leg(self, leg_id: int) -> bool:
+        """Whether a leg of any room has that id."""
+        return any(leg_id in room.legs for worker in self._workers for room in worker.rooms.values())
 
     def figures(self) -> list[WorkerFigures]:
         """What is known of each worker."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pathlib import Path
 from mcu.engine.channel import Channel
 from mcu.engine.handles import RoomMedia
 from mcu.engine.notices import AddressLearnt, DtmfPressed, MediaNotice, RoomLost, SpeakersChanged
-from mcu.messages import Command, HandshakeReceived, Heartbeat, LegReport, Message, StreamsReport
+from mcu.messages import CloseTap, Command, HandshakeReceived, Heartbeat, LegReport, Message, OpenTap, StreamsReport
 
 CHECK_S = 0.25
 """How often a worker tells that it lives, and how often we look."""
@@ -64,6 +65,7 @@ class Supervisor:
         self.pid = 0
         self.restarts = self.recovered = 0
         self._ended_at = self._recovery_s = 0.0
+        self._taps: dict[int, tuple[OpenTap, socket.socket]] = {}
         self._on_notice = on_notice
         self._heartbeat = Heartbeat(0, 0, 0, 0, 0, 0)
         self._channel = Channel(self._receive)
@@ -83,6 +85,18 @@ class Supervisor:
         """Send a command to the worker of now."""
         self._channel.send(command, descriptors)
 
+    def open_tap(self, message: OpenTap, sock: socket.socket) -> None:
+        """Let the worker of now, and those after it, show packets at a socket."""
+        self._taps[message.tap_id] = message, sock.dup()
+        self.send(message, [sock.fileno()])
+
+    def close_tap(self, tap_id: int) -> None:
+        """Let it show no more; an unknown one is no error."""
+        message, sock = self._taps.pop(tap_id, (None, None))
+        if message is not None and sock is not None:
+            sock.close()
+            self.send(CloseTap(message.room_id, tap_id))
+
     async def run(self) -> None:
         """Keep a worker running until cancelled."""
         backoff_s = 0.0
@@ -99,6 +113,8 @@ class Supervisor:
                 await asyncio.sleep(backoff_s)
         finally:
             self._channel.close()
+            for tap_id in list(self._taps):
+                self._taps.pop(tap_id)[1].close()
 
     async def _run_worker(self) -> None:
         """One life of a worker, from its start to its end."""
@@ -149,6 +165,8 @@ class Supervisor:
         self._heartbeat = Heartbeat(0, 0, 0, 0, 0, 0)
         self._channel = Channel(self._receive)
         self._ended_at = asyncio.get_running_loop().time()
+        for message, sock in self._taps.values():
+            self.send(message, [sock.fileno()])
         for room in list(self.rooms.values()):
             self._recover(room)
 

@@ -6,12 +6,14 @@
 
 Looking is always allowed, so that requests, formats and fences pass. Keys and pointer pass for the floor's holder, at most
 MAX_EVENTS in any second; a pointer that was too fast arrives a little later at its last place. When the floor is gone the gate
-closes first, and then lets go of all that is held down. Releases of what is held always pass. What doesn't is counted.
+closes first, and then lets go of all that is held down. Releases of what is held always pass. What doesn't is counted. A
+key stays down only as long as its viewer is heard: it would write on and on while the connection is dead.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rtp.rfb.messages import ClientCutText, ClientMessage, KeyEvent, PointerEvent, SetDesktopSize
@@ -23,6 +25,10 @@ MAX_MESSAGES = 2000
 MAX_HELD = 32
 """Keys down at once; ten fingers and some that got lost."""
 WINDOW_S = 1.0
+SILENCE_S = 3.0
+"""A held key repeats, and each change of the picture is answered, so a viewer with a key down is heard many times a second."""
+MODIFIERS = range(0xFFE1, 0xFFEF)
+"""Shift, Control, Alt and their like do nothing by themselves and may be held in silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,7 @@ class Gate:
         self._held: dict[tuple[int, int | None], KeyEvent] = {}
         self._pointer = PointerEvent(0, 0, 0)
         self._late: PointerEvent | None = None
+        self._heard_at = 0.0
         self._inputs: deque[float] = deque(maxlen=MAX_EVENTS)
         self._messages: deque[float] = deque(maxlen=MAX_MESSAGES)
         self._has_told = False
@@ -94,6 +101,7 @@ class Gate:
             self._events.append(Flooded(self.participant_id))
             return
         self._messages.append(now)
+        self._heard_at = now
         match message:
             case KeyEvent():
                 self._receive_key(message, now)
@@ -113,10 +121,19 @@ class Gate:
 
     def next_timer(self) -> float | None:
         """When to call `handle_timer`, None for never."""
-        return None if self._late is None else self._inputs[0] + WINDOW_S
+        late_at = [] if self._late is None else [self._inputs[0] + WINDOW_S]
+        silent_at = [self._heard_at + SILENCE_S] if any(True for _ in self._writing()) else []
+        return min(late_at + silent_at, default=None)
 
     def handle_timer(self, now: float) -> None:
-        """Let the pointer arrive that was too fast."""
+        """Let the pointer arrive that was too fast; let go of keys whose viewer fell silent."""
+        if now >= self._heard_at + SILENCE_S:
+            for key, event in list(self._writing()):
+                del self._held[key]
+                self._out.append(KeyEvent(event.keysym, False, event.keycode))
+        self._send_late(now)
+
+    def _send_late(self, now: float) -> None:
         if self._late is not None and not _is_full(self._inputs, now):
             late, self._late = self._late, None
             self._pass_pointer(late, now)
@@ -133,7 +150,7 @@ class Gate:
         if event.is_down and len(self._held) >= MAX_HELD and key not in self._held:
             self.too_fast += 1
             return
-        self.handle_timer(now)
+        self._send_late(now)
         if not is_release:
             if _is_full(self._inputs, now):
                 self.too_fast += 1
@@ -179,6 +196,10 @@ class Gate:
             self._has_told = True
             self._events.append(InputRefused(self.participant_id))
         return False
+
+    def _writing(self) -> Iterator[tuple[tuple[int, int | None], KeyEvent]]:
+        """Keys that are down and are no modifiers."""
+        return ((key, event) for key, event in self._held.items() if event.keysym not in MODIFIERS)
 
     def _release_all(self) -> int:
         """Let go of everything, the last key first; how much it was."""

@@ -41,12 +41,13 @@ JunctionEvent = DesktopJoined | JunctionEnded | TlsWanted | GateEvent
 
 
 class Junction:
-    """One desktop and one viewer. `state`: joining, joined or ended. gate: what decides about input.
+    """One desktop and one viewer. `state`: joining, joined or ended. gate: what decides about input; where only the viewer's
+    handshake tells whose connection this is, it is put here while that is judged (`security`).
 
     bytes_to_viewer, bytes_to_owner: how much went either way.
     """
 
-    def __init__(self, gate: Gate, security: ServerSecurity | None = None) -> None:
+    def __init__(self, gate: Gate | None, security: ServerSecurity | None = None) -> None:
         self.state = "joining"
         self.gate = gate
         self.bytes_to_viewer = self.bytes_to_owner = 0
@@ -99,7 +100,7 @@ class Junction:
 
     def set_holder(self, participant_id: int, now: float) -> None:
         """Who holds the floor now; 0 for nobody."""
-        if self.state != "ended":
+        if self.state != "ended" and self.gate is not None:
             self.gate.set_holder(participant_id, now)
             self._drain_gate(now)
 
@@ -107,8 +108,7 @@ class Junction:
         """Close the gate, let go of what is held, and be over. A second call does nothing."""
         if self.state == "ended":
             return
-        self.gate.set_holder(0, now)
-        self._drain_gate(now)
+        self.set_holder(0, now)
         self.state = "ended"
         self._events.append(JunctionEnded(reason))
 
@@ -122,12 +122,13 @@ class Junction:
 
     def next_timer(self) -> float | None:
         """When to call `handle_timer`, None for never."""
-        return self.gate.next_timer() if self.state != "ended" else None
+        return self.gate.next_timer() if self.state != "ended" and self.gate is not None else None
 
     def handle_timer(self, now: float) -> None:
         """Let the gate do what is due."""
-        self.gate.handle_timer(now)
-        self._drain_gate(now)
+        if self.gate is not None:
+            self.gate.handle_timer(now)
+            self._drain_gate(now)
 
     def next_event(self) -> JunctionEvent | None:
         """What happened, oldest first."""
@@ -135,8 +136,8 @@ class Junction:
 
     def _read_viewer(self) -> Reading[None]:
         refused = yield from serve(self._security, self._for_viewer.append, self._begin_tls)
-        if refused:
-            raise ParseError(refused)
+        if refused or self.gate is None:
+            raise ParseError(refused or "a viewer of no session")
         self._client_init = yield 1
         self._join()
         while True:
@@ -162,10 +163,13 @@ class Junction:
             self._drain_gate(self._now)
 
     def _drain_gate(self, now: float) -> None:
+        gate = self.gate
+        if gate is None:
+            return
         if self.state == "joined":
-            for message in self.gate.messages_to_send():
+            for message in gate.messages_to_send():
                 self._to_owner(bytes(message))
-        while (event := self.gate.next_event()) is not None:
+        while (event := gate.next_event()) is not None:
             self._events.append(event)
             if isinstance(event, Flooded):
                 self.end("the viewer sends more than anybody needs", now)

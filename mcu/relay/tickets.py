@@ -65,6 +65,10 @@ class Tickets:
     def __len__(self) -> int:
         return len(self._by_digest)
 
+    def fingerprints(self) -> set[bytes]:
+        """The certificates that somebody waits for."""
+        return {ticket.fingerprint for ticket in self._by_digest.values()}
+
     def add(self, digest: bytes, ticket: Ticket) -> None:
         """Expect a word. When too many wait, the oldest is given up."""
         if len(self._by_digest) >= MAX_TICKETS:

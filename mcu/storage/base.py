@@ -18,7 +18,8 @@ ALGORITHM_NAMES: dict[str, str] = {"md5": "MD5", "sha256": "SHA-256"}
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user of the server. ha1: hash of name, realm and password (RFC 7616 §3.4.2), the only form that is kept."""
+    """A user of the server. ha1: hash of name, realm and password (RFC 7616 §3.4.2), the only form that is kept; srtp: what its
+    calls want of SRTP, None for what the server wants."""
 
     name: str
     display_name: str
@@ -26,6 +27,7 @@ class Account:
     ha1: str
     is_admin: bool
     created_at: float
+    srtp: str | None = None
 
     @property
     def algorithm_name(self) -> str:
@@ -35,7 +37,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class RoomRecord:
-    """A permanent room. owner: the account that may reclaim the host's role; lobby: always False in this version."""
+    """A permanent room. owner: the account that may reclaim the host's role; lobby: always False in this version; srtp: what
+    it wants of SRTP, None for what the server wants."""
 
     name: str
     pin: str | None
@@ -44,6 +47,7 @@ class RoomRecord:
     max_members: int
     owner: str | None
     created_at: float
+    srtp: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

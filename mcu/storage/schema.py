@@ -36,6 +36,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE bindings ADD COLUMN reg_id INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE bindings ADD COLUMN path TEXT NOT NULL DEFAULT ''",
     ),
+    (
+        "ALTER TABLE accounts ADD COLUMN srtp TEXT",
+        "ALTER TABLE rooms ADD COLUMN srtp TEXT",
+    ),
 )
 
 

@@ -15,11 +15,13 @@ from mcu.messages import (
     PROMPTS,
     AddLeg,
     CloseRoom,
+    CloseTap,
     HandshakeReceived,
     LegReport,
     Message,
     MuteLeg,
     OpenRoom,
+    OpenTap,
     PlaySound,
     RemoveLeg,
     Report,
@@ -28,6 +30,7 @@ from mcu.messages import (
     parse,
 )
 from mcu.worker.sounds import source
+from mcu.worker.taps import Taps
 from rtp import kernel
 from rtp.kernel import AddressLearnt, DtmfPressed, LegSpec, Notice, Room, SpeakersChanged
 from rtp.kernel.spec import TICK_NS
@@ -40,6 +43,8 @@ REPORT_EVERY = 50
 """Ticks between two figures of a leg; rooms take turns."""
 SERVICES = ("tone", "music")
 """Kinds of room that play one sound to all and mix nobody."""
+CHIME_GAP_NS = 150_000_000
+"""A room that many enter at once hears one chime for those who come within a note's length, not a din."""
 PROMPT_SOURCE = -1
 """The place of what is said in a room: one thing at a time."""
 _NEGOTIATED = ("codec", "send_type", "receive_type", "dtmf_type", "ptime_ms", "fmtp", "rtcp_mux", "is_heard", "hears",
@@ -58,10 +63,12 @@ class Rooms:
         self._prompts = prompts
         self._rooms: dict[int, Room] = {}
         self._kinds: dict[int, str] = {}
+        self._taps = Taps({})
         self._relays = select.epoll()
         self._by_descriptor: dict[int, int] = {}
         self._failed_ticks: dict[int, int] = {}
-        self._sounds = 0
+        self._sounds = self._due = 0
+        self._chimed: dict[int, dict[str, int]] = {}
         self._failures = 0
 
     def __len__(self) -> int:
@@ -86,6 +93,9 @@ class Rooms:
             if isinstance(message, AddLeg) and len(descriptors) == 2 and message.room_id in self._rooms:
                 sockets, descriptors = descriptors, ()
                 self._add_leg(message, sockets)
+            elif isinstance(message, OpenTap) and len(descriptors) == 1:
+                (descriptor,), descriptors = descriptors, ()
+                self._taps.open(message, descriptor, self._rooms.values())
             else:
                 self._carry_out(message)
         except ProtocolError as error:
@@ -101,11 +111,17 @@ class Rooms:
         spec = message.spec
         spec.rtp_fd, spec.rtcp_fd = descriptors
         spec.is_heard = spec.is_heard and self._kinds[message.room_id] not in SERVICES
-        self._rooms[message.room_id].add_leg(spec)
+        room = self._rooms[message.room_id]
+        room.add_leg(spec)
+        if self._taps.watches:
+            self._taps.attach([room])
 
     def _carry_out(self, message: Message) -> None:
         if isinstance(message, OpenRoom):
             self._open(message)
+            return
+        if isinstance(message, CloseTap):
+            self._taps.close(message.tap_id, self._rooms.values())
             return
         room = self._rooms.get(getattr(message, "room_id", 0))
         if room is None:
@@ -119,12 +135,15 @@ class Rooms:
                 room.remove_leg(message.leg_id)
             case MuteLeg():
                 room.update_leg(message.leg_id, is_muted=message.is_muted)
-            case PlaySound():
-                self._sounds += 1
-                place = PROMPT_SOURCE if message.name in (*PROMPTS, "hush") else self._sounds
-                room.add_source(place, source(message.name, self._prompts))
-            case AddLeg():
-                raise ProtocolError("a leg without its two sockets")
+            case PlaySound(_, name):
+                if name in (*PROMPTS, "hush"):
+                    room.add_source(PROMPT_SOURCE, source(name, self._prompts))
+                elif self._due - self._chimed[room.room_id].get(name, -CHIME_GAP_NS) >= CHIME_GAP_NS:
+                    self._chimed[room.room_id][name] = self._due
+                    self._sounds += 1
+                    room.add_source(self._sounds, source(name))
+            case AddLeg() | OpenTap():
+                raise ProtocolError(f"{type(message).__name__} without its sockets")
             case _:
                 raise ProtocolError(f"{type(message).__name__} is no command")
 
@@ -133,6 +152,7 @@ class Rooms:
         kind = message.kind if message.kind in ("echo", "relay") else "mix"
         room = Room(message.room_id, kind=kind, max_speakers=message.max_speakers)
         self._rooms[message.room_id], self._kinds[message.room_id] = room, message.kind
+        self._chimed[message.room_id] = {}
         if kind == "relay":
             self._relays.register(room, select.EPOLLIN)
             self._by_descriptor[room.fileno()] = message.room_id
@@ -148,6 +168,7 @@ class Rooms:
     def _close(self, room_id: int) -> None:
         room = self._rooms.pop(room_id, None)
         self._kinds.pop(room_id, None)
+        self._chimed.pop(room_id, None)
         self._failed_ticks.pop(room_id, None)
         if room is not None:
             self._failures += room.failures
@@ -160,11 +181,13 @@ class Rooms:
         for room_id in list(self._rooms):
             self._close(room_id)
         self._relays.close()
+        self._taps.end()
 
     # ---- the clock
 
     def tick(self, due: int) -> None:
         """One step of 20 ms of every room, and what happened in it."""
+        self._due = due
         for room_id, room in list(self._rooms.items()):
             try:
                 room.tick(due)
@@ -175,6 +198,7 @@ class Rooms:
             for notice in room.notices():
                 if not isinstance(notice, kernel.HandshakeReceived) or len(notice.data) <= MAX_DATAGRAM:
                     self._report(_told(room_id, notice))
+        self._taps.flush()
 
     @property
     def has_relays(self) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import socket
 import struct
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from rtp.inband_dtmf import InbandDtmfReceiver
 from rtp.jitter import CONCEAL, PLAY, JitterBuffer
 from rtp.kernel.addressing import SourceFilter
 from rtp.kernel.sockets import connect
-from rtp.kernel.spec import TICK_SAMPLES, Address, LegSpec, LegStatistics
+from rtp.kernel.spec import TICK_SAMPLES, Address, LegSpec, LegStatistics, Observer
 from rtp.kernel.stream import Form, MixStream
 from rtp.packet import parse_extensions
 from rtp.receiver import ReceptionStatistics
@@ -69,8 +70,9 @@ class Leg:
     `was_quiet` whether the tick before held quiet audio. `passage`: the way to the other leg of a call between two;
     `level_byte`: the level that came with the last packet, as it was written; `event_ticks`: for so long a key goes out in
     place of audio. `srtp`, `srtcp`: what protects RTP and RTCP, None for plain RTP; `handshakes`:
-    datagrams of DTLS that were handed on since the last look. `rtp`: the socket that media goes over; `door`: where
-    newcomers are seen once `rtp` is connected to the peer, looked at from `look_at` (monotonic seconds) on.
+    datagrams of DTLS that were handed on since the last look. `observers`: who sees the leg's packets in clear. `rtp`: the
+    socket that media goes over; `door`: where newcomers are seen once `rtp` is connected to the peer, looked at from `look_at`
+    (monotonic seconds) on.
     """
 
     __slots__ = (
@@ -78,8 +80,8 @@ class Leg:
         "_jitter", "_late", "_lost_before", "_no_signal", "_pcm", "_quiet", "_random", "_sent_before", "_skipped",
         "announced_level", "bytes_in", "clock_rate", "door", "event_ticks", "filter", "foreign", "form", "handshakes",
         "hangover", "has_audio", "is_g711", "is_plain", "junk", "last_heard_ns", "level", "level_byte", "look_at", "looped",
-        "marker", "own", "own_since", "packets_in", "passage", "payload", "rtcp", "rtcp_socket", "rtp", "sequence", "shape",
-        "smooth", "spec", "srtcp", "srtp", "statistics", "timestamp", "units", "was_quiet", "was_speaking",
+        "marker", "observers", "own", "own_since", "packets_in", "passage", "payload", "rtcp", "rtcp_socket", "rtp",
+        "sequence", "shape", "smooth", "spec", "srtcp", "srtp", "statistics", "timestamp", "units", "was_quiet", "was_speaking",
     )
 
     def __init__(self, spec: LegSpec, random: Callable[[], float], now: float) -> None:
@@ -99,6 +101,7 @@ class Leg:
         self.sequence, self.timestamp = spec.sequence, spec.timestamp
         self.marker = True
         self.passage: Passage | None = None
+        self.observers: tuple[Observer, ...] = ()
         self.level_byte: int | None = None
         self.event_ticks = 0
         self.level = SILENT
@@ -393,6 +396,8 @@ class Leg:
         """Send a finished RTP packet, and count it."""
         if self._is_mute_for_want_of_keys:
             return
+        if self.observers:
+            self.show(packet, time.monotonic_ns(), is_out=True)
         if self.srtp is not None:
             packet = self.srtp.protect(packet) or b""
             if not packet:
@@ -407,6 +412,11 @@ class Leg:
         rtcp = self.rtcp
         rtcp.packets_sent += 1
         rtcp.octets_sent += payload_size
+
+    def show(self, packet: bytes, time_ns: int, *, is_out: bool = False, is_rtcp: bool = False) -> None:
+        """Let those who look at the leg see a packet. time_ns: monotonic."""
+        for observer in self.observers:
+            observer(self, is_out, is_rtcp, time_ns, packet)
 
     def pass_over(self) -> None:
         """Send nothing in this tick: the timestamp goes on, and what follows begins a talk spurt (RFC 3551 §4.1)."""
@@ -424,6 +434,8 @@ class Leg:
             return
         packet = data if self.srtcp is None else self.srtcp.protect_rtcp(data)
         if packet is not None and (self.srtcp is not None or not self.spec.awaits_keys):
+            if self.observers:
+                self.show(data, time.monotonic_ns(), is_out=True, is_rtcp=True)
             try:
                 out.sendto(packet, remote)
             except OSError:

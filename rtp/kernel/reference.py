@@ -278,6 +278,8 @@ class Room:
         is_report = is_rtcp or (len(data) > 1 and 192 <= data[1] <= 223)
         if leg.is_plain and not is_report and source == leg.filter.accepted:
             leg.filter.last_ns = now_ns
+            if leg.observers:
+                leg.show(data, arrival_ns)
             key = leg.receive(data, arrival_ns)
             if key is not None:
                 self._notices.append(DtmfPressed(leg.spec.leg_id, key))
@@ -308,6 +310,8 @@ class Room:
             return
         if leg.filter.accepted != accepted and (leg.srtp is None or leg.spec.remote is not None):
             self._learn(leg, source)
+        if leg.observers:
+            leg.show(data, arrival_ns)
         key = leg.receive(data, arrival_ns)
         if key is not None:
             self._notices.append(DtmfPressed(leg.spec.leg_id, key))
@@ -327,6 +331,8 @@ class Room:
         if leg.srtp is None and (accepted is None or source[0] != accepted[0]):
             leg.foreign += 1
             return
+        if leg.observers:
+            leg.show(data, arrival_ns, is_rtcp=True)
         since = time.monotonic_ns() - arrival_ns                # it waited for the tick, which is no part of the round trip
         leg.receive_rtcp(data, arrival_ns / 1e9, time.time() - since / 1e9)
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from rtp.srtp.context import StreamState
 from rtp.srtp.suites import SessionKeys
+
+if TYPE_CHECKING:
+    from rtp.kernel.leg import Leg
 
 Address = tuple[str, int]
 
@@ -56,6 +60,13 @@ class LegSpec:
     rtcp_keys: SessionKeys | None = None
     awaits_keys: bool = False
     has_ice: bool = False
+
+
+class Observer(Protocol):
+    """Sees what passes a leg, in clear: RTP and RTCP as they would be without SRTP. It must not wait, or change anything."""
+
+    def __call__(self, leg: Leg, is_out: bool, is_rtcp: bool, time_ns: int, packet: bytes) -> None:
+        """A packet of the leg. time_ns: monotonic, of its arrival or of now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,8 @@ class TlsClosed:
 
 
 TlsEvent = TlsConnected | TlsData | TlsClosed
+NOBODY = Fingerprint("none", b"")
+"""Whose certificate was not asked for."""
 
 
 class TlsEndpoint:
@@ -65,9 +67,7 @@ class TlsEndpoint:
         self._received = 0
         self._deadline: float | None = now + timeout_s
         self._events: deque[TlsEvent] = deque()
-        context = make_context(SSL.TLS_METHOD, certificate)
-        context.set_min_proto_version(SSL.TLS1_2_VERSION)
-        self._connection = make_connection(context, self._verify, is_client=role is Role.CLIENT)
+        self._connection = make_connection(self._make_context(certificate), self._verify, is_client=role is Role.CLIENT)
         self._work()
 
     def receive_data(self, data: bytes, now: float) -> None:
@@ -117,6 +117,11 @@ class TlsEndpoint:
         """What happened, oldest first."""
         return self._events.popleft() if self._events else None
 
+    def _make_context(self, certificate: Certificate) -> SSL.Context:
+        context = make_context(SSL.TLS_METHOD, certificate)
+        context.set_min_proto_version(SSL.TLS1_2_VERSION)
+        return context
+
     def _verify(self, der: bytes) -> bool:
         self._is_mismatch = not matches(der, self._expected)
         return not self._is_mismatch
@@ -153,3 +158,24 @@ class TlsEndpoint:
             self._connection.shutdown()
         except SSL.Error:
             return
+
+
+class TlsDoor(TlsEndpoint):
+    """The server's end for strangers: no certificate is asked for, as who comes will say inside who they are (RFB's X509Plain).
+
+    What it says of itself must be known to them some other way: from an authority, or by its fingerprint. Version 1.2 is spoken
+    and no later one: in 1.3 OpenSSL sends tickets behind the handshake, and TigerVNC 1.12 then overlooks what comes with them.
+    """
+
+    def __init__(self, certificate: Certificate, *, now: float, timeout_s: float = TIMEOUT_S) -> None:
+        super().__init__(Role.SERVER, certificate, (), now=now, timeout_s=timeout_s)
+        self._connection.set_verify(SSL.VERIFY_NONE)
+
+    def _make_context(self, certificate: Certificate) -> SSL.Context:
+        context = super()._make_context(certificate)
+        context.set_max_proto_version(SSL.TLS1_2_VERSION)
+        return context
+
+    def _establish(self) -> None:
+        self.state, self._deadline = "connected", None
+        self._events.append(TlsConnected(NOBODY, self._connection.get_cipher_name() or ""))

@@ -40,13 +40,15 @@ Send = Callable[[bytes], None]
 class ServerSecurity:
     """What a server asks for. types: security types in order of preference.
 
-    random: gives so many random bytes. vnc_password: the word for VNC authentication. may_enter: judges a name and a password
-    that came by X509Plain; it is called once a connection, so a ticket can be used up by it.
+    random: gives so many random bytes. vnc_password: the word for VNC authentication; or may_answer, which judges a challenge
+    and its answer. may_enter: judges a name and a password that came by X509Plain. Both are called once a connection, so a
+    ticket can be used up by them.
     """
 
     types: tuple[int, ...] = (NONE,)
     random: Callable[[int], bytes] | None = None
     vnc_password: str = field(default="", repr=False)
+    may_answer: Callable[[bytes, bytes], bool] | None = None
     may_enter: Callable[[str, str], bool] | None = None
 
 
@@ -102,7 +104,10 @@ def _serve_type(chosen: int, security: ServerSecurity, send: Send, begin_tls: Ca
             raise ValueError("VNC authentication needs a source of randomness")
         challenge = security.random(CHALLENGE_SIZE)
         send(challenge)
-        return is_response(security.vnc_password, challenge, (yield CHALLENGE_SIZE))
+        response = yield CHALLENGE_SIZE
+        if security.may_answer is not None:
+            return security.may_answer(challenge, response)
+        return is_response(security.vnc_password, challenge, response)
     send(VENCRYPT_VERSION)
     if (yield 2) != VENCRYPT_VERSION:
         send(b"\xff")

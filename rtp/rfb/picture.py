@@ -16,7 +16,7 @@ from rtp.rfb import encodings
 from rtp.rfb.changes import bounds, changed_areas, find_move
 from rtp.rfb.cursor import Cursor
 from rtp.rfb.messages import Screen
-from rtp.rfb.pixels import PixelFormat, Pixels, Rectangle
+from rtp.rfb.pixels import MAX_SIDE, PixelFormat, Pixels, Rectangle
 from rtp.rfb.server_messages import rectangle_head, update_head
 from rtp.rfb.tight import JpegCodec, TightEncoder, parts
 from rtp.rfb.zrle import ZrleEncoder
@@ -25,12 +25,12 @@ MIN_MOVE_AREA = 20_000
 """Changes of fewer pixels are not searched for blocks that moved."""
 MAX_RECTANGLES = 4096
 """Of one update; when there are more, one round all of them goes."""
-NOWHERE = Rectangle(0, 0, 0, 0)
+NOWHERE, ANYWHERE = Rectangle(0, 0, 0, 0), Rectangle(0, 0, MAX_SIDE, MAX_SIDE)
 _COPY = struct.Struct("!HH")
 
 
 class PictureSender:
-    """The picture for one viewer. frame: the newest picture; who puts it there doesn't change it any more.
+    """The picture for one viewer. frame: the newest picture.
 
     jpeg: None to stay without loss whatever the viewer allows.
     """
@@ -47,7 +47,9 @@ class PictureSender:
         self._requested: Rectangle | None = None
         self._stale: Rectangle | None = None
         self._cursor: Cursor | None = None
+        self._changed: Rectangle | None = ANYWHERE
         self._must_tell: set[int] = set()
+        self._refuses_size = False
         self._tight = TightEncoder(jpeg)
         self._zrle = ZrleEncoder()
 
@@ -55,6 +57,10 @@ class PictureSender:
     def size(self) -> tuple[int, int]:
         """Width and height as the viewer knows them."""
         return self._size
+
+    @property
+    def _whole(self) -> Rectangle:
+        return Rectangle(0, 0, *self._size)
 
     @property
     def is_wanted(self) -> bool:
@@ -79,6 +85,17 @@ class PictureSender:
         if encodings.CURSOR in self.encodings:
             self._must_tell.add(encodings.CURSOR)
 
+    def show(self, frame: Pixels, changed: Rectangle | None = None) -> None:
+        """A newer picture, or the same array with other contents. changed: where it may differ, None for anywhere."""
+        if changed is None or frame.shape != self.frame.shape:
+            changed = ANYWHERE
+        self._changed = changed if self._changed is None else bounds([self._changed, changed])
+        self.frame = frame
+
+    def refuse_size(self) -> None:
+        """The viewer asked for a size that it doesn't get; it is told so with the next update."""
+        self._refuses_size = True
+
     def request(self, area: Rectangle, *, is_incremental: bool) -> None:
         """The viewer's FramebufferUpdateRequest."""
         self._requested = area if self._requested is None else bounds([self._requested, area])
@@ -93,7 +110,7 @@ class PictureSender:
         is_same_size = self._size == (self.frame.shape[1], self.frame.shape[0])
         rectangles = list(self._news())
         if is_same_size or not self._can_resize:
-            rectangles += self._changes(wanted.clipped(*self._size))
+            rectangles += self._changes(wanted.common(self._whole))
         if not rectangles:
             return b""
         self._requested = None
@@ -116,6 +133,8 @@ class PictureSender:
         height, width = self.frame.shape
         is_new = self._size != (width, height) and self._can_resize
         if encodings.EXTENDED_DESKTOP_SIZE in self.encodings:
+            if self._refuses_size:
+                yield _extended_size(*self._size, reason=1, status=1)
             if is_new or encodings.EXTENDED_DESKTOP_SIZE in self._must_tell:
                 yield _extended_size(width, height)
         elif is_new:
@@ -125,14 +144,19 @@ class PictureSender:
             self._sent = np.zeros_like(self.frame)
             self._stale = Rectangle(0, 0, width, height)
         self._must_tell.clear()
+        self._refuses_size = False
 
     def _changes(self, wanted: Rectangle) -> Iterator[bytes]:
         frame = self._fitted()
         if self._stale is not None:
-            areas = [self._stale.clipped(*self._size)]
+            areas = [self._stale.common(self._whole)]
             self._stale = None
+        elif self._changed is None:
+            return
         else:
-            areas = changed_areas(self._sent, frame, wanted)
+            areas = changed_areas(self._sent, frame, wanted.common(self._changed))
+            if wanted == self._whole:
+                self._changed = None
             if encodings.COPY_RECT in self.encodings and sum(area.area for area in areas) >= MIN_MOVE_AREA:
                 move = find_move(self._sent, frame, around := bounds(areas))
                 if move is not None:
@@ -166,7 +190,7 @@ class PictureSender:
             yield rectangle_head(area, encodings.RAW) + self.pixel_format.pack(area.of(frame))
 
 
-def _extended_size(width: int, height: int) -> bytes:
-    """One screen that is the whole desktop; told by the server (reason 0)."""
-    whole = Rectangle(0, 0, width, height)
-    return rectangle_head(whole, encodings.EXTENDED_DESKTOP_SIZE) + b"\1\0\0\0" + bytes(Screen(0, whole))
+def _extended_size(width: int, height: int, reason: int = 0, status: int = 0) -> bytes:
+    """One screen that is the whole desktop. reason: who wanted it, 0 the server, 1 the viewer; status: 0 done, 1 prohibited."""
+    head = rectangle_head(Rectangle(reason, status, width, height), encodings.EXTENDED_DESKTOP_SIZE)
+    return head + b"\1\0\0\0" + bytes(Screen(0, Rectangle(0, 0, width, height)))

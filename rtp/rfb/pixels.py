@@ -41,10 +41,11 @@ class Rectangle:
         """The view of a picture that it cuts out."""
         return pixels[self.y:self.y + self.height, self.x:self.x + self.width]
 
-    def clipped(self, width: int, height: int) -> Rectangle:
-        """What of it lies within a framebuffer; its area may be 0."""
-        x, y = min(self.x, width), min(self.y, height)
-        return Rectangle(x, y, min(self.width, width - x), min(self.height, height - y))
+    def common(self, other: Rectangle) -> Rectangle:
+        """What lies within both; its area may be 0."""
+        x, y = max(self.x, other.x), max(self.y, other.y)
+        right, bottom = min(self.x + self.width, other.x + other.width), min(self.y + self.height, other.y + other.height)
+        return Rectangle(x, y, max(0, right - x), max(0, bottom - y))
 
 
 def check_size(width: int, height: int) -> None:

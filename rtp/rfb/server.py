@@ -36,7 +36,7 @@ from rtp.rfb.messages import (
     read_client_message,
 )
 from rtp.rfb.picture import PictureSender
-from rtp.rfb.pixels import Pixels, colour_map
+from rtp.rfb.pixels import Pixels, Rectangle, colour_map
 from rtp.rfb.server_messages import Bell, EndOfContinuousUpdates, ServerCutText, SetColourMapEntries
 from rtp.rfb.stream import Incoming, Reading
 from rtp.rfb.tight import JpegCodec
@@ -91,7 +91,7 @@ class TextCopied:
 
 @dataclass(frozen=True, slots=True)
 class SizeRequested:
-    """The viewer would like another size of the desktop; nothing has to follow."""
+    """The viewer would like another size of the desktop. It is told that it doesn't get it; a frame of that size may follow."""
 
     width: int
     height: int
@@ -159,10 +159,14 @@ class RfbServer:
         self._now = now
         self._incoming.resume()
 
-    def show(self, frame: Pixels, now: float) -> None:
-        """A newer picture, of the same size or another. It must not be changed afterwards."""
+    def show(self, frame: Pixels, now: float, changed: Rectangle | None = None) -> None:
+        """A newer picture, of the same size or another, or the same array with other contents.
+
+        changed: where it may differ from the last one, which spares looking; None for anywhere. Whoever writes into the array
+        calls this after it and before anything else here.
+        """
         self._now = now
-        self.picture.frame = frame
+        self.picture.show(frame, changed)
         self._picture()
 
     def set_cursor(self, cursor: Cursor, now: float) -> None:
@@ -251,6 +255,7 @@ class RfbServer:
                 if text is not None:
                     self._events.append(TextCopied(text))
             case SetDesktopSize(width, height):
+                self.picture.refuse_size()
                 self._events.append(SizeRequested(width, height))
 
     def _set_encodings(self, wanted: tuple[int, ...]) -> None:

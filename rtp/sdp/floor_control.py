@@ -2,7 +2,7 @@
 
 TCP and TLS are set up as RFC 4145 and RFC 8122 say (`setup`, `connection`, `fingerprint`), UDP by its addresses alone. The
 floor control server names conference, user and floors; each floor may point by `mstrm` at a media stream's `label` (RFC 4574).
-Not here: UDP/TLS/BFCP (DTLS), and being only a client of the other side's floors.
+Here we are the server; a phone's side is in `rtp.sdp.floor_client`. Nowhere: UDP/TLS/BFCP (DTLS).
 """
 
 from __future__ import annotations
@@ -118,8 +118,11 @@ def is_floor_stream(media: MediaDescription) -> bool:
     return media.kind == "application" and media.protocol.upper().endswith("/BFCP")
 
 
-def read(session: SessionDescription, media: MediaDescription) -> FloorStream:
-    """What a BFCP line says. Raises ParseError for what makes no sense, NegotiationFailed for fingerprints that won't do."""
+def read(session: SessionDescription, media: MediaDescription, default_role: str = "c-only") -> FloorStream:
+    """What a BFCP line says. default_role: what it means not to say one; of an offer that is client (§5.1).
+
+    Raises ParseError for what makes no sense, NegotiationFailed for fingerprints that won't do.
+    """
     protocol = media.protocol.upper()
     fingerprints = media.values("fingerprint") or [value or "" for name, value in session.attributes if name == "fingerprint"]
     setup = (_inherited(session, media, "setup") or "").strip().lower()
@@ -128,7 +131,7 @@ def read(session: SessionDescription, media: MediaDescription) -> FloorStream:
     floors = tuple(Floor.parse(value) for value in media.values("floorid")[:MAX_FLOORS])
     is_reliable = protocol != UDP
     return FloorStream(
-        protocol, session.host_of(media), media.port, _roles(media), (setup or "active") if is_reliable else "",
+        protocol, session.host_of(media), media.port, _roles(media, default_role), (setup or "active") if is_reliable else "",
         not is_reliable or (_inherited(session, media, "connection") or "new").strip().lower() != "existing",
         _number(media, "confid", 0xFFFFFFFF), _number(media, "userid", 0xFFFF), floors, _versions(media, protocol),
         parse_fingerprints(fingerprints) if protocol == TLS else (),
@@ -171,12 +174,20 @@ def apply_answer(our_offer: MediaDescription, index: int, their_answer: SessionD
         raise NegotiationFailed(f"{our_offer.protocol} was offered and {theirs.protocol} answered")
     if "c-only" not in peer.roles and "c-s" not in peer.roles:
         raise NegotiationFailed("the other side is no client of floors")
+    return NegotiatedFloors(index, peer.protocol, "s-only", setup_after_answer(peer), peer.is_new, peer)
+
+
+def setup_after_answer(peer: FloorStream) -> str:
+    """Our setup after theirs in an answer. Raises NegotiationFailed when nobody could connect, or not safely."""
     if peer.protocol == TLS and not peer.fingerprints:
         raise NegotiationFailed("TLS needs a fingerprint")
-    setups = {"active": "passive", "passive": "active", "": "passive"}
-    if peer.is_reliable and peer.setup not in setups:
-        raise NegotiationFailed(f"setup:{peer.setup} is no answer to actpass")
-    return NegotiatedFloors(index, peer.protocol, "s-only", setups[peer.setup] if peer.is_reliable else "", peer.is_new, peer)
+    if not peer.is_reliable:
+        return ""
+    if peer.setup == "passive" and peer.remote is None:
+        raise NegotiationFailed("setup:passive without an address to connect to")
+    if peer.setup not in ("active", "passive"):
+        raise NegotiationFailed(f"setup:{peer.setup} is no answer")
+    return "active" if peer.setup == "passive" else "passive"
 
 
 def _check(media: MediaDescription, peer: FloorStream, local: LocalFloors) -> None:
@@ -221,8 +232,8 @@ def _line(local: LocalFloors, protocol: str, roles: Sequence[str], setup: str, i
     return MediaDescription("application", port, protocol, ("*",), Connection.of(local.host), attributes=tuple(attributes))
 
 
-def _roles(media: MediaDescription) -> tuple[str, ...]:
-    roles = tuple(role for role in (media.value("floorctrl") or "c-only").lower().split() if role in ROLES)
+def _roles(media: MediaDescription, default: str) -> tuple[str, ...]:
+    roles = tuple(role for role in (media.value("floorctrl") or default).lower().split() if role in ROLES)
     if not roles:
         raise ParseError(f"floorctrl: {', '.join(ROLES)} expected")
     return roles

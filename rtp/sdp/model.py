@@ -52,8 +52,9 @@ class MediaDescription:
         return any(key == name for key, _ in self.attributes)
 
     def refused(self) -> MediaDescription:
-        """This line with port 0: the same kind, protocol and formats, nothing else (RFC 3264 §6)."""
-        return replace(self, port=0, connection=None, bandwidth=(), attributes=())
+        """This line with port 0: the same kind, protocol, formats and mid, nothing else (RFC 3264 §6, RFC 5888 §9.1)."""
+        kept = tuple(each for each in self.attributes if each[0] == "mid")
+        return replace(self, port=0, connection=None, bandwidth=(), attributes=kept)
 
     def lines(self) -> list[str]:
         """The lines of this description."""

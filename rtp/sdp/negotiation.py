@@ -2,7 +2,7 @@
 
 An answer names one codec, so that what will be sent is beyond doubt, and telephone-event beside it. Every m= line of an offer
 is answered; what we don't do is refused with port 0. rtcp-mux is RFC 5761, header extensions are RFC 8285; what makes a
-stream protected (RFC 4568, RFC 8643) is in `rtp.sdp.protection`.
+stream protected (RFC 4568, RFC 8643) is in `rtp.sdp.protection`, what lines share (RFC 9143) in `rtp.sdp.bundle`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
 from rtp.errors import NegotiationFailed, ParseError
+from rtp.keying.dtls import Role
 from rtp.keying.sdes import CryptoLine
 from rtp.packet import AUDIO_LEVEL, MIXER_LEVEL
+from rtp.sdp.bundle import answered_group, kept_mid, unbundled
 from rtp.sdp.model import DIRECTIONS, Attribute, Connection, MediaDescription, SessionDescription
 from rtp.sdp.protection import (
+    OfferStyle,
     Protection,
     SrtpPolicy,
     answered_lines,
     is_acceptable,
-    offered_lines,
-    offered_protocol,
+    offered_again,
     protection_for,
     protection_of_answer,
     why_not_protected,
@@ -91,7 +93,7 @@ class Capabilities:
 @dataclass(frozen=True, slots=True)
 class LocalMedia:
     """Where our media is received, and which way we let it go. crypto: our keys for SDES, a line for each suite, best first;
-    fingerprint: of our certificate, empty where DTLS-SRTP is not spoken."""
+    fingerprint: of our certificate, empty where DTLS-SRTP is not spoken; role: ours in it, where the offer leaves it to us."""
 
     host: str
     rtp_port: int
@@ -99,6 +101,7 @@ class LocalMedia:
     direction: str = "sendrecv"
     crypto: tuple[CryptoLine, ...] = ()
     fingerprint: str = ""
+    role: Role = Role.SERVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,36 +135,48 @@ class NegotiatedAudio:
 
 
 def offer(capabilities: Capabilities, local: LocalMedia, *, session_id: int, version: int,
-          previous: SessionDescription | None = None) -> SessionDescription:
+          previous: SessionDescription | None = None, keyed: Protection | None = None,
+          style: OfferStyle | None = None) -> SessionDescription:
     """An offer of one audio stream with all our codecs.
 
-    previous: what we last offered or answered in the session. Its m= lines keep their number and place, and its payload types
-    their meaning (RFC 3264 §8, §8.3.2); lines that are not ours stay refused. Raises NegotiationFailed when protection is
-    required and `local` has no keys.
+    previous: what we last offered or answered in the session, keyed: its protection that is in force. Its m= lines keep their
+    number and place, and its payload types their meaning (RFC 3264 §8, §8.3.2); lines that are not ours stay refused. style:
+    of a first offer to a peer whose own offers are known. Raises NegotiationFailed when protection is required and `local` has
+    no keys.
     """
     if previous is None:
-        return _session(local, session_id, version, (_offer_line(capabilities, local, None),))
+        style = style or OfferStyle.of(capabilities.srtp, local.crypto, local.fingerprint)
+        line = _offer_line(capabilities, local, None, style.protocol,
+                           style.lines(local.crypto, local.fingerprint, capabilities.srtp))
+        group: tuple[Attribute, ...] = ()
+        if style.has_mid:
+            line, group = replace(line, attributes=(("mid", "0"), *line.attributes)), (("group", "BUNDLE 0"),)
+        return _session(local, session_id, version, (line,), group)
+    again = offered_again("" if keyed is None else keyed.how, local.crypto, local.fingerprint)
     kept = next((i for i, media in enumerate(previous.media) if media.kind == "audio" and media.port), None)
-    lines = [_offer_line(capabilities, local, media) if index == kept else media.refused()
+    lines = [_offer_line(capabilities, local, media, media.protocol, again) if index == kept else media.refused()
              for index, media in enumerate(previous.media)]
     if kept is None:
-        lines.append(_offer_line(capabilities, local, None))
-    return _session(local, session_id, version, tuple(lines))
+        style = OfferStyle.of(capabilities.srtp, local.crypto, local.fingerprint)
+        lines.append(_offer_line(capabilities, local, None, style.protocol,
+                                 style.lines(local.crypto, local.fingerprint, capabilities.srtp)))
+    groups = tuple(each for each in previous.attributes if each[0] == "group")
+    return _session(local, session_id, version, tuple(lines), groups)
 
 
-def _offer_line(capabilities: Capabilities, local: LocalMedia, previous: MediaDescription | None) -> MediaDescription:
+def _offer_line(capabilities: Capabilities, local: LocalMedia, previous: MediaDescription | None, protocol: str,
+                keys: list[Attribute]) -> MediaDescription:
     wanted = list(capabilities.codecs)
     if capabilities.dtmf:
         wanted += [_event(rate) for rate in sorted({codec.clock_rate for codec in capabilities.codecs} & _EVENTS.keys())]
     codecs = _numbered(wanted, [] if previous is None else codecs_of(previous))
-    attributes: list[Attribute] = []
+    attributes: list[Attribute] = [] if previous is None else list(kept_mid(previous))
     for codec in codecs:
         attributes += _codec_attributes(codec)
     attributes.append(("ptime", str(capabilities.ptime_ms)))
     attributes += [("extmap", f"{number} {uri}") for number, uri in capabilities.extensions]
     attributes += [("rtcp", str(local.rtcp_port)), ("rtcp-mux", None), (local.direction, None)]
-    attributes += offered_lines(local.crypto, capabilities.srtp, previous)
-    protocol = offered_protocol(capabilities.srtp, previous)
+    attributes += keys
     formats = tuple(str(codec.payload_type) for codec in codecs)
     return MediaDescription("audio", local.rtp_port, protocol, formats, attributes=tuple(attributes))
 
@@ -186,6 +201,7 @@ def _numbered(wanted: list[AudioCodec], known: list[AudioCodec]) -> list[AudioCo
 def answer(their_offer: SessionDescription, capabilities: Capabilities, local: LocalMedia, *, session_id: int,
            version: int) -> tuple[SessionDescription, NegotiatedAudio]:
     """The answer to an offer and what it means. Raises NegotiationFailed when no audio stream can be agreed on."""
+    their_offer = unbundled(their_offer)
     found = [_agree(their_offer, media, index, capabilities, local) for index, media in enumerate(their_offer.media)]
     usable = [each for each in found if each is not None]
     if not usable:
@@ -193,7 +209,7 @@ def answer(their_offer: SessionDescription, capabilities: Capabilities, local: L
     agreed = next((each for each in usable if each.protection is not None), usable[0])
     lines = [_answer_line(media, agreed, local) if index == agreed.index else media.refused()
              for index, media in enumerate(their_offer.media)]
-    return _session(local, session_id, version, tuple(lines)), agreed
+    return _session(local, session_id, version, tuple(lines), answered_group(their_offer, {agreed.index})), agreed
 
 
 def apply_answer(our_offer: SessionDescription, their_answer: SessionDescription) -> NegotiatedAudio:
@@ -203,13 +219,13 @@ def apply_answer(our_offer: SessionDescription, their_answer: SessionDescription
     for index, (ours, theirs) in enumerate(zip(our_offer.media, their_answer.media, strict=True)):
         if theirs.port == 0 or theirs.kind != "audio":
             continue
-        offered = {codec.payload_type: codec for codec in codecs_of(ours)}
-        for codec in codecs_of(theirs):
-            match = next((o for o in offered.values() if o.is_like(codec) and codec.name.lower() != EVENT), None)
+        offered, answered = codecs_of(ours), codecs_of(theirs)
+        for codec in answered:
+            match = next((o for o in offered if o.is_like(codec) and codec.name.lower() != EVENT), None)
             if match is not None:
-                local_direction = our_offer.direction(ours)
-                agreed = _negotiated(their_answer, theirs, index, codec, match.payload_type, ours, local_direction)
-                return replace(agreed, protection=protection_of_answer(ours, their_answer, theirs))
+                events = _event_type(answered, codec), _event_type(offered, codec)
+                return _negotiated(their_answer, theirs, index, codec, match.payload_type, ours, events,
+                                   our_offer.direction(ours), protection_of_answer(ours, their_answer, theirs))
     raise NegotiationFailed("the other side took none of our audio codecs")
 
 
@@ -248,35 +264,35 @@ def _agree(session: SessionDescription, media: MediaDescription, index: int, cap
     if media.kind != "audio" or media.port == 0 or not is_acceptable(media, capabilities.srtp, local.fingerprint):
         return None
     try:
-        protection = protection_for(session, media, local.crypto, capabilities.srtp)
+        protection = protection_for(session, media, local.crypto, capabilities.srtp, local.fingerprint, local.role)
     except (NegotiationFailed, ParseError):
         return None
-    for codec in codecs_of(media):
-        ours = next((c for c in capabilities.codecs if c.is_like(codec)), None)
-        if ours is not None:
-            agreed = replace(_negotiated(session, media, index, codec, codec.payload_type, media, local.direction,
-                                         capabilities.extensions), protection=protection)
-            return agreed if capabilities.dtmf else replace(agreed, dtmf_send=None, dtmf_receive=None)
+    codecs = codecs_of(media)
+    for codec in codecs:
+        if any(c.is_like(codec) for c in capabilities.codecs):
+            event = _event_type(codecs, codec) if capabilities.dtmf else None
+            return _negotiated(session, media, index, codec, codec.payload_type, media, (event, event), local.direction,
+                               protection, capabilities.extensions)
     return None
 
 
 def _negotiated(session: SessionDescription, theirs: MediaDescription, index: int, codec: AudioCodec, receive_type: int,
-                ours: MediaDescription, local_direction: str,
-                known: tuple[tuple[int, str], ...] | None = None) -> NegotiatedAudio:
+                ours: MediaDescription, events: tuple[int | None, int | None], local_direction: str,
+                protection: Protection | None, known: tuple[tuple[int, str], ...] | None = None) -> NegotiatedAudio:
     host = session.host_of(theirs)
     is_held = host is None or host in ("0.0.0.0", "::")
     remote = None if is_held or host is None else (host, theirs.port)
     mux = theirs.has("rtcp-mux") and ours.has("rtcp-mux")
     uris = {uri for _, uri in known} if known is not None else None
     return NegotiatedAudio(
-        index, codec, codec.payload_type, receive_type, _event_type(theirs, codec), _event_type(ours, codec),
-        _ptime(theirs, codec), remote, remote if mux else rtcp_address_of(theirs, remote), mux,
-        combine_directions(session.direction(theirs), local_direction), _extensions(theirs, uris),
+        index, codec, codec.payload_type, receive_type, *events, _ptime(theirs, codec), remote,
+        remote if mux else rtcp_address_of(theirs, remote), mux, combine_directions(session.direction(theirs), local_direction),
+        _extensions(theirs, uris), protection,
     )
 
 
-def _event_type(media: MediaDescription, codec: AudioCodec) -> int | None:
-    events = [c for c in codecs_of(media) if c.name.lower() == EVENT]
+def _event_type(codecs: list[AudioCodec], codec: AudioCodec) -> int | None:
+    events = [c for c in codecs if c.name.lower() == EVENT]
     same = [c for c in events if c.clock_rate == codec.clock_rate]
     chosen = same or events
     return chosen[0].payload_type if chosen else None
@@ -332,7 +348,7 @@ def _extensions(media: MediaDescription, known: set[str] | None) -> dict[str, in
 
 def _answer_line(media: MediaDescription, agreed: NegotiatedAudio, local: LocalMedia) -> MediaDescription:
     formats = [str(agreed.codec.payload_type)]
-    attributes: list[Attribute] = list(_codec_attributes(_as_ours(agreed.codec)))
+    attributes: list[Attribute] = [*kept_mid(media), *_codec_attributes(_as_ours(agreed.codec))]
     if agreed.dtmf_send is not None:
         formats.append(str(agreed.dtmf_send))
         rate = next(c.clock_rate for c in codecs_of(media) if c.payload_type == agreed.dtmf_send)
@@ -362,8 +378,9 @@ def _codec_attributes(codec: AudioCodec) -> list[Attribute]:
     return attributes
 
 
-def _session(local: LocalMedia, session_id: int, version: int, media: tuple[MediaDescription, ...]) -> SessionDescription:
-    return SessionDescription(session_id, version, local.host, Connection.of(local.host), media)
+def _session(local: LocalMedia, session_id: int, version: int, media: tuple[MediaDescription, ...],
+             attributes: tuple[Attribute, ...] = ()) -> SessionDescription:
+    return SessionDescription(session_id, version, local.host, Connection.of(local.host), media, attributes)
 
 
 def _why_not(session: SessionDescription, capabilities: Capabilities, local: LocalMedia) -> str:

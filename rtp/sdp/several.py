@@ -15,12 +15,13 @@ from rtp.sdp.bundle import carrier_of, group_line, groups_of, is_bundle_only, mi
 from rtp.sdp.model import Attribute, MediaDescription, SessionDescription
 from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio, combine_directions, is_number, rtcp_address_of
 from rtp.sdp.protection import (
+    OfferStyle,
     Protection,
     SrtpPolicy,
     answered_lines,
+    how_keyed,
     is_acceptable,
-    offered_lines,
-    offered_protocol,
+    offered_again,
     protection_for,
     protection_of_answer,
 )
@@ -82,12 +83,15 @@ class NegotiatedVideo:
 
 
 def offer(audio: Capabilities, local: LocalMedia, video: VideoCapabilities, videos: Sequence[LocalVideo], *, session_id: int,
-          version: int, previous: SessionDescription | None = None) -> SessionDescription:
+          version: int, previous: SessionDescription | None = None, keyed: Protection | None = None) -> SessionDescription:
     """An offer of audio and of these lines, in this order, bundled where they share a port and have mids.
 
-    previous: what we last offered or answered; its lines of pictures are kept for ours of the same content, in order.
+    previous: what we last offered or answered; its lines of pictures are kept for ours of the same content, in order; keyed:
+    the protection of audio that is in force.
     """
-    base = negotiation.offer(audio, local, session_id=session_id, version=version, previous=previous)
+    base = negotiation.offer(audio, local, session_id=session_id, version=version, previous=previous, keyed=keyed)
+    sounds = {mid_of(media) for media in base.media if media.kind == "audio"}
+    groups = tuple(each for each in base.attributes if set((each[1] or "").split()[1:]) <= sounds)
     lines = list(base.media)
     kept = [] if previous is None else [i for i, media in enumerate(previous.media) if media.kind == "video"]
     for ours in videos:
@@ -100,7 +104,7 @@ def offer(audio: Capabilities, local: LocalMedia, video: VideoCapabilities, vide
             kept.remove(at)
             before = previous.media[at] if previous is not None and previous.media[at].port else None
             lines[at] = _offer_line(ours, video, audio.srtp, before)
-    return replace(base, media=tuple(lines), attributes=base.attributes + _own_groups(lines))
+    return replace(base, media=tuple(lines), attributes=groups + _own_groups(lines))
 
 
 def _own_groups(lines: Sequence[MediaDescription]) -> tuple[Attribute, ...]:
@@ -118,8 +122,12 @@ def _offer_line(ours: LocalVideo, video: VideoCapabilities, policy: SrtpPolicy,
     attributes += [("extmap", f"{number} {uri}") for number, uri in video.extensions]
     attributes += [("rtcp", str(ours.media.rtcp_port)), ("rtcp-mux", None), ("rtcp-rsize", None), (ours.media.direction, None)]
     attributes += _names(ours, ours.mid if previous is None else mid_of(previous) or ours.mid)
-    attributes += offered_lines(ours.media.crypto, policy, previous)
-    return MediaDescription("video", ours.media.rtp_port, offered_protocol(policy, previous),
+    if previous is None:
+        style = OfferStyle.of(policy, ours.media.crypto, ours.media.fingerprint)
+        attributes += style.lines(ours.media.crypto, ours.media.fingerprint, policy)
+    else:
+        attributes += offered_again(how_keyed(previous), ours.media.crypto, ours.media.fingerprint)
+    return MediaDescription("video", ours.media.rtp_port, style.protocol if previous is None else previous.protocol,
                             tuple(str(codec.payload_type) for codec in codecs), bandwidth=_bandwidth(video),
                             attributes=tuple(attributes))
 
@@ -149,7 +157,10 @@ def answer(their_offer: SessionDescription, audio: Capabilities, local: LocalMed
                 if each.is_bundled and each.index in group]
         if mids:
             groups.append(group_line(mids))
-    return replace(ours, media=tuple(lines), attributes=ours.attributes + tuple(groups)), agreed_audio, tuple(agreed)
+    pictures = {each.index for each in agreed if each.is_bundled}
+    is_shared = any(agreed_audio.index in group and pictures & set(group) for group in groups_of(their_offer))
+    own = () if is_shared else ours.attributes              # audio leaves a group in which pictures stay: it has its own port
+    return replace(ours, media=tuple(lines), attributes=own + tuple(groups)), agreed_audio, tuple(agreed)
 
 
 def _agree(session: SessionDescription, policy: SrtpPolicy, video: VideoCapabilities,
@@ -183,7 +194,7 @@ def _agree_on_line(session: SessionDescription, index: int, carrier: int, slot: 
     if not formats or tag.port == 0 or not is_acceptable(tag, policy, ours.media.fingerprint):
         return None
     try:
-        protection = protection_for(session, tag, ours.media.crypto, policy)
+        protection = protection_for(session, tag, ours.media.crypto, policy, ours.media.fingerprint, ours.media.role)
     except (NegotiationFailed, ParseError):
         return None
     direction = combine_directions(session.direction(media), ours.media.direction)

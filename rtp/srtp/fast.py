@@ -96,9 +96,12 @@ class FastReceiver:
             plain = self._session.unprotect(packet)
         except Error as error:
             raise self._dropped(error) from None
-        index = guess_index(packet[2] << 8 | packet[3], highest)
-        if index > highest:
-            self._highest[ssrc] = index
+        sequence = packet[2] << 8 | packet[3]
+        ahead = (sequence - highest) & 0xFFFF
+        if highest < 0 or ahead >= 0x8000:
+            self._highest[ssrc] = max(highest, guess_index(sequence, highest))
+        elif ahead:                                     # the common case, without a call
+            self._highest[ssrc] = highest + ahead
         self.counters.passed += 1
         return plain
 

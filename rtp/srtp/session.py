@@ -20,15 +20,17 @@ MAX_REPORTED = 8
 class SrtpSession:
     """Both ways under a pair of keys. unsent: packets that could not be protected and stayed here.
 
-    streams: where the peer's streams stood, for the successor of a worker, which sends with an SSRC of its own.
+    streams: where the peer's streams stood, for the successor of a worker, which sends with an SSRC of its own; window: how
+    many packets late one may come, more for pictures, whose packets are asked for again.
     """
 
-    def __init__(self, keys: SessionKeys, streams: Sequence[StreamState] = ()) -> None:
+    def __init__(self, keys: SessionKeys, streams: Sequence[StreamState] = (), *, window: int = srtp.AUDIO_WINDOW) -> None:
         self.keys = keys
+        self._window = window
         self.unsent = 0
         self._bad_before = self._replays_before = 0
         self._sender = srtp.sender(keys.suite, keys.local)
-        self._receiver = srtp.receiver(keys.suite, keys.remote, streams=streams)
+        self._receiver = srtp.receiver(keys.suite, keys.remote, window=window, streams=streams)
 
     def change(self, keys: SessionKeys) -> None:
         """Go on with these keys."""
@@ -37,7 +39,7 @@ class SrtpSession:
             self._sender = srtp.sender(keys.suite, keys.local)
         if (keys.suite, keys.remote) != (before.suite, before.remote):
             self._bad_before, self._replays_before = self.auth_failures, self.replayed
-            self._receiver = srtp.receiver(keys.suite, keys.remote)
+            self._receiver = srtp.receiver(keys.suite, keys.remote, window=self._window)
 
     @property
     def auth_failures(self) -> int:

@@ -1,4 +1,5 @@
-"""Drives an endpoint over sockets (RFC 3261 §18): UDP and TCP on the same port, TLS on another, IPv4 and IPv6, one timer.
+"""Drives an endpoint over sockets (RFC 3261 §18): UDP and TCP on the same port, TLS and secure WebSocket on others, IPv4 and
+IPv6, one timer.
 
     async with Driver(endpoint, handler) as driver:
         await driver.listen("127.0.0.1", 5060)
@@ -22,6 +23,8 @@ from sip.events import Event
 from sip.flow import Address, Flow
 
 MAX_ATTEMPTS = 16
+GRAIN_S = 0.02
+"""Timers that are due within this time are handled together: the ends of transactions come by the hundred each second."""
 log = logging.getLogger(__name__)
 
 
@@ -37,8 +40,9 @@ class Driver:
         connection_ids = itertools.count(1)
         self._streams = Streams(self, ids=connection_ids)
         self._secure = Streams(self, "TLS", ids=connection_ids, client=tls or TlsClient())
+        self._browsers = Streams(self, "WSS", ids=connection_ids)
         self._timer: asyncio.Handle | None = None
-        self._fires_at = 0.0
+        self._fires_at = self._fired_at = 0.0
         self._is_pumping = False
         self._is_closed = False
         self.addresses: list[tuple[str, Address]] = []
@@ -78,6 +82,13 @@ class Driver:
         self.addresses.append(("TLS", address))
         return address
 
+    async def listen_wss(self, host: str, port: int, server: TlsServer) -> Address:
+        """Accept secure WebSocket (RFC 7118); the address bound. Raises OSError when the port is taken."""
+        self._browsers.server = server
+        address = await self._browsers.listen(host, port)
+        self.addresses.append(("WSS", address))
+        return address
+
     def flow_to(self, remote: Address, transport: str = "UDP", name: str = "") -> Flow:
         """The flow to a peer, an IP address and port. name: whom its certificate has to name, for TLS.
 
@@ -99,7 +110,7 @@ class Driver:
 
     def protection(self, flow: Flow) -> str:
         """What protects a flow, such as "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty when nothing does, or nothing is open."""
-        return self._secure.protection(flow) if flow.is_protected else ""
+        return self._streams_of(flow).protection(flow) if flow.is_protected else ""
 
     def pump(self) -> None:
         """Hand out events and bytes until the endpoint has none left; call it after each command."""
@@ -133,16 +144,21 @@ class Driver:
             self._streams_of(flow).drop(flow)
 
     def _streams_of(self, flow: Flow) -> Streams:
-        return self._secure if flow.is_protected else self._streams
+        return self._browsers if flow.is_framed else self._secure if flow.is_protected else self._streams
 
     def _socket_for(self, flow: Flow) -> UdpSocket | None:
         """The socket bound to the flow's own address, else one bound to all addresses."""
+        for udp in self._udp:
+            if udp.address == flow.local:
+                return udp
         is_ipv6, port = ":" in flow.remote[0], flow.local[1]
-        usable = [udp for udp in self._udp if udp.address[1] == port and (":" in udp.address[0]) == is_ipv6]
-        return next((udp for udp in usable if udp.address == flow.local), usable[0] if usable else None)
+        usable = (udp for udp in self._udp if udp.address[1] == port and (":" in udp.address[0]) == is_ipv6)
+        return next(usable, None)
 
     def _arm(self) -> None:
         due = self.endpoint.next_timer()
+        if due is not None:
+            due = max(due, self._fired_at + GRAIN_S)
         if self._timer is not None:
             if due is not None and self._fires_at <= due:
                 return
@@ -153,25 +169,27 @@ class Driver:
 
     def _timer_fired(self) -> None:
         self._timer = None
-        self._guarded(lambda: self.endpoint.handle_timer(self.now()))
+        self._fired_at = self.now()
+        self._guarded(self.endpoint.handle_timer, self._fired_at)
         self.pump()
 
     def _datagram_received(self, data: bytes, flow: Flow) -> None:
-        self._guarded(lambda: self.endpoint.receive_datagram(data, flow, self.now()))
+        self._guarded(self.endpoint.receive_datagram, data, flow, self.now())
         self.pump()
 
-    def _guarded(self, work: Callable[[], object]) -> None:
+    def _guarded(self, work: Callable[..., object], *arguments: object) -> None:
         try:
-            work()
+            work(*arguments)
         except Exception:
             self.endpoint.counters["driver errors"] += 1
             log.exception("a message could not be handled")
 
     def figures(self) -> dict[str, int]:
         """Connections that are open, those that were refused, and datagrams that the system did not take."""
-        return {"connections": len(self._streams) + len(self._secure), "tls_connections": len(self._secure),
-                "refused_connections": self._streams.refused + self._secure.refused,
-                "tls_failures": self._secure.tls_failures,
+        every = (self._streams, self._secure, self._browsers)
+        return {"connections": sum(map(len, every)), "tls_connections": len(self._secure),
+                "wss_connections": len(self._browsers), "refused_connections": sum(streams.refused for streams in every),
+                "tls_failures": self._secure.tls_failures + self._browsers.tls_failures,
                 "send_errors": sum(udp.send_errors for udp in self._udp)}
 
     # ---- what the streams tell
@@ -203,5 +221,6 @@ class Driver:
             self._timer.cancel()
         await self._streams.close()
         await self._secure.close()
+        await self._browsers.close()
         for udp in self._udp:
             udp.close()

@@ -1,4 +1,5 @@
-"""Connections for the SIP driver, TCP and TLS (RFC 3261 §18): accepted or opened, with limits on number, buffers and patience.
+"""Connections for the SIP driver, TCP, TLS and secure WebSocket (RFC 3261 §18, RFC 7118): accepted or opened, with limits on
+number, buffers and patience.
 
 A connection is used by both sides as long as it lives (RFC 5923): what goes to a phone goes down the connection that the phone
 opened. One that we have to open by TLS needs a name to be checked against (RFC 5922 §7.3); without one nothing is opened.
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sip.aio.tls import TlsClient, TlsFailed, TlsServer, TlsStream
+from sip.aio.websocket import WebSocketStream
 from sip.flow import Address, Flow
 
 MAX_CONNECTIONS = 2000
@@ -89,7 +91,7 @@ class Connection:
 
 
 class Streams:
-    """All connections of a driver by one transport, TCP or TLS.
+    """All connections of a driver by one transport, TCP, TLS or WSS.
 
     ids: of connections, from 1 on, shared with other streams of the same receiver; server, client: the two sides of TLS.
     """
@@ -168,12 +170,16 @@ class Streams:
 
     async def _greet(self, flow: Flow, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[Stream, str]:
         """The stream to talk by, and its protection. Raises TlsFailed, OSError, TimeoutError."""
-        if self._transport != "TLS":
+        if not flow.is_protected:
             return PlainStream(reader, writer), ""
         if not flow.name:
             assert self.server is not None
             stream = TlsStream(self.server.accept(), reader, writer)
             await stream.shake_hands()
+            if flow.is_framed:
+                framed = WebSocketStream(stream)
+                await framed.open()
+                return framed, stream.protection
             return stream, stream.protection
         assert self.client is not None
         tls, chain = self.client.connect(flow.name)
@@ -243,7 +249,7 @@ class Streams:
     async def _open(self, flow: Flow) -> None:
         peer = (flow.remote, flow.name)
         try:
-            if self._transport == "TLS" and (not flow.name or self.client is None):
+            if flow.is_protected and (not flow.name or self.client is None):
                 raise ConnectionRefusedError("nobody is named there")
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 reader, writer = await asyncio.open_connection(*flow.remote, limit=65536)

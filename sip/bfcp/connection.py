@@ -149,15 +149,19 @@ class Connection:
 
     def _is_repeated(self, header: Header, now: float) -> bool:
         """Whether a request came before: its answer, if there is one, goes out again."""
-        self._answers = {key: kept for key, kept in self._answers.items() if now - kept[0] < T2}
         known = self._answers.get(header.transaction_id)
-        if known is not None:
+        if known is not None and now - known[0] < T2:
             self._send(known[1] or [])
             return True
-        if len(self._answers) >= MAX_ANSWERS:
-            del self._answers[next(iter(self._answers))]
-        self._answers[header.transaction_id] = now, None
+        self._keep(header.transaction_id, None, now)
         return False
+
+    def _keep(self, transaction_id: int, datagrams: list[bytes] | None, now: float) -> None:
+        """Remember a request of the peer with its answer, the latest ones for T2."""
+        self._answers.pop(transaction_id, None)
+        while self._answers and (len(self._answers) >= MAX_ANSWERS or now - next(iter(self._answers.values()))[0] >= T2):
+            del self._answers[next(iter(self._answers))]
+        self._answers[transaction_id] = now, datagrams
 
     def next_received(self) -> Received | Rejected | Broken | None:
         """What came, oldest first."""
@@ -192,7 +196,7 @@ class Connection:
                           is_response=not self.is_reliable)
         datagrams = [bytes(message)] if self.is_reliable else fragments(message, self._mtu)
         if not self.is_reliable:
-            self._answers[request.transaction_id] = now, datagrams
+            self._keep(request.transaction_id, datagrams, now)
         self._send(datagrams)
 
     def refuse(self, request: Header | Message, code: int, text: str, now: float, details: tuple[int, ...] = ()) -> None:

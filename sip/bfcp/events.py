@@ -13,7 +13,7 @@ from sip.bfcp.message import Message
 
 @dataclass(frozen=True, slots=True)
 class HelloReceived:
-    """The client is there (§11.7, §13.7); the HelloAck has gone out."""
+    """The client is there (§12.4, §13.7); the HelloAck has gone out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class FloorReleaseAsked:
 
 @dataclass(frozen=True, slots=True)
 class FloorRequestQueried:
-    """FloorRequestQuery (§10.3.1): how a request stands."""
+    """FloorRequestQuery (§12.2): how a request stands."""
 
     request: Message
     request_id: int
@@ -45,7 +45,7 @@ class FloorRequestQueried:
 
 @dataclass(frozen=True, slots=True)
 class UserQueried:
-    """UserQuery (§12.2): what a user has asked for; beneficiary None: the asking one."""
+    """UserQuery (§12.3): what a user has asked for; beneficiary None: the asking one."""
 
     request: Message
     beneficiary: int | None

@@ -13,26 +13,30 @@ import random
 import secrets
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
+from typing import Protocol
 
 from rtp.codecs.resample import Samples
 from rtp.errors import CodecError, NegotiationFailed, ParseError
 from rtp.kernel.sockets import receive
-from rtp.keying import sdes
+from rtp.keying.certificate import Certificate
+from rtp.keying.dtls import Role
 from rtp.packet import is_rtcp
 from rtp.sdp import negotiation
 from rtp.sdp.model import SessionDescription
 from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio
 from rtp.sdp.parser import parse
-from rtp.sdp.protection import Protection, SrtpPolicy, check_kept, is_begun_anew
+from rtp.sdp.protection import Protection
 from rtp.session import RtcpSession
-from rtp.srtp.session import SrtpSession
+from rtp.srtp import SUITES, Suite
 from sip.media_backend import MediaRefused
 from softphone.media.inbound import Inbound
 from softphone.media.levels import SILENT, level_dbov
 from softphone.media.outbound import Outbound, Position
 from softphone.media.ports import open_pair
+from softphone.media.security import DTLS_BYTES, MediaSecurity, SecuritySettings
 from softphone.stats import MediaFigures
 
 Address = tuple[str, int]
@@ -40,15 +44,26 @@ BATCH = 64
 """Datagrams read at one wake-up."""
 
 
+class Observer(Protocol):
+    """Sees what a session sends and takes, in clear. It must not wait."""
+
+    def __call__(self, session: MediaSession, is_out: bool, is_rtcp: bool, time_ns: int, packet: bytes) -> None:
+        """A packet of RTP or RTCP. time_ns: monotonic, of its arrival or of now."""
+
+
 @dataclass(frozen=True, slots=True)
 class MediaSettings:
-    """host: our address towards the peer; dtx: save packets in silence (Opus); is_signalling_secure: whether keys in the SDP
-    are hidden from the network."""
+    """host: our address towards the peer; dtx: save packets in silence (Opus); is_signalling_secure, certificate, keying and
+    suites: see SecuritySettings; observer: sees the packets in clear."""
 
     host: str
     capabilities: Capabilities = field(default_factory=Capabilities)
     dtx: bool = False
     is_signalling_secure: bool = False
+    certificate: Certificate | None = field(default=None, repr=False)
+    keying: tuple[str, ...] = ()
+    suites: Sequence[Suite] = SUITES
+    observer: Observer | None = None
 
 
 class MediaSession:
@@ -71,8 +86,8 @@ class MediaSession:
         self._inbound: Inbound | None = None
         self._outbound: Outbound | None = None
         self._rtcp: RtcpSession | None = None
-        self._srtp: SrtpSession | None = None
-        self._make_keys()
+        self._security = MediaSecurity(SecuritySettings(
+            settings.capabilities.srtp, settings.is_signalling_secure, settings.certificate, settings.keying, settings.suites))
         self._position = Position(secrets.randbits(32), secrets.randbelow(0x8000), secrets.randbits(32))
         self._cname = secrets.token_urlsafe(12)
         self._clock_offset_ns = time.time_ns() - time.monotonic_ns()
@@ -86,8 +101,9 @@ class MediaSession:
         """See MediaBackend. While held the offer is sendonly (RFC 3264 §8.4)."""
         self._version += 1
         try:
-            self._offered = negotiation.offer(self.settings.capabilities, self._local(), session_id=self._session_id,
-                                              version=self._version, previous=self._described)
+            local = self._security.described(self._local(), is_offer=True)
+            self._offered = negotiation.offer(self.settings.capabilities, local, session_id=self._session_id,
+                                              version=self._version, previous=self._described, keyed=self.protection)
         except NegotiationFailed as error:
             raise MediaRefused(str(error)) from None
         return bytes(self._offered)
@@ -98,9 +114,9 @@ class MediaSession:
         try:
             theirs = parse(offer)
             ours, agreed = self._answered(theirs)
-            if is_begun_anew(self.protection, agreed.protection):
-                check_kept(self.protection, agreed.protection)
-                self._make_keys()
+            self._security.check(agreed.protection)
+            if self._security.is_begun_anew(agreed.protection):
+                self._security.make_keys()
                 ours, agreed = self._answered(theirs)
             self._use(agreed)
         except (ParseError, NegotiationFailed, CodecError) as error:
@@ -109,7 +125,8 @@ class MediaSession:
         return bytes(ours)
 
     def _answered(self, theirs: SessionDescription) -> tuple[SessionDescription, NegotiatedAudio]:
-        return negotiation.answer(theirs, self.settings.capabilities, self._local(), session_id=self._session_id,
+        local = self._security.described(replace(self._local(), role=Role.CLIENT), is_offer=False)
+        return negotiation.answer(theirs, self.settings.capabilities, local, session_id=self._session_id,
                                   version=self._version)
 
     def apply(self, answer: bytes) -> None:
@@ -118,7 +135,7 @@ class MediaSession:
             raise MediaRefused("an answer came to no offer")
         try:
             agreed = negotiation.apply_answer(self._offered, parse(answer))
-            check_kept(self.protection, agreed.protection)
+            self._security.check(agreed.protection)
             self._use(agreed)
         except (ParseError, NegotiationFailed, CodecError) as error:
             raise MediaRefused(str(error)) from None
@@ -131,6 +148,8 @@ class MediaSession:
         self._is_released = True
         if self._rtcp is not None:
             self._send_rtcp(self._rtcp.goodbye())
+        self._security.close()
+        self._send_handshake()
         self._before = self.figures()
         for sock in (self._rtp, self._rtcp_socket):
             if sock is not None:
@@ -145,6 +164,9 @@ class MediaSession:
         agreed, now = self.negotiated, now_ns / 1e9
         if agreed is None or self._inbound is None or self._outbound is None or self._rtp is None:
             return None
+        if self._security.tick(now):
+            self.negotiated = agreed = self._security.keyed(agreed)
+        self._send_handshake()
         if agreed.may_send:
             self._outbound.send(frame)
         else:
@@ -174,6 +196,11 @@ class MediaSession:
         return None if self.negotiated is None else self.negotiated.protection
 
     @property
+    def failure(self) -> str:
+        """Why the stream can't be protected as it was agreed; empty while it can."""
+        return self._security.failure
+
+    @property
     def csrc_levels(self) -> dict[int, int]:
         """Who is in the mix just now, with their levels in dBov."""
         return self._inbound.csrc_levels if self._inbound is not None else {}
@@ -196,7 +223,7 @@ class MediaSession:
             before.bytes_received + inbound.bytes, before.lost + inbound.lost, before.late + inbound.late,
             before.concealed + inbound.concealed, self.foreign, before.junk + inbound.junk, inbound.jitter_ms,
             None if rtt_s is None else rtt_s * 1000, delay_ms, self.level_dbov,
-            self._srtp.auth_failures if self._srtp is not None else 0, self._srtp.replayed if self._srtp is not None else 0,
+            self._security.auth_failures, self._security.replayed,
         )
 
     # ---- negotiation
@@ -212,13 +239,7 @@ class MediaSession:
             self._loop.add_reader(self._rtp.fileno(), self._on_readable, self._rtp)
             self._loop.add_reader(self._rtcp_socket.fileno(), self._on_readable, self._rtcp_socket)
         port = self._rtp.getsockname()[1]
-        return LocalMedia(self.settings.host, port, port + 1, "sendonly" if self.is_held else "sendrecv", self._crypto)
-
-    def _make_keys(self) -> None:
-        """New keys for SDES, as far as they may be sent over this signalling at all."""
-        policy = self.settings.capabilities.srtp
-        may_send = policy is SrtpPolicy.PREFER or (policy is SrtpPolicy.REQUIRE and self.settings.is_signalling_secure)
-        self._crypto = sdes.offer(secrets.token_bytes) if may_send else ()
+        return LocalMedia(self.settings.host, port, port + 1, "sendonly" if self.is_held else "sendrecv")
 
     def _use(self, agreed: NegotiatedAudio) -> None:
         agreed = replace(agreed, remote=_plain(agreed.remote), remote_rtcp=_plain(agreed.remote_rtcp))
@@ -234,13 +255,7 @@ class MediaSession:
             self._inbound = Inbound(agreed)
             self._outbound = Outbound(agreed, self._position, self._send_rtp, dtx=self.settings.dtx)
             self._before = replace(before, packets_sent=before.packets_sent - self._rtcp.packets_sent)
-        if agreed.protection is None or agreed.protection.keys is None:
-            self._srtp = None
-        elif self._srtp is None:
-            self._srtp = SrtpSession(agreed.protection.keys)
-        else:
-            self._srtp.change(agreed.protection.keys)
-        self.negotiated = agreed
+        self.negotiated = self._security.enforce(agreed)
 
     # ---- packets
 
@@ -248,9 +263,10 @@ class MediaSession:
         agreed = self.negotiated
         if self._rtp is None or agreed is None or agreed.remote is None or self._rtcp is None:
             return
-        out = packet if self._srtp is None else self._srtp.protect(packet)
+        out = self._security.protect(packet)
         if out is None:
             return
+        self._show(packet, time.monotonic_ns(), is_out=True)
         try:
             self._rtp.sendto(out, agreed.remote)
         except OSError:
@@ -262,8 +278,9 @@ class MediaSession:
         if not packet or agreed is None or agreed.remote_rtcp is None:
             return
         out = self._rtp if agreed.rtcp_mux else self._rtcp_socket
-        protected = packet if self._srtp is None else self._srtp.protect_rtcp(packet)
+        protected = self._security.protect_rtcp(packet)
         if out is not None and protected is not None:
+            self._show(packet, time.monotonic_ns(), is_out=True, is_rtcp=True)
             try:
                 out.sendto(protected, agreed.remote_rtcp)
             except OSError:
@@ -282,15 +299,22 @@ class MediaSession:
         agreed, inbound = self.negotiated, self._inbound
         if agreed is None or inbound is None:
             return
-        if self._srtp is not None:
-            plain = self._srtp.open(data, is_rtcp(data))
+        if data and data[0] in DTLS_BYTES:
+            if self._security.receive_handshake(data, source, 0 if is_rtp_socket else 1, time.monotonic()):
+                self.negotiated = self._security.keyed(agreed)
+            self._send_handshake()
+            return
+        if self._security.is_on:
+            plain = self._security.open(data, is_rtcp(data))
             if plain is None:
                 return
             data, agreed = plain, self._follow(agreed, source, is_rtcp(plain), is_rtp_socket)
         if is_rtcp(data):
             if source != agreed.remote_rtcp:
                 self.foreign += 1
-            elif self._rtcp is not None and self._rtcp.receive(data, time.monotonic(), time.time(), inbound.statistics):
+                return
+            self._show(data, arrival_ns, is_rtcp=True)
+            if self._rtcp is not None and self._rtcp.receive(data, time.monotonic(), time.time(), inbound.statistics):
                 self.last_received_at = arrival_ns / 1e9
             else:
                 inbound.junk += 1
@@ -298,8 +322,31 @@ class MediaSession:
             self.foreign += 1
         else:
             self.last_received_at = arrival_ns / 1e9
+            self._show(data, arrival_ns)
             inbound.receive(data, arrival_ns)
 
+    def _show(self, packet: bytes, time_ns: int, *, is_out: bool = False, is_rtcp: bool = False) -> None:
+        if self.settings.observer is not None:
+            self.settings.observer(self, is_out, is_rtcp, time_ns, packet)
+
+    def places(self) -> tuple[Address, Address, Address, Address] | None:
+        """Where RTP goes from and to, and RTCP; None before it is agreed."""
+        agreed = self.negotiated
+        if self._rtp is None or agreed is None or agreed.remote is None:
+            return None
+        own: Address = self._rtp.getsockname()[:2]
+        if agreed.rtcp_mux or self._rtcp_socket is None or agreed.remote_rtcp is None:
+            return own, agreed.remote, own, agreed.remote
+        return own, agreed.remote, self._rtcp_socket.getsockname()[:2], agreed.remote_rtcp
+
+    def _send_handshake(self) -> None:
+        for component, data, destination in self._security.datagrams_to_send():
+            sock = self._rtcp_socket if component else self._rtp
+            try:
+                if sock is not None:
+                    sock.sendto(data, destination)
+            except OSError:
+                pass                        # a full buffer or an ICMP error: it is lost, and repeated
 
     def _follow(self, agreed: NegotiatedAudio, source: Address, is_report: bool, is_rtp_socket: bool) -> NegotiatedAudio:
         """Send where a packet came from that only the peer can have made; nothing while it wants nothing (hold)."""

@@ -8,10 +8,12 @@ from typing import Protocol
 import mss
 import numpy as np
 from mss.exception import ScreenShotError
+from Xlib.error import XError
 
 from rtp.rfb.pixels import Pixels
 from softphone.errors import PhoneError
 from softphone.remote.injector import Area
+from softphone.remote.x11 import open_display
 
 _COLOURS = np.uint32(0xFFFFFF)
 
@@ -23,8 +25,8 @@ class Grabber(Protocol):
     def area(self) -> Area:
         """The part of the screen that the pictures show."""
 
-    def grab(self) -> Pixels:
-        """The picture of now; an array of its own."""
+    def grab(self, part: Area | None = None) -> Pixels:
+        """The picture of now; an array of its own. part: what of the screen is wanted, within `area`; None for all of that."""
 
     def close(self) -> None:
         """Give back what it holds."""
@@ -41,9 +43,10 @@ class StillGrabber:
         """The whole picture."""
         return Area(0, 0, self.picture.shape[1], self.picture.shape[0])
 
-    def grab(self) -> Pixels:
-        """A copy of the picture."""
-        return self.picture.copy()
+    def grab(self, part: Area | None = None) -> Pixels:
+        """A copy of the picture, or of a part."""
+        part = part or self.area
+        return self.picture[part.y:part.y + part.height, part.x:part.x + part.width].copy()
 
     def close(self) -> None:
         """Nothing to do."""
@@ -77,9 +80,9 @@ class ScreenGrabber:
         wanted = self._area if self._window is None else self._window.area()
         return within(wanted, self._whole)
 
-    def grab(self) -> Pixels:
-        """The picture of now. Raises PhoneError when the screen is gone."""
-        area = self.area
+    def grab(self, part: Area | None = None) -> Pixels:
+        """The picture of now, or a part of it. Raises PhoneError when the screen is gone."""
+        area = part or self.area
         try:
             shot = self._mss.grab({"left": area.x, "top": area.y, "width": area.width, "height": area.height})
         except ScreenShotError as error:
@@ -97,12 +100,10 @@ class _Window:
     """Where a window is."""
 
     def __init__(self, name: str | None, number: int) -> None:
-        from Xlib import display
-        self._display = display.Display(name)
+        self._display = open_display(name)
         self._window = self._display.create_resource_object("window", number)
 
     def area(self) -> Area:
-        from Xlib.error import XError
         try:
             geometry = self._window.get_geometry()
             place = geometry.root.translate_coords(self._window, 0, 0)
@@ -112,6 +113,13 @@ class _Window:
 
     def close(self) -> None:
         self._display.close()
+
+
+def around(one: Area, other: Area) -> Area:
+    """The area round two."""
+    left, top = min(one.x, other.x), min(one.y, other.y)
+    right, bottom = max(one.x + one.width, other.x + other.width), max(one.y + one.height, other.y + other.height)
+    return Area(left, top, right - left, bottom - top)
 
 
 def within(area: Area, whole: Area) -> Area:

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from Xlib import X, display
-from Xlib.error import DisplayConnectionError, DisplayNameError
+from Xlib import X
 from Xlib.ext import xtest
 
 from rtp.rfb.keysyms import SHIFT_L, SHIFT_R, character_of
-from softphone.errors import PhoneError
+from softphone.remote.takeback import Done
+from softphone.remote.x11 import open_display
 
 SETTLE_S = 0.25
 """How long a borrowed key code keeps its meaning at least, so that a busy program has read it."""
@@ -26,20 +26,16 @@ MAX_BORROWED = 16
 class XTestInjector:
     """Injects into a display such as `:0`; None is the one of the environment. Raises PhoneError when that is not possible.
 
-    clock, pause: time and sleeping, for tests.
+    clock, pause: time and sleeping, for tests. on_input: is told what is about to be done, and when, so that it can be known
+    again (`softphone.remote.takeback`).
     """
 
     def __init__(self, name: str | None = None, *, clock: Callable[[], float] = time.monotonic,
                  pause: Callable[[float], None] = time.sleep) -> None:
-        try:
-            self._display = display.Display(name)
-        except (DisplayConnectionError, DisplayNameError, OSError) as error:
-            raise PhoneError("This machine's screen can't be steered by others. Is this an X11 session?") from error
-        if not self._display.has_extension("XTEST"):
-            self._display.close()
-            raise PhoneError("This X server has no XTEST extension, so nobody can steer this screen.")
+        self._display = open_display(name, ["XTEST"])
         self._clock, self._pause = clock, pause
         self._root = self._display.screen().root
+        self.on_input: Callable[[Done, float], None] = lambda done, now: None
         self._is_closed = False
         self._down: dict[int, int] = {}
         self._load_layout()
@@ -62,6 +58,7 @@ class XTestInjector:
 
     def move_pointer(self, x: int, y: int) -> None:
         """The pointer is at a place of the screen."""
+        self.on_input(Done("motion", 0, x, y), self._clock())
         xtest.fake_input(self._root, X.MotionNotify, x=x, y=y)
         self._display.flush()
 
@@ -123,5 +120,7 @@ class XTestInjector:
         return oldest
 
     def _fake(self, kind: int, detail: int) -> None:
+        if kind in (X.KeyPress, X.ButtonPress):
+            self.on_input(Done("key" if kind == X.KeyPress else "button", detail), self._clock())
         xtest.fake_input(self._display, kind, detail)
         self._display.flush()

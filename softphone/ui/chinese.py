@@ -93,6 +93,9 @@ WORDS: dict[str, str] = {
     "TLS (encrypted)": "TLS（加密）",
     "Not protected": "未加密",
     "Sound travels unencrypted: who is on the way can listen.": "声音未加密传输：途经的人可能听到。",
+    "Sound is encrypted, but its fingerprint came in clear: who could change it on the way can listen.":
+        "声音已加密，但证书指纹是明文传送的：路径上能篡改它的人可以监听。",
+    "The keys for the sound are being agreed on; nothing is sent before.": "正在协商声音的密钥，完成之前不发送任何内容。",
     "Sound is encrypted, but its keys came in clear: who was on the way then can listen.":
         "声音已加密，但密钥是明文传送的：当时途经的人可能听到。",
     "Encryption": "加密",

@@ -14,10 +14,14 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from mcu.addresses import Addresses
+from mcu.captures import Captures
 from mcu.dialplan import Dialplan
 from mcu.directory import Directory
 from mcu.guard import Guard
@@ -34,9 +38,11 @@ from mcu.trunk import Trunk, Trunks
 from mcu.trunk_config import TrunkConfig
 from rtp.errors import NegotiationFailed, ParseError
 from rtp.kernel import LegStatistics
+from rtp.keying import sdes
 from rtp.sdp import negotiation
 from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio
 from rtp.sdp.parser import parse
+from rtp.sdp.protection import SrtpPolicy, strictest
 from sip.auth import DigestClient
 from sip.endpoint import Endpoint
 from sip.events import DialogRequestReceived, NotifyReceived
@@ -53,6 +59,7 @@ from tests.helpers.pair import Side
 DOMAIN = "house.example"
 PHONE = EndpointSettings(allow=f"{ALLOW}, REFER", supported=SUPPORTED | {"replaces", "norefersub"})
 HOUSE: Address = ("192.0.2.100", 5060)
+KEYS = sdes.offer(random.Random(4).randbytes)
 
 
 def sdp(host: str, port: int = 40000, direction: str = "sendrecv") -> bytes:
@@ -69,9 +76,10 @@ class FakeMedia:
         self.negotiated: NegotiatedAudio | None = None
         self.statistics = LegStatistics(leg_id)
         self.is_muted = self.is_released = False
+        self.refusals: list[int] = []
         self.followed: list[str] = []
         self.rooms: list[FakeRoom] = []
-        self._local = LocalMedia(HOUSE[0], port, port + 1)
+        self._local = LocalMedia(HOUSE[0], port, port + 1, crypto=KEYS)
         self._offered: Any = None
 
     def offer(self) -> bytes:
@@ -99,6 +107,10 @@ class FakeMedia:
         """The end."""
         self.is_released = True
 
+    def refused(self, status: int) -> None:
+        """No."""
+        self.refusals.append(status)
+
     def set_muted(self, muted: bool) -> None:
         """In or out of the mix."""
         self.is_muted = muted
@@ -118,9 +130,10 @@ class FakeRoom:
         self.is_closed = False
 
     def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str, capabilities: Capabilities | None = None,
-                   is_signalling_secure: bool = False) -> FakeMedia:
-        """A leg."""
-        media = self.legs[leg_id] = FakeMedia(leg_id, 20000 + 2 * len(self.legs), capabilities or Capabilities())
+                   is_signalling_secure: bool = False, srtp: Sequence[SrtpPolicy] = (), phone: str = "") -> FakeMedia:
+        """A leg; its keys are always the same."""
+        known = replace(capabilities or Capabilities(), srtp=strictest(SrtpPolicy.PREFER, *srtp))
+        media = self.legs[leg_id] = FakeMedia(leg_id, 20000 + 2 * len(self.legs), known)
         media.rooms = [self]
         return media
 
@@ -210,7 +223,14 @@ class House:
                            entropy=self.random.randbytes, wallclock=self.wallclock)
         self.switchboard.accounts = self.guard
         self.endpoint.admit, self.endpoint.readmit = self.guard.admit, self.guard.readmit
-        self.live = LiveView(self.switchboard, lambda: None)
+        captures = Captures(Path("/nonexistent"), self, self.switchboard, lambda: None, max_bytes=1, files=1)
+        self.live = LiveView(self.switchboard, lambda: None, captures)
+
+    def open_tap(self, tap_id: int, sock: socket.socket, room_id: int = 0, leg_id: int = 0) -> None:
+        """See `mcu.captures.Taps`; nothing is captured here."""
+
+    def close_tap(self, tap_id: int) -> None:
+        """See `mcu.captures.Taps`."""
 
     def phone(self, name: str, password: str | None = None) -> Phone:
         """A new phone; with a password it has an account here."""

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rtp.rfb.server import RfbServer, ServerSettings
-from softphone.remote.damage import DamageWatch
 from softphone.remote.desktop import Desktop
 from softphone.remote.injector import Hands
 from softphone.remote.jpeg import PillowJpeg
 from softphone.remote.pipe import Pipe
 from softphone.remote.screen import ScreenGrabber
+from softphone.remote.watch import ScreenWatch
 from softphone.remote.xtest import XTestInjector
 from tests.helpers.screen import Display
 
@@ -68,7 +68,7 @@ class Shared:
                 return
             grabber = ScreenGrabber(self.display.name)
             injector = XTestInjector(self.display.name)
-            watch = DamageWatch(self.display.name)
+            watch = ScreenWatch(self.display.name)
             picture = grabber.grab()
             server = RfbServer(picture, self._settings, now=time.monotonic(), jpeg=PillowJpeg())
             hands = Hands(injector, grabber.area, (picture.shape[1], picture.shape[0]))
@@ -100,10 +100,11 @@ def shared(display: Display, settings: ServerSettings | None = None, *,
 
 
 @contextmanager
-def tigervnc(display: Display, port: int, folder: Path, *options: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """TigerVNC's viewer on a display, connected to a port of loopback; its log is in `folder`."""
+def tigervnc(display: Display, port: int, folder: Path, *options: str, host: str = "127.0.0.1",
+             **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """TigerVNC's viewer on a display, connected to a port of this machine; its log is in `folder`."""
     log = (folder / "viewer.log").open("wb")
-    arguments = ["xtigervncviewer", "-Log", "*:stderr:30", "-AlertOnFatalError=0", *options, f"127.0.0.1::{port}"]
+    arguments = ["xtigervncviewer", "-Log", "*:stderr:30", "-AlertOnFatalError=0", *options, f"{host}::{port}"]
     environment = {**os.environ, **UTF8, "DISPLAY": display.name, "HOME": str(folder), **environment}
     process = subprocess.Popen(arguments, env=environment, stdout=log, stderr=log)
     try:

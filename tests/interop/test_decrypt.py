@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from confero.testing import start_server
+from pcap.keylog import Address
+from pcap.walk import SeenPacket, walk
 from tests.helpers import tones
 from tests.helpers.capture import Capture
 from tests.helpers.phones import ROOT, Phones
@@ -16,8 +19,9 @@ from tests.helpers.ports import free_range
 
 pytestmark = pytest.mark.interop
 
-BARESIP_HZ, OURS_HZ, SECONDS = 440, 1300, 5
+BARESIP_HZ, OURS_HZ, SECONDS = 440, 1300, 4
 LOUD_DBFS = -30.0
+LATE = 8
 
 
 def confero_pcap(*arguments: str) -> str:
@@ -26,10 +30,16 @@ def confero_pcap(*arguments: str) -> str:
                           timeout=60).stdout
 
 
+def media_of(path: Path) -> Counter[tuple[Address, Address, bytes]]:
+    """Every RTP packet of a capture, byte for byte, and its way."""
+    return Counter((one.source, one.destination, bytes(one.packet)) for one in walk(path) if isinstance(one, SeenPacket))
+
+
 def test_meeting_over_tls_and_srtp_is_heard_from_its_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ports, log = free_range(), tmp_path / "keys.log"
     monkeypatch.setenv("SSLKEYLOGFILE", str(log))
-    server = start_server(tmp_path / "server", "--open", "--rtp-ports", f"{ports[0]}-{ports[1]}", "--srtp", "require")
+    server = start_server(tmp_path / "server", "--open", "--rtp-ports", f"{ports[0]}-{ports[1]}", "--srtp", "require",
+                          "--pcap", str(tmp_path / "tap.pcapng"))
     capture = Capture(tmp_path / "wire.pcapng", capture_filter=f"udp portrange {ports[0]}-{ports[1]} or port {server.tls_port}")
     try:
         with capture, Phones(tmp_path / "phones") as phones:
@@ -51,6 +61,9 @@ def test_meeting_over_tls_and_srtp_is_heard_from_its_capture(tmp_path: Path, mon
     assert {"INVITE", "ACK", "BYE"} <= methods
     opus = {row[0] for row in capture.fields("rtp && opus", "rtp.ssrc")}
     assert len(opus) == 4 and capture.fields("tcp.analysis.flags || _ws.malformed", "frame.number") == []
+    wire, tap = media_of(plain), media_of(tmp_path / "tap.pcapng")
+    assert not tap - wire and sum(tap.values()) > 4 * 50 * (SECONDS - 1)
+    assert sum((wire - tap).values()) <= LATE, wire - tap       # a phone's last packets, which nobody takes any more
     confero_pcap("extract", str(plain), "--to", str(tmp_path / "sound"))
     uplinks = {}
     for file in (tmp_path / "sound").glob("*.wav"):

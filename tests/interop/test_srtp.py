@@ -63,7 +63,7 @@ def test_protected_and_plain_phones_hear_each_other_in_one_room(server: Server, 
         until(lambda: {suite_of(person) for person in server.json("room", "people", "daily")} == set(SUITES[keying].items()))
         time.sleep(1)
         people = server.json("room", "people", "daily")
-        assert {person["keying"] for person in people} == {keying, "sdes", None}
+        assert {person["keying"] for person in people} == {keying, "dtls", None}
         assert not any(person["is_protected"] or person["replayed"] for person in people)
         dropped = {person["name"]: person["auth_failures"] for person in people if person["auth_failures"]}
         assert dropped in ({}, {"baresip": 1})              # 1.0 opens its NAT by an RTCP APP in clear

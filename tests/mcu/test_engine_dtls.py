@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from mcu.engine.acquaintance import MAX_KNOWN, Acquaintances
 from mcu.engine.handles import Engine, LegMedia, RoomMedia
 from mcu.engine.notices import MediaNotice, ProtectionFailed
 from mcu.engine.ports import PortRange
@@ -16,9 +17,10 @@ from mcu.engine.settings import EngineSettings
 from mcu.messages import AddLeg, HandshakeReceived, UpdateLeg
 from rtp.keying.certificate import Certificate, Fingerprint
 from rtp.keying.dtls import TIMEOUT_S, DtlsConnected, DtlsEndpoint, Role
+from rtp.keying.handshake import MISMATCH
 from rtp.sdp.model import MediaDescription
 from rtp.sdp.parser import parse
-from rtp.sdp.protection import SrtpPolicy
+from rtp.sdp.protection import OfferStyle, SrtpPolicy
 from rtp.srtp import SessionKeys
 from sip.media_backend import MediaRefused
 from tests.helpers.ports import free_port
@@ -138,7 +140,8 @@ def test_certificate_with_another_fingerprint_gets_no_keys_and_in_the_end_the_ca
     assert desk.spec == (None, None, True) and not desk.notices
     assert desk.leg._handshake is not None and desk.leg._handshake.handle_timer(time.monotonic() + TIMEOUT_S + 1)
     desk.leg._take_keys(desk.leg._handshake, True)
-    assert desk.notices == [ProtectionFailed(1, 77, "no handshake in time")]
+    assert desk.notices == [ProtectionFailed(
+        1, 77, f"no handshake in time; somebody was turned away: {MISMATCH}")]
 
 
 @pytest.mark.parametrize(("change", "words"), [
@@ -181,3 +184,70 @@ def test_datagrams_of_a_leg_without_handshake_are_passed_over() -> None:
     desk.room.handle_timer()
     assert not desk.notices
     desk.room.close()
+
+
+def test_phone_that_came_to_keys_by_a_handshake_is_called_with_one_and_a_stranger_is_not() -> None:
+    desk, peer = Desk(SrtpPolicy.PREFER), Peer(1)
+    ice = "a=mid:0\r\na=ice-ufrag:abcd\r\na=ice-pwd:theirpasswordof22chars\r\n"
+    known = desk.room.create_leg(1, local_host=HOST, signalling_host=HOST, phone="UDP 192.0.2.1:5060")
+    known.answer(peer.offer(extra=ice))
+    called = desk.room.create_leg(2, local_host=HOST, signalling_host=HOST, phone="UDP 192.0.2.1:5060")
+    ours = parse(called.offer())
+    media = ours.media[0]
+    assert media.protocol == "UDP/TLS/RTP/SAVP" and media.values("setup") == ["actpass"] and not media.has("crypto")
+    assert media.has("ice-ufrag") and media.has("mid") and ("group", "BUNDLE 0") in ours.attributes
+    called.apply(peer.offer(setup="active", extra=ice))
+    assert desk.spec == (None, None, True)
+    peer.shake(called, media)
+    assert desk.spec == (mirrored(peer.keys[0]), None, True)
+    stranger = desk.room.create_leg(3, local_host=HOST, signalling_host=HOST, phone="UDP 192.0.2.2:5060")
+    line = parse(stranger.offer()).media[0]
+    assert line.protocol == "RTP/AVP" and line.has("crypto") and not line.has("fingerprint") and not line.has("ice-ufrag")
+    again = desk.room.create_leg(4, local_host=HOST, signalling_host=HOST, phone="UDP 192.0.2.1:5060")
+    again.refused(486)
+    assert parse(again.offer()).media[0].protocol == "UDP/TLS/RTP/SAVP"
+    again.refused(488)
+    assert parse(desk.room.create_leg(5, local_host=HOST, signalling_host=HOST,
+                                      phone="UDP 192.0.2.1:5060").offer()).media[0].protocol == "RTP/AVP"
+    desk.room.close()
+
+
+def test_where_keys_may_stand_in_no_sdp_and_protection_is_required_a_handshake_is_offered(desk: Desk) -> None:
+    assert parse(desk.leg.offer()).media[0].protocol == "UDP/TLS/RTP/SAVP"
+    with pytest.raises(MediaRefused, match="brings no fingerprint"):
+        desk.leg.apply(sdp())
+
+
+def test_offer_of_a_session_with_ice_and_mid_repeats_both_and_names_no_new_credentials(desk: Desk) -> None:
+    ice = "a=mid:x\r\na=ice-ufrag:abcd\r\na=ice-pwd:theirpasswordof22chars\r\n"
+    peer = Peer(1)
+    first = parse(desk.leg.answer(peer.offer(extra=ice))).media[0]
+    again = parse(desk.leg.offer())
+    assert ("ice-lite", None) in again.attributes and again.media[0].values("mid") == ["x"]
+    assert again.media[0].values("ice-pwd") == first.values("ice-pwd")
+    desk.leg.apply(peer.offer(setup="active", extra=ice))
+    assert parse(desk.leg.offer()).media[0].values("ice-pwd") == first.values("ice-pwd")
+
+
+def test_acquaintances_forget_the_one_that_was_not_heard_of_for_longest() -> None:
+    known = Acquaintances()
+    for number in range(MAX_KNOWN + 1):
+        known.note(str(number), OfferStyle())
+        known.note("0", OfferStyle("RTP/SAVP"))
+    assert known.style_of("1") is None and known.style_of("0") == OfferStyle("RTP/SAVP")
+
+
+def test_handshake_goes_on_while_its_leg_is_moved_to_another_room(desk: Desk) -> None:
+    peer = Peer(1)
+    media = parse(desk.leg.answer(peer.offer())).media[0]
+    now, theirs = time.monotonic(), Fingerprint.parse(media.values("fingerprint")[0])
+    end = DtlsEndpoint(Role.CLIENT, THEIRS, now=now, fingerprints=(theirs,))
+    end.start((HOST, desk.leg.local_port), now)
+    other = RoomMedia(2, "mix", desk.room._engine, desk.line, lambda room: None)
+    other.adopt(desk.leg)
+    while (event := end.next_event()) is None:
+        for data, _ in end.datagrams_to_send():                     # the worker of the room before had it already
+            desk.room.receive_handshake(HandshakeReceived(1, 77, 0, peer.sockets[0].getsockname(), data))
+        end.receive_datagram(*peer.sockets[0].recvfrom(2048), now)
+    assert isinstance(event, DtlsConnected) and desk.spec == (mirrored(event.keys), None, True)
+    other.close()

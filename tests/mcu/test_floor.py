@@ -13,12 +13,12 @@ from mcu.floor import (
     DenyFloor,
     Event,
     FloorChanged,
+    FloorEnded,
+    FloorGranted,
     FloorId,
     FloorRequest,
     Floors,
     FloorSettings,
-    GateClosed,
-    GateOpened,
     Grant,
     GrantFloor,
     ReleaseFloor,
@@ -80,15 +80,15 @@ def status_of(machine: Floors, request: FloorRequest) -> Status | None:
 
 def gates(events: list[Event]) -> list[tuple[str, FloorId]]:
     """What the gates did."""
-    return [("open" if isinstance(event, GateOpened) else "closed", event.grant.floor)
-            for event in events if isinstance(event, GateOpened | GateClosed)]
+    return [("open" if isinstance(event, FloorGranted) else "closed", event.grant.floor)
+            for event in events if isinstance(event, FloorGranted | FloorEnded)]
 
 
 def test_a_free_screen_goes_to_who_asks() -> None:
     machine = floors()
     request = ask(machine, ALICE, SCREEN)
     assert request.status is Status.GRANTED
-    assert events_of(machine) == [RequestChanged(request), GateOpened(Grant(SCREEN, request.id, ALICE)), FloorChanged(SCREEN)]
+    assert events_of(machine) == [RequestChanged(request), FloorGranted(Grant(SCREEN, request.id, ALICE)), FloorChanged(SCREEN)]
 
 
 def test_others_queue_and_are_granted_in_order() -> None:
@@ -100,7 +100,7 @@ def test_others_queue_and_are_granted_in_order() -> None:
     events_of(machine)
     machine.execute(ReleaseFloor(holder.request_id), 1.0, ALICE)
     events = events_of(machine)
-    assert isinstance(events[0], GateClosed) and gates(events) == [("closed", SCREEN), ("open", SCREEN)]
+    assert isinstance(events[0], FloorEnded) and gates(events) == [("closed", SCREEN), ("open", SCREEN)]
     assert (status_of(machine, bob), status_of(machine, carol)) == (Status.GRANTED, Status.ACCEPTED)
     assert RequestChanged(FloorRequest(carol.id, SCREEN, CAROL, Status.ACCEPTED, 1)) in events
 
@@ -138,7 +138,7 @@ def test_control_is_pending_until_the_owner_has_answered() -> None:
     assert events_of(machine) == [RequestChanged(request), ChairAsked(request, ALICE, 35.0), FloorChanged(CONTROL)]
     assert machine.execute(GrantFloor(request.id), 6.0, ALICE) == Done()
     grant = Grant(CONTROL, request.id, BOB, desktop=ALICE, expires_at=306.0)
-    assert events_of(machine)[-2:] == [GateOpened(grant), FloorChanged(CONTROL)]
+    assert events_of(machine)[-2:] == [FloorGranted(grant), FloorChanged(CONTROL)]
     assert machine.grant_of(CONTROL) == grant
 
 
@@ -173,7 +173,7 @@ def test_a_controller_who_does_nothing_loses_control() -> None:
     assert machine.grant_of(CONTROL) is not None and machine.next_timer() == 90.0
     machine.handle_timer(90.0)
     first, changed, *_ = events_of(machine)
-    assert isinstance(first, GateClosed)
+    assert isinstance(first, FloorEnded)
     assert isinstance(changed, RequestChanged) and changed.request.status is Status.REVOKED
     assert machine.grant_of(CONTROL) is None
 
@@ -196,7 +196,7 @@ def test_control_that_is_taken_back_goes_to_nobody_else(is_host: bool) -> None:
     events_of(machine)
     machine.execute(RevokeFloor(bob.id), 3.0, DAVE if is_host else ALICE, is_host=is_host)
     events = events_of(machine)
-    assert gates(events) == [("closed", CONTROL)] and isinstance(events[0], GateClosed)
+    assert gates(events) == [("closed", CONTROL)] and isinstance(events[0], FloorEnded)
     assert machine.requests(CONTROL) == () and machine.grant_of(CONTROL) is None
 
 
@@ -277,14 +277,14 @@ class Watcher:
     def see(self, event: Event) -> None:
         """One event, in its order."""
         match event:
-            case GateOpened(grant):
+            case FloorGranted(grant):
                 assert grant.floor not in self.open, "two holders"
                 assert grant.request_id not in self.ended, "a released holder got something"
                 if grant.floor is CONTROL:
                     assert grant.desktop == self.open[SCREEN].holder != grant.holder
                     assert grant.expires_at is not None
                 self.open[grant.floor] = grant
-            case GateClosed(grant, _):
+            case FloorEnded(grant, _):
                 assert self.open.pop(grant.floor).request_id == grant.request_id
                 assert grant.floor is CONTROL or CONTROL not in self.open, "control outlived the share"
             case RequestChanged(request) if request.is_over:

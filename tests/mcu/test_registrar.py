@@ -6,8 +6,9 @@ import pytest
 
 from mcu.location import MemoryLocationStore, ways_to
 from mcu.registrar import LONGEST_PATH, MAX_CONTACTS, Answer, Registrar
-from sip.events import CallReceived, CallTerminated
+from sip.events import CallReceived, CallTerminated, RegistrationFailed
 from sip.flow import Flow
+from sip.headers import NameAddr
 from sip.message import Request
 from sip.parser import parse_message
 from sip.uri import Uri
@@ -162,3 +163,34 @@ def test_the_uri_of_one_phone_rings_that_phone_alone() -> None:
     assert mobile.side.has(CallReceived) and not desk.side.has(CallReceived)
     alice.call("sip:bob@house.example;gr=urn:uuid:0-3")
     assert alice.side.take(CallTerminated).status == 480
+
+
+def test_all_bindings_are_removed_by_a_star_unless_it_is_older_than_one_of_them() -> None:
+    desk = Desk()
+    desk.register("<sip:alice@192.0.2.1>")
+    desk.register("<sip:alice@192.0.2.2>")
+    desk.number = 1
+    assert desk.register("*", extra=("Expires: 0",)).status == 500 and len(desk.contacts()) == 2
+    assert desk.register("*", extra=("Expires: 0",)).status == 200 and desk.contacts() == []
+
+
+def test_a_contact_that_means_a_binding_is_that_binding_however_it_is_written() -> None:
+    desk = Desk()
+    desk.register("<sip:%61lice@PHONE.example:5060;ob>")
+    desk.register("<sip:alice@phone.EXAMPLE:5060>")
+    assert desk.contacts() == ["sip:%61lice@phone.example:5060;ob"]
+    assert desk.register("<sip:alice@phone.example:5060>;expires=0").status == 200 and desk.contacts() == []
+
+
+def test_who_is_of_another_domain_is_not_registered_here_and_escapes_are_taken_out() -> None:
+    house = House()
+    alice = house.member("alice")
+    for to, status in (("sip:alice@elsewhere.example", 404), ("sip:%61lice@house.example", 200)):
+        one = alice.side.endpoint.register(
+            Uri("sip", None, "house.example"), aor=NameAddr.parse(f"<{to}>"), contact=alice.contact, flow=alice.flow,
+            now=house.time, credentials=alice.credentials)
+        house.run(0.1)
+        assert one.is_active == (status == 200)
+        if status != 200:
+            assert alice.side.take(RegistrationFailed).status == status
+    assert [row["aor"] for row in house.live.registrations()] == ["alice"]

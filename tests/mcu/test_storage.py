@@ -303,7 +303,7 @@ def test_open_ha1s_of_an_older_version_are_sealed_and_leave_no_trace(tmp_path: P
     (tmp_path / "key").unlink()
     with closing(sqlite3.connect(tmp_path / FILE_NAME)) as database, database:
         for account in (ALICE, BOB):
-            database.execute("INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?)",
+            database.execute("INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?, NULL)",
                              (account.name, account.display_name, account.algorithm, "0be9" * 8, account.is_admin, 1.0))
     assert b"0be9" in all_bytes(tmp_path)
     with closing(SqliteStorage(tmp_path)) as storage:

@@ -23,7 +23,7 @@ from pcap.report_words import WORDS
 from pcap.samples.media import melody
 from pcap.series import MAX_STEPS, Series
 from pcap.synthesis import udp_packet
-from tests.helpers.wire_capture import write_pcapng
+from tests.helpers.wire_capture import tcp_packets, write_pcapng
 from tests.pcap.test_samples import FOLDER
 
 EVIL = "\"></title></script><script>alert('x')</script><img src=http://evil.example/x onerror=alert(1)>&amp;"
@@ -112,6 +112,17 @@ def test_caller_with_a_script_for_a_name_is_shown_by_that_name(tmp_path: Path) -
     page = Reader(as_html(report(tmp_path / "c.pcapng")))
     assert len(page.scripts) == 2 and not page.attributes("img") and name in page.text
     assert EVIL in json.loads(page.scripts[0])["messages"]["1"]["text"]
+
+
+def test_messages_of_one_segment_are_both_behind_its_arrows(tmp_path: Path) -> None:
+    head = ("Via: SIP/2.0/TCP 192.0.2.1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n"
+            "Content-Length: 0\r\n\r\n")
+    said = f"SIP/2.0 100 Trying\r\n{head}SIP/2.0 180 Ringing\r\n{head}".encode()
+    write_pcapng(tmp_path / "c.pcapng", tcp_packets(("192.0.2.1", 40000), ("192.0.2.2", 5060), [(0, said)]))
+    page = Reader(as_html(report(tmp_path / "c.pcapng")))
+    messages = json.loads(page.scripts[0])["messages"]
+    assert list(messages) == ["4"] and [tag["data-number"] for tag in page.attributes("g")] == ["4", "4"]
+    assert "100 Trying" in messages["4"]["text"] and "180 Ringing" in messages["4"]["text"]
 
 
 def test_every_word_is_there_in_both_languages_and_the_page_uses_no_other() -> None:

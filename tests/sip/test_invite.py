@@ -134,12 +134,34 @@ def test_a_call_that_nobody_answers_times_out_after_64_t1() -> None:
     assert_all_gone(pair)
 
 
-def test_a_call_that_rings_for_ever_is_cancelled_by_timer_c() -> None:
+@pytest.mark.parametrize("reliable", [False, True])
+def test_a_phone_that_rings_says_so_every_minute(reliable: bool) -> None:
+    pair = Pair()
+    ours = pair.call()
+    pair.run(0.1)
+    theirs = pair.b.take(CallReceived).call
+    theirs.ring(pair.now, reliable=reliable)
+    pair.run(605)
+    assert len(pair.b.responses("INVITE")) == 1 + 1 + 10                       # 100, 180, and once a minute
+    assert ours.state is theirs.state is CallState.RINGING
+    theirs.accept(ANSWER, pair.now)
+    pair.run(1)
+    sent = len(pair.b.responses("INVITE"))
+    pair.run(200)
+    assert ours.is_up and len(pair.b.responses("INVITE")) == sent
+    ours.hang_up(pair.now)
+    pair.run(100)
+    assert_all_gone(pair)
+
+
+def test_a_call_that_rings_once_and_is_never_heard_of_again_is_cancelled_by_timer_c() -> None:
     pair = Pair()
     pair.call()
     pair.run(0.1)
     pair.b.take(CallReceived).call.ring(pair.now)
-    pair.run(179)
+    pair.run(0.1)
+    pair.drop = lambda data, from_a: is_message(data, b"SIP/2.0 180")
+    pair.run(178.9)
     assert "CANCEL" not in pair.a.summary()
     pair.run(2)
     assert "CANCEL" in pair.a.summary()

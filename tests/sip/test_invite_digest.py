@@ -186,3 +186,17 @@ def test_a_challenged_re_invite_and_a_challenged_bye_are_sent_again() -> None:
     pair.run(0.2)
     assert pair.b.take(CallTerminated).by_remote
     assert [m.cseq.number for m in pair.a.requests("BYE")] == [4, 5]
+
+
+def test_the_ack_of_a_2xx_has_the_credentials_of_its_invite_since_it_can_not_be_challenged() -> None:
+    pair = Pair()
+    Registrar(pair)
+    call = pair.call(credentials=DigestClient("alice", "secret"))
+    pair.run(1.0)
+    pair.b.take(CallReceived).call.accept(ANSWER, pair.now)
+    pair.run(1.0)
+    assert call.is_up
+    invite, ack = pair.a.requests("INVITE")[-1], pair.a.requests("ACK")[-1]
+    assert invite.headers.get("Proxy-Authorization")
+    assert ack.headers.get("Proxy-Authorization") == invite.headers.get("Proxy-Authorization")
+    assert ack.cseq.number == invite.cseq.number

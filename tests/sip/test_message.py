@@ -110,3 +110,10 @@ def test_views_of_lists_and_parameters() -> None:
     assert message.require == {"100rel", "timer"} and message.supported == {"path", "gruu"}
     assert message.allow == {"INVITE", "ACK"} and message.event == ("conference", (("id", "7"),))
     assert (message.content_type, message.expires) == ("text/plain", 60)
+
+
+@pytest.mark.parametrize(("method", "expected"), [("INVITE", "<sip:p.example;lr>"), ("REGISTER", None)])
+def test_the_route_comes_back_with_a_2xx_but_never_from_a_registrar(method: str, expected: str | None) -> None:
+    asked = parse_message(request(method, extra=("Record-Route: <sip:p.example;lr>",)))
+    assert isinstance(asked, Request)
+    assert asked.respond(200, to_tag="t").headers.get("Record-Route") == expected

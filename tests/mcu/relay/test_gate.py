@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcu.relay.gate import MAX_EVENTS, MAX_HELD, MAX_MESSAGES, Flooded, Gate, GateClosed, GateOpened, InputRefused
+from mcu.relay.gate import (
+    MAX_EVENTS,
+    MAX_HELD,
+    MAX_MESSAGES,
+    SILENCE_S,
+    Flooded,
+    Gate,
+    GateClosed,
+    GateOpened,
+    InputRefused,
+)
 from rtp.rfb.messages import (
     ClientCutText,
     ClientMessage,
@@ -158,6 +168,21 @@ def test_releases_of_what_is_held_pass_however_fast() -> None:
     gate.receive(PointerEvent(0, 50, 3), 0.2)
     assert gate.messages_to_send() == [KeyEvent(0xFFE3, False), PointerEvent(0, 50, 3)]
     assert gate.next_timer() is None
+
+
+def test_key_whose_viewer_falls_silent_comes_up_and_modifiers_and_buttons_stay() -> None:
+    gate = opened()
+    for message in (KeyEvent(0xFFE1, True), KeyEvent(97, True, 30), PointerEvent(1, 3, 3)):
+        gate.receive(message, 10.0)
+    gate.receive(Fence(0), 12.0)
+    gate.messages_to_send()
+    assert gate.next_timer() == 12.0 + SILENCE_S
+    gate.handle_timer(11.9 + SILENCE_S)
+    assert gate.messages_to_send() == []
+    gate.handle_timer(12.0 + SILENCE_S)
+    assert gate.messages_to_send() == [KeyEvent(97, False, 30)] and gate.next_timer() is None
+    gate.set_holder(0, 20.0)
+    assert gate.messages_to_send() == [KeyEvent(0xFFE1, False), PointerEvent(0, 3, 3)]
 
 
 def test_more_keys_than_fingers_are_not_held() -> None:

@@ -119,7 +119,7 @@ def test_input_that_comes_with_the_handshake_is_refused_too() -> None:
     trio.junction.receive_from_owner(trio.desktop.data_to_send(), 0.0)
     trio.desktop.receive_data(trio.junction.data_for_owner(), 0.0)
     assert not any(isinstance(event, KeyEvent) for event in iter(trio.desktop.next_event, None))
-    assert trio.junction.gate.refused == 3
+    assert trio.junction.gate is not None and trio.junction.gate.refused == 3
 
 
 @pytest.mark.parametrize(("word", "state"), [("ticket42", "joined"), ("ticket43", "ended")])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rtp.errors import HandshakeFailed
 from rtp.keying.certificate import Certificate, Fingerprint
 from rtp.keying.dtls import Role
-from rtp.keying.tls import MAX_HANDSHAKE, TlsClosed, TlsConnected, TlsData, TlsEndpoint, TlsEvent
+from rtp.keying.tls import MAX_HANDSHAKE, NOBODY, TlsClosed, TlsConnected, TlsData, TlsDoor, TlsEndpoint, TlsEvent
 from tests.rtp.keying.certificates import ALICE, BOB, MALLORY
 
 
@@ -130,3 +130,13 @@ def test_damaged_record_after_the_handshake_ends_the_connection() -> None:
     data[-1] ^= 1
     server.receive_data(bytes(data), 0.0)
     assert server.state == "closed" and TlsData(b"hello") not in events(server)
+
+
+def test_door_for_strangers_asks_for_no_certificate_and_says_that_it_knows_nobody() -> None:
+    client, door = pair()[0], TlsDoor(BOB, now=0.0)
+    exchange(client, door)
+    (event,) = events(door)
+    assert isinstance(event, TlsConnected) and event.fingerprint == NOBODY
+    client.send(b"password")
+    exchange(client, door)
+    assert events(door) == [TlsData(b"password")]

@@ -9,7 +9,7 @@ from rtp.rfb import encodings
 from rtp.rfb.cursor import Cursor
 from rtp.rfb.handshake import ServerSecurity, ViewerSecurity
 from rtp.rfb.messages import KeyEvent, PointerEvent
-from rtp.rfb.pixels import PixelFormat, Pixels
+from rtp.rfb.pixels import PixelFormat, Pixels, Rectangle
 from rtp.rfb.security import NONE, VENCRYPT, VNC_AUTH
 from rtp.rfb.server import PATIENCE_S, ServerSettings, SessionClosed, SizeRequested, TextCopied, TlsChosen, ViewerConnected
 from rtp.rfb.viewer import BellRang, CursorChanged, DesktopOpened, DesktopResized, FrameUpdated, ViewerSettings
@@ -85,6 +85,22 @@ def test_scrolled_text_is_copied_and_not_sent_again() -> None:
     down = np.concatenate([text(640, 32, seed=8), scrolled[:-32]])
     assert pair.show(down) < whole / 5
     assert np.array_equal(pair.viewer.framebuffer, down)
+
+
+def test_changes_are_looked_for_where_they_are_told_and_nothing_of_them_is_lost() -> None:
+    frame = text(640, 480)
+    pair = RfbPair(frame, viewer=ViewerSettings(wants_continuous_updates=False))
+    pair.run()
+    for y in (10, 300):                                              # told while no update is possible: the server waits for us
+        frame[y:y + 5, 100:120] ^= np.uint32(0xFFFFFF)
+        pair.server.show(frame, 1.0, Rectangle(100, y, 20, 5))
+    frame[400, 400] ^= np.uint32(1)
+    pair.server.show(frame, 1.0, Rectangle(400, 400, 1, 1))
+    pair.run()
+    assert np.array_equal(pair.viewer.framebuffer, frame)
+    frame[50, 50] ^= np.uint32(1)
+    assert pair.show(frame.copy()) > 0
+    assert np.array_equal(pair.viewer.framebuffer, frame)
 
 
 def test_unchanged_picture_costs_nothing() -> None:
@@ -198,6 +214,18 @@ def test_bell_pointer_shape_and_wish_for_a_size_arrive() -> None:
     assert BellRang() in pair.viewer_events and SizeRequested(640, 480) in pair.server_events
     (cursor,) = [event.cursor for event in pair.viewer_events if isinstance(event, CursorChanged)]
     assert np.array_equal(cursor.pixels, shape) and np.array_equal(cursor.mask, mask) and (cursor.hot_x, cursor.hot_y) == (3, 4)
+
+
+@pytest.mark.parametrize("is_continuous", [True, False], ids=["continuous", "requested"])
+def test_viewer_that_wishes_another_size_is_told_that_it_does_not_get_it(is_continuous: bool) -> None:
+    pair = RfbPair(blank(), viewer=ViewerSettings(wants_continuous_updates=is_continuous))
+    pair.run()
+    pair.viewer.request_size(640, 480)
+    pair.server.receive_data(pair.viewer.data_to_send(), 1.0)
+    answer = pair.server.data_to_send()
+    assert answer[:4] == b"\0\0\0\1" and answer[4:12] == bytes([0, 1, 0, 1, 1, 0x40, 0, 200])
+    pair.viewer.receive_data(answer, 1.0)
+    assert pair.viewer.framebuffer.shape == (200, 320) and pair.viewer.state == "running"
 
 
 def test_session_begins_with_the_name_of_the_desktop() -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from rtp.errors import NegotiationFailed
 from rtp.keying import sdes
+from rtp.keying.certificate import Certificate
+from rtp.keying.dtls import Role
 from rtp.sdp.model import MediaDescription, SessionDescription
 from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio, answer, apply_answer, offer
 from rtp.sdp.parser import parse
-from rtp.sdp.protection import SrtpPolicy
+from rtp.sdp.protection import SrtpPolicy, strictest
 from rtp.srtp import AEAD_AES_128_GCM, AES_CM_128_HMAC_SHA1_80, MasterKey
 
 KEY = "inline:" + "A" * 40
@@ -105,7 +108,7 @@ def test_answer_without_keys_to_a_preference_is_plain_and_to_a_requirement_no_an
 @pytest.mark.parametrize(("line", "words"), [
     (f"a=crypto:9 AES_CM_128_HMAC_SHA1_80 {KEY}", "was not offered"), ("a=crypto:1 NULL inline:x", "is not known here"),
     (f"a=crypto:{LOCAL.crypto[0]}", "our own key"),
-])
+], ids=["another tag", "another suite", "our own key"])
 def test_answer_with_keys_that_do_not_fit_is_refused(line: str, words: str) -> None:
     with pytest.raises(NegotiationFailed, match=words):
         apply_answer(offer(PREFER, LOCAL, session_id=1, version=1), session("m=audio 4000 RTP/AVP 0", line))
@@ -117,8 +120,8 @@ def test_offer_that_sends_our_own_key_back_is_refused() -> None:
 
 
 def test_later_offer_keeps_profile_and_keys_of_the_session() -> None:
-    ours, _ = answer(session(*LINPHONE), PREFER, LOCAL, session_id=1, version=1)
-    again = offer(PREFER, LOCAL, session_id=1, version=2, previous=ours)
+    ours, agreed = answer(session(*LINPHONE), PREFER, LOCAL, session_id=1, version=1)
+    again = offer(PREFER, LOCAL, session_id=1, version=2, previous=ours, keyed=agreed.protection)
     assert again.media[0].protocol == "RTP/SAVP" and again.media[0].values("crypto")[2] == str(LOCAL.crypto[2])
     plain, _ = answer(session("m=audio 4000 RTP/AVP 0"), PREFER, LOCAL, session_id=1, version=1)
     assert not offer(PREFER, LOCAL, session_id=1, version=2, previous=plain).media[0].has("crypto")
@@ -135,3 +138,52 @@ def test_no_key_shows_in_what_was_agreed() -> None:
     shown = repr(agreed) + repr(LOCAL)
     own = LOCAL.crypto[2]
     assert "AAAA" not in shown and str(own).split("inline:")[1] not in shown and repr(own.key.key) not in shown
+
+
+CERTIFICATE = Certificate.create(datetime.now(UTC))
+DTLS_LOCAL = replace(LOCAL, fingerprint=str(CERTIFICATE.fingerprint()))
+FINGERPRINT = (f"a=fingerprint:{CERTIFICATE.fingerprint()}", "a=setup:actpass")
+
+
+@pytest.mark.parametrize("profile", ["RTP/AVP", "RTP/AVPF", "RTP/SAVP", "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF"])
+def test_fingerprint_is_answered_by_a_handshake_under_the_profile_that_is_offered(profile: str) -> None:
+    media, agreed = answered(PREFER, f"m=audio 4000 {profile} 0", *LINPHONE[1:], *FINGERPRINT, local=DTLS_LOCAL)
+    assert agreed.protection is not None and agreed.protection.how == "dtls" and media.protocol == profile
+    assert media.values("setup") == ["passive"] and media.has("fingerprint") and not media.has("crypto")
+
+
+def test_phone_answers_active_so_that_its_first_word_opens_its_nat() -> None:
+    media, agreed = answered(PREFER, "m=audio 4000 RTP/AVP 0", *FINGERPRINT, local=replace(DTLS_LOCAL, role=Role.CLIENT))
+    assert media.values("setup") == ["active"] and agreed.protection is not None and agreed.protection.role is Role.CLIENT
+
+
+def test_opportunist_with_a_fingerprint_of_no_use_has_its_keys_taken() -> None:
+    _, agreed = answered(PREFER, "m=audio 4000 RTP/AVP 0", *LINPHONE[1:], "a=fingerprint:md5 00", local=DTLS_LOCAL)
+    assert agreed.protection is not None and agreed.protection.how == "sdes"
+    _, agreed = answered(PREFER, "m=audio 4000 RTP/AVP 0", "a=fingerprint:md5 00", local=DTLS_LOCAL)
+    assert agreed.protection is None
+
+
+@pytest.mark.parametrize(("chosen", "how"), [((FINGERPRINT[0], "a=setup:active"), "dtls"), (("crypto",), "sdes"), ((), None)],
+                         ids=["dtls", "sdes", "plain"])
+def test_offer_of_both_comes_to_what_the_answer_takes_and_is_repeated_so(chosen: tuple[str, ...], how: str | None) -> None:
+    first = offer(PREFER, DTLS_LOCAL, session_id=1, version=1)
+    assert first.media[0].protocol == "RTP/AVP" and first.media[0].has("crypto") and first.media[0].has("fingerprint")
+    keys = sdes.offer(os.urandom)[0]
+    lines = tuple(f"a=crypto:{keys}" if line == "crypto" else line for line in chosen)
+    agreed = apply_answer(first, session("m=audio 4000 RTP/AVP 0", *lines))
+    assert (agreed.protection.how if agreed.protection else None) == how
+    again = offer(PREFER, DTLS_LOCAL, session_id=1, version=2, previous=first, keyed=agreed.protection).media[0]
+    assert (again.has("fingerprint"), again.has("crypto")) == (how == "dtls", how == "sdes")
+
+
+def test_requirement_without_a_way_for_keys_is_offered_as_a_handshake_under_its_own_profile() -> None:
+    media = offer(REQUIRE, replace(NO_KEYS, fingerprint=DTLS_LOCAL.fingerprint), session_id=1, version=1).media[0]
+    assert media.protocol == "UDP/TLS/RTP/SAVP" and media.values("setup") == ["actpass"] and not media.has("crypto")
+    with pytest.raises(NegotiationFailed, match="brings no fingerprint"):
+        apply_answer(SessionDescription(1, 1, "10.0.0.2", None, (media,)), session("m=audio 4000 UDP/TLS/RTP/SAVP 0"))
+
+
+def test_who_requires_prevails_then_who_does_without() -> None:
+    assert strictest(SrtpPolicy.PREFER, SrtpPolicy.OFF, SrtpPolicy.REQUIRE) is SrtpPolicy.REQUIRE
+    assert strictest(SrtpPolicy.PREFER, SrtpPolicy.OFF) is SrtpPolicy.OFF and strictest() is SrtpPolicy.PREFER

@@ -20,7 +20,7 @@ from sip.bfcp.attributes import (
     UserInformation,
 )
 from sip.bfcp.client import ClientSession
-from sip.bfcp.connection import GIVE_UP_S, MAX_WAITING, T1, T2
+from sip.bfcp.connection import GIVE_UP_S, MAX_ANSWERS, MAX_WAITING, T1, T2
 from sip.bfcp.events import (
     ChairActed,
     ChairActionAccepted,
@@ -271,6 +271,19 @@ def test_a_request_that_comes_again_gets_the_same_answer_and_is_acted_on_once() 
     assert server.data_to_send() == first and server.next_event() is None
     server.receive_data(request, 0.3 + T2)
     assert isinstance(server.next_event(), FloorRequested)
+
+
+def test_answers_are_kept_for_so_many_requests_and_no_more() -> None:
+    server = ServerSession(CONFERENCE, ALICE, is_reliable=False)
+    for transaction in range(1, 2000):
+        lying = Header(Primitive.HELLO, CONFERENCE, transaction, ALICE, 2, length=400)
+        hello = Message(Primitive.HELLO, CONFERENCE, transaction + 5000, ALICE, version=2)
+        server.receive_data(bytes(lying), 0.001 * transaction)
+        server.receive_data(bytes(hello), 0.001 * transaction)
+        server.data_to_send()
+        while server.next_event() is not None:
+            pass
+    assert len(server._connection._answers) == MAX_ANSWERS
 
 
 def test_an_answer_to_nothing_is_passed_over() -> None:

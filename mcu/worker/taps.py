@@ -1,0 +1,101 @@
+"""The captures that go on in a worker: which legs they look at, and the way to the process that writes each."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mcu.messages import OpenTap
+from pcap.tap import OUT, RTCP, LegInfo, Tap
+from rtp.kernel import Room
+from rtp.kernel.leg import Leg
+from rtp.kernel.spec import Address
+
+NOWHERE = ("0.0.0.0", 0)
+
+
+class Watch:
+    """One capture. Legs of `room_id` are seen, all with 0; of these `leg_id` alone, all with 0."""
+
+    __slots__ = ("_offset_ns", "_told", "leg_id", "room_id", "tap")
+
+    def __init__(self, message: OpenTap, tap: Tap) -> None:
+        self.room_id, self.leg_id = message.room_id, message.leg_id
+        self.tap = tap
+        self._told: dict[int, tuple[Address | None, Address | None]] = {}
+        self._offset_ns = 0
+        self.flush()
+
+    def sees(self, room_id: int, leg_id: int) -> bool:
+        """Whether a leg is looked at."""
+        return self.room_id in (0, room_id) and self.leg_id in (0, leg_id)
+
+    def __call__(self, leg: Leg, is_out: bool, is_rtcp: bool, time_ns: int, packet: bytes) -> None:
+        """See `rtp.kernel.Observer`."""
+        spec = leg.spec
+        told = self._told.get(spec.leg_id)
+        if told is None or told[0] is not spec.remote or told[1] is not spec.remote_rtcp:
+            self._tell(leg)
+        self.tap.media(spec.leg_id, OUT * is_out | RTCP * is_rtcp, time_ns + self._offset_ns, packet)
+
+    def _tell(self, leg: Leg) -> None:
+        spec = leg.spec
+        self._told[spec.leg_id] = spec.remote, spec.remote_rtcp
+        accepted = spec.remote or leg.filter.accepted or NOWHERE
+        local = _own(leg.rtp, accepted)
+        if spec.rtcp_mux or leg.rtcp_socket is None:
+            self.tap.leg(spec.leg_id, LegInfo(local, accepted, local, accepted))
+        else:
+            remote_rtcp = spec.remote_rtcp or (accepted[0], accepted[1] + 1)
+            self.tap.leg(spec.leg_id, LegInfo(local, accepted, _own(leg.rtcp_socket, remote_rtcp), remote_rtcp))
+
+    def flush(self) -> None:
+        """Hand over what was seen, and look at the clock."""
+        self.tap.flush()
+        self._offset_ns = time.time_ns() - time.monotonic_ns()
+
+
+def _own(sock: socket.socket, remote: Address) -> Address:
+    """Our address of a socket; of one that is bound to all addresses, that of loopback for who is there, else as it is."""
+    host, port = sock.getsockname()[:2]
+    if host in ("0.0.0.0", "::") and remote[0] in ("127.0.0.1", "::1"):
+        host = remote[0]
+    return host, port
+
+
+@dataclass(slots=True)
+class Taps:
+    """All captures of a worker by id."""
+
+    watches: dict[int, Watch]
+
+    def open(self, message: OpenTap, descriptor: int, rooms: Iterable[Room]) -> None:
+        """Begin a capture that is written at the other end of a socket."""
+        self.close(message.tap_id, ())
+        self.watches[message.tap_id] = Watch(message, Tap(socket.socket(fileno=descriptor)))
+        self.attach(rooms)
+
+    def close(self, tap_id: int, rooms: Iterable[Room]) -> None:
+        """End a capture; an unknown one is no error."""
+        watch = self.watches.pop(tap_id, None)
+        if watch is not None:
+            watch.tap.close()
+            self.attach(rooms)
+
+    def attach(self, rooms: Iterable[Room]) -> None:
+        """Let each leg be seen by those captures that look at it."""
+        for room in rooms:
+            for leg_id, leg in room.legs.items():
+                leg.observers = tuple(watch for watch in self.watches.values() if watch.sees(room.room_id, leg_id))
+
+    def flush(self) -> None:
+        """Hand over what was seen in this tick."""
+        for watch in self.watches.values():
+            watch.flush()
+
+    def end(self) -> None:
+        """End them all."""
+        for tap_id in list(self.watches):
+            self.close(tap_id, ())
