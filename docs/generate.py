@@ -1,4 +1,4 @@
-"""Writes the pages of docs/reference/ that are made from code and data: commands, configuration, settings, errors,
+"""Writes the pages of docs/reference/ that are made from code and data: commands, configuration, settings, errors, findings,
 transactions, and what RFCs demand.
 
     python -m docs.generate             writes them
@@ -20,6 +20,7 @@ from docs import musts
 from mcu import config
 from mcu.__main__ import app as server_app
 from pcap.__main__ import app as pcap_app
+from pcap.finding_words import KINDS
 from sip.message import REASONS
 from sip.transaction import START, TABLES, Kind
 from softphone import options
@@ -78,7 +79,7 @@ SETTINGS = {
 def pages() -> dict[str, str]:
     """The generated pages by file name."""
     return {"commands.md": commands(), "configuration.md": configuration(), "settings.md": settings(), "errors.md": errors(),
-            "transactions.md": transactions(), "musts.md": every_must()}
+            "findings.md": findings(), "transactions.md": transactions(), "musts.md": every_must()}
 
 
 # ---- commands
@@ -211,6 +212,18 @@ def errors() -> str:
         "What it shows when signing in fails:", _table(("status", "the phone says"), registrations),
         "What the server says, and what to do: [when it does not work](../how-to/when-it-does-not-work.md).",
     ]) + "\n"
+
+
+def findings() -> str:
+    """What `confero-pcap analyse` can find, with its remedy, in both languages."""
+    parts = [NOTICE, "# Findings in a capture",
+             "What `confero-pcap analyse` and `report` can find, by the names that `--json` gives. Places in braces are filled "
+             "with figures. How to go on from a finding: [read a capture](../how-to/read-a-capture.md)."]
+    for severity, title in (("error", "Errors"), ("warning", "Warnings"), ("info", "Notes")):
+        rows = [(f"`{kind}`", *(f"{text}<br>→ {remedy}" for text, remedy in zip(words.text, words.remedy, strict=True)))
+                for kind, words in KINDS.items() if words.severity == severity]
+        parts += [f"## {title}", _table(("name", "says", "中文"), rows)]
+    return "\n\n".join(parts) + "\n"
 
 
 # ---- state machines

@@ -30,8 +30,8 @@ EXPLAINED_BY = {
     "rtcp_missing": ("one_way_audio", "private_address", "port_closed", "wrong_port"),
 }
 """Findings that follow from others."""
-CONSISTENT = 0.5
-"""Share of steps by one sequence number or a few that RTP without an SDP has to show; other protocols look like noise."""
+MAX_JUMPS, MAX_COPIES = 0.1, 0.6
+"""Shares of packets in RTP that no SDP announces; in the numbers of other protocols there are more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def analyse(path: Path) -> Analysis:
     media = [media_of(story, ends, survey) for story in stories
              if story.answered_ns and (ends := ends_of(story)) is not None]
     named = {address for one in media for end in (one.ends.caller, one.ends.callee) for address in end.addresses}
-    streams = [one for one in survey.streams if is_rtp(one) or {one.figures.source, one.figures.destination} & named]
+    streams = [one for one in survey.streams if is_rtp(one, observer) or {one.figures.source, one.figures.destination} & named]
     findings: list[Finding] = []
     for call in calls:
         findings += judge_transactions(call, found[call.call_id], survey.last_ns)
@@ -107,11 +107,11 @@ def _first_ns(path: Path) -> int:
         return 0
 
 
-def is_rtp(stream: StreamSurvey) -> bool:
-    """Whether what looks like RTP behaves so: most of its sequence numbers follow each other."""
-    figures = stream.figures
-    return figures.expected <= 3 * figures.packets + 100 and \
-        sum(figures.timestamp_steps.values()) >= CONSISTENT * (figures.packets - figures.duplicated - figures.reordered) - 2
+def is_rtp(stream: StreamSurvey, observer: Observer) -> bool:
+    """Whether what looks like RTP behaves so: its sequence numbers move on, and hardly ever jump (RFC 3550 A.1)."""
+    figures, observed = stream.figures, observer.streams.get(stream.name)
+    return observed is not None and observed.losses.restarts <= MAX_JUMPS * figures.packets \
+        and figures.duplicated <= MAX_COPIES * figures.packets
 
 
 def _analysed(stream: StreamSurvey, survey: Survey, observer: Observer) -> StreamAnalysis:

@@ -3,7 +3,8 @@
 Its jitter is that of RFC 3550 §6.4.1, taken from the packets in the order in which they came. Its "lost" are the numbers
 between the first and the last packet less all that came, so copies count against losses, and a first packet that was
 overtaken can count for a round of 65536; `pcap.streams` tells them apart. Deltas before a marker, around comfort noise
-(RFC 3389) and of packets older than the first one are not in its means and extremes.
+(RFC 3389) and of packets older than the first one are not in its means and extremes; telephone events (RFC 4733) move its
+clock but not its timestamp.
 Written for Wireshark 4.0 by what it does; a stream of any length takes the same memory.
 """
 
@@ -22,7 +23,7 @@ _HALF = 0x80000000
 
 @dataclass(slots=True)
 class Running:
-    """Least, mean and most of a figure. The mean is over `count`, which the caller gives, as Wireshark does."""
+    """Least (-1 for none), mean and most of a figure. The mean is over `count`, which the caller gives, as Wireshark does."""
 
     least: float = -1.0
     mean: float = 0.0
@@ -92,15 +93,15 @@ class Columns:
             if clock:
                 self.jitter.add(self._jitter_ms, self.packets)
         if is_in_time:
-            self._time_ns, self._timestamp = time_ns, timestamp
+            self._time_ns = time_ns
+            self._timestamp = timestamp if clock else self._timestamp
         self.problem = self.problem or not is_in_time
         self._last_sequence, self._payload_type = sequence, payload_type
         self.packets += 1
 
     def row(self, first_ns: int, source: tuple[str, int], destination: tuple[str, int], ssrc: int) -> tuple[str, ...]:
         """The cells under HEADINGS. first_ns: when the capture begins."""
-        deltas = (max(0.0, self.delta.least), self.delta.mean, self.delta.most)
-        jitters = (max(0.0, self.jitter.least), self.jitter.mean, self.jitter.most)
+        deltas, jitters = ((one.least, one.mean, one.most) for one in (self.delta, self.jitter))
         return (f"{(self.start_ns - first_ns) / 1e9:.6f}", f"{(self.end_ns - first_ns) / 1e9:.6f}", source[0], str(source[1]),
                 destination[0], str(destination[1]), f"0x{ssrc:08X}", ", ".join(self.names), str(self.packets),
                 f"{self.lost} ({self.lost_percent:.1f}%)", *(f"{value:.3f}" for value in (*deltas, *jitters)),

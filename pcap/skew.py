@@ -17,6 +17,8 @@ LATE_MS = 60.0
 """What a usual jitter buffer waits; a packet that is later than that beside the fastest of the last second is not heard."""
 JUMP_MS = 500.0
 """A delay does not change that much from packet to packet; timestamps that begin anew do."""
+PACE_PPM = 50_000.0
+"""No clock is so wrong; the timestamps count another one."""
 MAX_NOISE_MS = 20.0
 """Where the least delays lie further from the line than that, they jump, and no clock does."""
 
@@ -63,12 +65,13 @@ class SkewMeter:
     def skew(self) -> Skew | None:
         """The skew, None for a stream that is too short or whose timestamps jump."""
         found = self._line()
-        return found if found is not None and found.noise_ms <= MAX_NOISE_MS else None
+        return found if found is not None and found.noise_ms <= MAX_NOISE_MS and abs(found.ppm) < PACE_PPM else None
 
     def pace(self) -> Skew | None:
         """The skew of timestamps that run away altogether: None where they lie too far from any line."""
         found = self._line()
-        return found if found is not None and found.noise_ms * 10 <= abs(found.drift_ms) else None
+        is_pace = found is not None and abs(found.ppm) >= PACE_PPM and found.noise_ms * 10 <= abs(found.drift_ms)
+        return found if is_pace else None
 
     def _judge(self, step: int, delay_ms: float) -> None:
         """Whether a packet is late beside the fastest of this step and the one before."""

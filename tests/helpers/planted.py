@@ -288,6 +288,10 @@ def _one_way_audio(plan: Plan) -> None:
     plan.sends[plan.bad], plan.reports = False, False
 
 
+def _no_media(plan: Plan) -> None:
+    plan.sends, plan.reports, plan.in_media = [False, False], False, False
+
+
 def _private_address(plan: Plan) -> None:
     private = ("192.168.7.20", plan.phone[1])
     plan.offer = sdp(private, lines=("a=ptime:20",))
@@ -445,7 +449,7 @@ FAULTS: dict[str, Callable[[Plan], None]] = {
     "loss": _loss, "burst_loss": _burst_loss, "jitter": _jitter, "clock_skew": _clock_skew, "duplicates": _duplicates,
     "reordering": _reordering, "ssrc_change": _ssrc_change, "wrong_ptime": _wrong_ptime, "wrong_pace": _wrong_pace,
     "payload_type": _payload_type, "dtmf_end_lost": _dtmf_end_lost, "wrong_port": _wrong_port,
-    "one_way_audio": _one_way_audio, "private_address": _private_address, "port_closed": _port_closed,
+    "one_way_audio": _one_way_audio, "no_media": _no_media, "private_address": _private_address, "port_closed": _port_closed,
     "ttl_exceeded": _ttl_exceeded, "rtcp_missing": _rtcp_missing, "remote_loss": _remote_loss, "srtp_closed": _srtp_closed,
     **{name: _of_signalling(fault) for name, fault in {
         "no_response": _no_response, "too_big": _too_big, "late_answer": _late_answer, "never_acked": _never_acked,
