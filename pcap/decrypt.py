@@ -111,6 +111,7 @@ class _Gatherer:
         self.opener = SrtpOpener()
         self.rewritten: set[ConnectionName] = set()
         self.opened: set[Address] = set()
+        self.handshakes: set[frozenset[Address]] = set()
         self.packets = 0
         self._ip = IpReader()
         self._dtls = DtlsKeys(log)
@@ -145,6 +146,7 @@ class _Gatherer:
         if kind is DatagramKind.DTLS:
             for key in self._dtls.receive(source, destination, payload):
                 self.opener.add(key)
+                self.handshakes.add(frozenset((source, destination)))
         elif kind is DatagramKind.RTP:
             if self.opener.keys and not self.opener.is_opened(int.from_bytes(payload[8:12]), source, destination) \
                     and self.opener.rtp(payload, source, destination) is not None:
@@ -171,6 +173,7 @@ class _Translator:
     def __init__(self, log: KeyLog, gathered: _Gatherer, done: Decrypted) -> None:
         self.opener = gathered.opener.again()
         self._opened = gathered.opened
+        self._handshakes = gathered.handshakes
         self._rewritten = gathered.rewritten
         self._done = done
         self._ip = IpReader()
@@ -186,6 +189,8 @@ class _Translator:
             return
         if ip is not None and ip.protocol == UDP and len(ip.payload) > 8:
             self._done.fragments -= ip.fragments - 1
+            if self._is_handshake(*_udp(ip)):
+                return
             made = self._datagram(*_udp(ip), is_whole=ip.fragments == 1)
             if made is not None:
                 yield made
@@ -203,6 +208,10 @@ class _Translator:
         """What was said and waits for the rest of its message, at the end of the file."""
         for said, message in self._framers.finish():
             yield from self._written(said, message)
+
+    def _is_handshake(self, source: Address, destination: Address, payload: bytes) -> bool:
+        """Whether it is DTLS whose keys are known: Wireshark would take the media on these addresses for SRTP after it."""
+        return frozenset((source, destination)) in self._handshakes and sort_datagram(payload) is DatagramKind.DTLS
 
     def _datagram(self, source: Address, destination: Address, payload: bytes, is_whole: bool) -> Frame | None:
         """The datagram as it is written, None to copy its frame; one that came in fragments is always made anew."""

@@ -13,6 +13,7 @@ from rtp.keying.components import LegKeying
 from rtp.keying.description import DtlsDescription
 from rtp.keying.dtls import Address, Role
 from rtp.srtp import SessionKeys
+from sip.aio.tls import key_log
 
 
 class Handshake:
@@ -21,7 +22,7 @@ class Handshake:
     def __init__(self, certificate: Certificate, theirs: DtlsDescription, role: Role, sockets: Sequence[socket.socket],
                  remotes: Sequence[Address | None], now: float) -> None:
         self._sockets = sockets
-        self._keying = LegKeying(certificate, theirs, role, remotes, now)
+        self._keying = LegKeying(certificate, theirs, role, remotes, now, key_log=key_log())
         self._send()
 
     @property

@@ -14,20 +14,21 @@ from collections.abc import Sequence
 from rtp.keying.certificate import Certificate
 from rtp.keying.description import DtlsDescription
 from rtp.keying.dtls import Address, DtlsConnected, DtlsEndpoint, DtlsFailed, DtlsRefused, Role
+from rtp.keying.handshake import KeyLog
 from rtp.srtp.suites import SUITES, SessionKeys, Suite
 
 
 class LegKeying:
     """keys: by component, None until they are there; failure: why there won't be any. theirs: the peer's description; remotes:
-    where each component of the peer is, for a client's first word."""
+    where each component of the peer is, for a client's first word; key_log: gets the secrets (`DtlsEndpoint`)."""
 
     def __init__(self, certificate: Certificate, theirs: DtlsDescription, role: Role, remotes: Sequence[Address | None],
-                 now: float, suites: Sequence[Suite] = SUITES) -> None:
+                 now: float, suites: Sequence[Suite] = SUITES, *, key_log: KeyLog | None = None) -> None:
         self.theirs = theirs
         self.failure = ""
         self.keys: list[SessionKeys | None] = [None] * len(remotes)
         self._refusal = ""
-        self._ends = [DtlsEndpoint(role, certificate, now=now, fingerprints=theirs.fingerprints, suites=suites)
+        self._ends = [DtlsEndpoint(role, certificate, now=now, fingerprints=theirs.fingerprints, suites=suites, key_log=key_log)
                       for _ in remotes]
         if role is Role.CLIENT:
             for end, remote in zip(self._ends, remotes, strict=True):

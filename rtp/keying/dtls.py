@@ -28,7 +28,7 @@ from OpenSSL import SSL
 
 from rtp.errors import HandshakeFailed
 from rtp.keying.certificate import Certificate, Fingerprint, matches
-from rtp.keying.handshake import MISMATCH, drain, make_connection, make_context, peer_certificate, words
+from rtp.keying.handshake import MISMATCH, KeyLog, drain, make_connection, make_context, peer_certificate, words
 from rtp.srtp.suites import SUITES, MasterKey, SessionKeys, Suite, suite_of_profile
 
 Address = tuple[str, int]
@@ -91,17 +91,17 @@ class DtlsEndpoint:
     """One end of a DTLS association. `state`: new, connecting, connected, failed or closed; `dropped` counts datagrams.
 
     fingerprints: the peer's, None until the signalling brings them (`expect`); suites: SRTP's, in the order of choice;
-    random: for cookies.
+    random: for cookies; key_log: gets the handshake's secrets, where a capture is to be read with them.
     """
 
     def __init__(self, role: Role, certificate: Certificate, *, now: float, fingerprints: Sequence[Fingerprint] | None = None,
                  suites: Sequence[Suite] = SUITES, timeout_s: float = TIMEOUT_S,
-                 random: Callable[[int], bytes] = os.urandom) -> None:
+                 random: Callable[[int], bytes] = os.urandom, key_log: KeyLog | None = None) -> None:
         self.role = role
         self.state = "new" if role is Role.CLIENT else "connecting"
         self.dropped = 0
         self._expected = None if fingerprints is None else tuple(fingerprints)
-        self._context = _dtls_context(certificate, suites, random(32))
+        self._context = _dtls_context(certificate, suites, random(32), key_log)
         self._associations: dict[Address, _Association] = {}
         self._peer: _Association | None = None
         self._timeout_s = timeout_s
@@ -335,8 +335,8 @@ def split_datagrams(data: bytes, mtu: int = MTU) -> list[bytes]:
     return [*out, current] if current else out
 
 
-def _dtls_context(certificate: Certificate, suites: Sequence[Suite], secret: bytes) -> SSL.Context:
-    context = make_context(SSL.DTLS_METHOD, certificate)
+def _dtls_context(certificate: Certificate, suites: Sequence[Suite], secret: bytes, key_log: KeyLog | None) -> SSL.Context:
+    context = make_context(SSL.DTLS_METHOD, certificate, key_log)
     context.set_min_proto_version(DTLS_1_2)
     context.set_max_proto_version(DTLS_1_2)
     context.set_options(SSL.OP_NO_QUERY_MTU | (SSL.OP_COOKIE_EXCHANGE or 0))

@@ -21,13 +21,17 @@ CIPHERS = b":".join(
 MISMATCH = "the certificate is not the one of the fingerprint in the signalling"
 CHUNK = 65536
 
+KeyLog = Callable[[bytes], None]
+"""Is given each line that a key log would have: for tests with Wireshark, never for daily use."""
 VerifyCertificate = Callable[[bytes], bool]
 """Is given the peer's certificate in DER while the handshake goes on; False ends it with an alert."""
 
 
-def make_context(method: int, certificate: Certificate) -> SSL.Context:
+def make_context(method: int, certificate: Certificate, key_log: KeyLog | None = None) -> SSL.Context:
     """A context that shows our certificate; what is special to DTLS or TLS is set by the caller, before its first use."""
     context = SSL.Context(method)
+    if key_log is not None:
+        context.set_keylog_callback(lambda _connection, line: key_log(line))
     context.set_cipher_list(CIPHERS)
     context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)

@@ -25,7 +25,7 @@ HANDSHAKE_S = 5.0
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!eNULL:!EXPORT"
 """For version 1.2; CBC last, for desk phones that know nothing else."""
 KEY_LOG = "SSLKEYLOGFILE"
-"""Names a file in the environment that gets the keys of all connections: for tests with Wireshark, never for daily use."""
+"""Names a file in the environment that gets the keys of all TLS and DTLS: for tests with Wireshark, never for daily use."""
 CHUNK = 16384
 CHAIN_UNKNOWN = frozenset((18, 19, 20, 21))
 """OpenSSL's words for: it vouches for itself, so does its issuer, the issuer is not known, or is not to be found."""
@@ -206,14 +206,27 @@ class TlsStream:
                 self._writer.write(data)
 
 
+def key_log() -> Callable[[bytes], None] | None:
+    """What writes lines to the key log that the environment names (KEY_LOG), None when it names none."""
+    path = os.environ.get(KEY_LOG)
+    if not path:
+        return None
+
+    def write(line: bytes) -> None:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as out:  # noqa: PTH123
+            out.write(line + b"\n")
+
+    return write
+
+
 def _make_context() -> SSL.Context:
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_cipher_list(CIPHERS)
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_NO_TICKET)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    if path := os.environ.get(KEY_LOG):
-        context.set_keylog_callback(lambda _connection, line: _log_key(path, line))
+    if (log := key_log()) is not None:
+        context.set_keylog_callback(lambda _connection, line: log(line))
     return context
 
 
@@ -225,11 +238,6 @@ def _read_key(path: Path) -> PKey:
         raise TlsFailed(f"{path}: this key wants a password; store it without one, readable by the server alone") from None
     except (ValueError, UnsupportedAlgorithm):
         raise TlsFailed(f"{path}: this is no private key in PEM") from None
-
-
-def _log_key(path: str, line: bytes) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as out:  # noqa: PTH123
-        out.write(line + b"\n")
 
 
 def _is_address(name: str) -> bool:

@@ -21,6 +21,7 @@ from rtp.sdp.negotiation import LocalMedia, NegotiatedAudio
 from rtp.sdp.protection import Protection, SrtpPolicy, check_kept, is_begun_anew
 from rtp.srtp import SUITES, Suite
 from rtp.srtp.session import SrtpSession
+from sip.aio.tls import key_log
 
 DTLS_BYTES = range(20, 64)
 """First bytes of a datagram of DTLS (RFC 7983 §7)."""
@@ -143,7 +144,8 @@ class MediaSecurity:
     def _begun(self, now: float) -> LegKeying | None:
         agreed, certificate = self._agreed, self._settings.certificate
         if self._keying is None and agreed is not None and agreed.theirs is not None and certificate is not None:
-            self._keying = LegKeying(certificate, agreed.theirs, agreed.role, self._remotes, now, self._settings.suites)
+            self._keying = LegKeying(certificate, agreed.theirs, agreed.role, self._remotes, now, self._settings.suites,
+                                     key_log=key_log())
         return self._keying
 
     def _take(self, keying: LegKeying, has_news: bool) -> bool:

@@ -159,9 +159,8 @@ def test_message_in_clear_says_avp_and_holds_no_key_and_its_length_is_right() ->
 @pytest.mark.parametrize("loses_log", [False, True])
 def test_keys_of_a_dtls_handshake_come_from_the_key_log(loses_log: bool) -> None:
     lines: list[bytes] = []
-    client = DtlsEndpoint(Role.CLIENT, ALICE, now=0.0, fingerprints=[BOB.fingerprint()])
+    client = DtlsEndpoint(Role.CLIENT, ALICE, now=0.0, fingerprints=[BOB.fingerprint()], key_log=lines.append)
     server = DtlsEndpoint(Role.SERVER, BOB, now=0.0, fingerprints=[ALICE.fingerprint()])
-    client._context.set_keylog_callback(lambda _connection, line: lines.append(line))
     client.start(B, 0.0)
     wire: list[tuple[Address, Address, bytes]] = []
     for _ in range(8):
