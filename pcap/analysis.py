@@ -12,8 +12,8 @@ from typing import Any
 
 from pcap.calls import CallStory, story_of
 from pcap.errors import CaptureError
-from pcap.findings import Finding, ordered
-from pcap.judge_media import CallMedia, complained, is_lasting, judge_media, media_of
+from pcap.findings import Finding, finding, ordered
+from pcap.judge_media import SHORTEST_TALK_S, CallMedia, complained, is_lasting, judge_media, media_of
 from pcap.judge_sip import judge_call, judge_registrations, judge_transactions
 from pcap.judge_stream import judge_stream
 from pcap.media_ends import End, ends_of, streams_to
@@ -102,6 +102,8 @@ def analyse(path: Path) -> Analysis:
     findings += judge_registrations(calls, found)
     findings += _of_media(media, streams, survey, observer)
     findings += _of_signalling(observer, found)
+    if not survey.streams and any(one.talk_s >= SHORTEST_TALK_S for one in media):
+        findings.append(finding("media_not_captured", path.name))
     analysed = tuple(_analysed(one, survey, observer) for one in streams if one.name in observer.streams)
     return Analysis(_first_ns(path), survey, analysed, tuple(stories), tuple(_without_echoes(ordered(findings))), survey.broken)
 

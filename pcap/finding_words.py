@@ -105,6 +105,10 @@ KINDS: dict[str, Words] = {
         ERROR, ("No RTP at all, though the call was up for {seconds:.0f} s.", "通话持续了 {seconds:.0f} 秒，却完全没有 RTP。"),
         ("Either media takes another way and was not captured, or a firewall drops UDP in both directions.",
          "媒体可能走了别的路径而未被捕获，或防火墙双向丢弃 UDP。")),
+    "media_not_captured": Words(
+        INFO, ("Calls were up, and there is no RTP in the whole capture.", "有通话接通，但整个捕获中没有 RTP。"),
+        ("Capture the ports of media, too. If they were captured, a firewall drops UDP in both directions.",
+         "请同时捕获媒体端口；若已捕获，则防火墙双向丢弃了 UDP。")),
     "loss": Words(
         WARNING, ("{lost} of {expected} packets were lost ({percent:.1f} %), spread over the call.",
                   "{expected} 个数据包丢失 {lost} 个（{percent:.1f}%），分布在整个通话中。"),

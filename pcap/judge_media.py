@@ -81,7 +81,8 @@ def _ways(media: CallMedia, survey: Survey, observer: Observer) -> Iterator[Find
     astray = {id(receiver): _astray(media, sender, receiver, survey) for sender, receiver in media.ends.each()}
     frame, call_id = media.story.call.messages[0].number, media.story.call.call_id
     if not any(flows.values()) and not any(astray.values()):
-        if any(sender.sends and receiver.receives for sender, receiver in media.ends.each()):
+        is_wanted = any(sender.sends and receiver.receives for sender, receiver in media.ends.each())
+        if is_wanted and survey.streams:
             yield finding("no_media", media.story.title, frame=frame, call_id=call_id, seconds=media.talk_s)
         return
     for sender, receiver in media.ends.each():

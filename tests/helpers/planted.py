@@ -309,6 +309,11 @@ def _no_media(plan: Plan) -> None:
     plan.sends, plan.reports, plan.in_media = [False, False], False, False
 
 
+def _media_not_captured(plan: Plan) -> None:
+    plan.drops.append(lambda start, end, data: data[0] >> 6 == 2)
+    plan.in_media = False
+
+
 def _private_address(plan: Plan) -> None:
     private = ("192.168.7.20", plan.phone[1])
     plan.offer = sdp(private, lines=("a=ptime:20",))
@@ -480,7 +485,8 @@ FAULTS: dict[str, Callable[[Plan], None]] = {
     "captured_twice": _captured_twice, "restart": _restart, "reordering": _reordering,
     "ssrc_change": _ssrc_change, "wrong_ptime": _wrong_ptime, "wrong_pace": _wrong_pace,
     "payload_type": _payload_type, "dtmf_end_lost": _dtmf_end_lost, "wrong_port": _wrong_port,
-    "one_way_audio": _one_way_audio, "no_media": _no_media, "private_address": _private_address, "port_closed": _port_closed,
+    "one_way_audio": _one_way_audio, "no_media": _no_media,
+    "media_not_captured": _media_not_captured, "private_address": _private_address, "port_closed": _port_closed,
     "ttl_exceeded": _ttl_exceeded, "rtcp_missing": _rtcp_missing, "remote_loss": _remote_loss, "srtp_closed": _srtp_closed,
     **{name: _of_signalling(fault) for name, fault in {
         "no_response": _no_response, "too_big": _too_big, "late_answer": _late_answer, "never_acked": _never_acked,

@@ -19,6 +19,7 @@ def test_planted_fault_is_named_in_its_place_and_no_other_is_found(tmp_path: Pat
     planted = plant(kind, SEED, path)
     analysis = analyse(path)
     callers = {call.call_id: call.messages[0].message.from_.uri.user for call in analysis.survey.calls()}
+    callers[""] = planted.victim                # what is said of the whole capture
     assert [(one.kind, callers[one.call_id]) for one in analysis.findings] == [(kind, planted.victim)]
     if planted.source is not None:
         (found,) = analysis.findings
