@@ -17,6 +17,8 @@ CLOCK_RATES = {0: 8000, 8: 8000, 9: 8000}
 """Static payload types (RFC 3551 §6); G.722's RTP clock is 8000 by its historical error (§4.5.2)."""
 DYNAMIC_CLOCK_RATE = 48000
 MIN_PACKETS = 4
+RESTART = 3000
+"""A jump of more numbers than that is a new beginning, not loss (MAX_DROPOUT of RFC 3550 A.1)."""
 MAX_VALUES = 1000
 """Different steps of timestamps, and contributors, that are kept of a stream."""
 REMEMBERED = 4096
@@ -44,6 +46,7 @@ class Stream:
     timestamp_steps: dict[int, int] = field(default_factory=dict)
     _highest: int = 0
     _lowest: int = 0
+    _before: int = 0
     _last_timestamp: int = 0
     _transit: float | None = None
     _seen: set[int] = field(default_factory=set)
@@ -51,8 +54,8 @@ class Stream:
 
     @property
     def expected(self) -> int:
-        """Packets between the first and the last sequence number."""
-        return self._highest - self._lowest + 1
+        """Packets between the first and the last sequence number, of each numbering where it began anew."""
+        return self._before + self._highest - self._lowest + 1
 
     @property
     def lost(self) -> int:
@@ -67,6 +70,9 @@ class Stream:
         if not self.packets:
             self.first_ns, self._highest, self._lowest = datagram.time_ns, sequence, sequence
         extended = self._extend(sequence)
+        if abs(extended - self._highest) > RESTART:
+            self._before, self._highest, self._lowest, extended = self.expected, sequence, sequence, sequence
+            self._seen.clear()
         if extended in self._seen:
             self.duplicated += 1
         elif self.packets and extended < self._highest:

@@ -90,3 +90,9 @@ def test_the_command_prints_the_streams_as_json_and_says_where_a_file_breaks(tmp
     done = CliRunner().invoke(app, ["analyse", str(broken)])
     assert done.exit_code == 1 and "breaks off" in done.output and "0x0000ABCD" in done.output
     assert CliRunner().invoke(app, ["analyse", str(tmp_path / "none")]).exit_code == 2
+
+
+def test_numbering_that_begins_anew_is_neither_loss_nor_disorder() -> None:
+    numbers = [*range(100), *range(40_000, 40_100), *range(10_000, 10_050)]
+    stream = only([rtp(number, 160 * n, 20 * n) for n, number in enumerate(numbers)])
+    assert (stream.expected, stream.lost, stream.reordered, stream.duplicated) == (250, 0, 0, 0)
