@@ -74,7 +74,7 @@ def decrypt(source: Path, target: Path, keys: bytes = b"") -> Decrypted:
         raise CaptureError(done.broken)
     gathered.sum_up(done)
     translator = _Translator(log, gathered, done)
-    with open(target, "wb", opener=_private) as file:  # noqa: PTH123
+    with open(target, "wb", opener=_private) as file:
         writer, last = PcapngWriter(file, "Confero decrypt"), Packet(0, LINK_TYPE_RAW, b"")
         for block in _readable(source, done):
             if isinstance(block, Names):
