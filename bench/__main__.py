@@ -1,6 +1,6 @@
 """`./run bench`: the server measured from outside with `bench/confload`, and its parts from inside; a table and JSON.
 
-    python -m bench [--quick] [--only audio,calls,registrations,parts] [--json FILE]
+    python -m bench [--quick] [--only parts,memory,audio,calls,sustained,registrations] [--json FILE]
 
 CPU figures are CPU time of the server's whole process tree per unit of work. The reference mixer is the generator's own C
 server (`confload uas --mode mix`), right before and right after the row that is compared with it: a machine's speed changes
@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bench.memory import memory_mb, tree
 from confero.testing import Server, free_port, start_server
 
 HERE = Path(__file__).resolve().parent
@@ -107,10 +108,29 @@ def measure_calls(binary: Path, server: Server, seconds: int) -> list[dict[str, 
     return [result]
 
 
+def measure_sustained(binary: Path, server: Server, seconds: int) -> list[dict[str, Any]]:
+    """150 calls a second, for a minute in a full run: all answered, and the memory afterwards. The generator's CPU is apart."""
+    result = confload(binary, "cps", "--uri", server.uri("bench-sustained"), "--rates", 150, "--seconds", seconds,
+                      "--hold", 0.1, "--server-pid", server.process.pid)
+    (step,) = result["steps"]
+    row = {name: step[name] for name in ("placed", "answered", "failed", "timeouts", "retransmits", "slower_than_500ms",
+                                         "server_cpu_ms_per_call", "answer_ms", "generator_cpu_s")}
+    row["memory_mb"] = memory_mb(server.process.pid)
+    print(json.dumps(row), flush=True)
+    return [row]
+
+
+def measure_memory(server: Server) -> list[dict[str, Any]]:
+    """What a server takes that nobody has called yet, all its processes together."""
+    row = {"idle": memory_mb(server.process.pid), "processes": len(list(tree(server.process.pid)))}
+    print(json.dumps(row), flush=True)
+    return [row]
+
+
 def measure_registrations(binary: Path, server: Server, users: int) -> list[dict[str, Any]]:
-    """Registrations with digest, per second."""
+    """Registrations with digest, 300 a second: at full speed it is the limit of transactions that answers in the end."""
     result = confload(binary, "register", "--uri", f"sip:{server.host}:{server.port}", "--n", users, "--window", 50,
-                      "--pass", PASSWORD, "--server-pid", server.process.pid)
+                      "--rate", 300, "--pass", PASSWORD, "--server-pid", server.process.pid)
     print(json.dumps(result), flush=True)
     return [result]
 
@@ -137,7 +157,7 @@ def main() -> None:
     """Measure what was asked for and print the JSON last."""
     parser = argparse.ArgumentParser(prog="./run bench", description="Measure the server from outside and its parts.")
     parser.add_argument("--quick", action="store_true", help="fewer members, shorter windows")
-    parser.add_argument("--only", default="parts,audio,calls,registrations")
+    parser.add_argument("--only", default="parts,memory,audio,calls,sustained,registrations")
     parser.add_argument("--json", type=Path, help="write the results here too")
     options = parser.parse_args()
     wanted = options.only.split(",")
@@ -151,10 +171,14 @@ def main() -> None:
         configuration.write_text("max_members = 1000\n")
         server = start_server(Path(folder) / "server", "--open", "--config", str(configuration))
         try:
+            if "memory" in wanted:
+                results["memory"] = measure_memory(server)
             if "audio" in wanted:
                 results["audio"] = measure_audio(binary, server, seconds, sizes)
             if "calls" in wanted:
                 results["calls"] = measure_calls(binary, server, seconds)
+            if "sustained" in wanted:
+                results["sustained"] = measure_sustained(binary, server, 5 if options.quick else 60)
             if "registrations" in wanted:
                 users = 200
                 for number in range(users):

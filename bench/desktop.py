@@ -176,7 +176,6 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
                 relay.open_desktop(OpenDesktop(1, Seat(OWNER_ID, digest_of(SEAT["owner"]), fingerprint),
                                                Seat(VIEWER_ID, digest_of(SEAT["viewer"]), bob.fingerprint), 60))
                 relay.set_holder(1, VIEWER_ID)
-                await asyncio.sleep(0)
                 owner.stdin.write(relay.certificate.hex() + "\n")
                 owner.stdin.flush()
                 pipe = bob.connect(slow if options.delay_ms or options.loss else port, relay.certificate, SEAT["viewer"])

@@ -7,12 +7,14 @@ import sys
 import typer
 
 from mcu.cli import call, configuration, reg, room, user
+from mcu.cli.doctor import doctor
 from mcu.cli.options import make_group
 from mcu.cli.serve import serve
 from mcu.errors import ConfigError, McuError, UsageError
 
 app = make_group("Confero: a meeting server that any SIP phone can call.")
 app.command("serve")(serve)
+app.command("doctor")(doctor)
 app.add_typer(user.app, name="user")
 app.add_typer(room.app, name="room")
 app.add_typer(call.app, name="call")

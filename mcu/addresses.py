@@ -13,6 +13,7 @@ RFC 4193, or of the link alone.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -25,6 +26,8 @@ PRIVATE: tuple[Network, ...] = tuple(ip_network(text) for text in (
 ))
 """Written out, since `is_private` of the standard library counts the networks of the documentation, too."""
 ROUTES_4, ROUTES_6 = Path("/proc/net/route"), Path("/proc/net/ipv6_route")
+MAX_KNOWN = 4096
+"""Texts whose meaning is remembered: each call asks for its own and its peer's a dozen times."""
 _GATEWAY, _UP, _REJECT = 0x2, 0x1, 0x200
 
 
@@ -45,12 +48,14 @@ class Addresses:
         return self.public
 
 
+@functools.lru_cache(MAX_KNOWN)
 def is_private(host: str) -> bool:
     """Whether an address means something in its own network alone; a name is none."""
     address = plain(host)
     return address is not None and any(address in network for network in PRIVATE)
 
 
+@functools.lru_cache(MAX_KNOWN)
 def plain(host: str) -> IPv4Address | IPv6Address | None:
     """An address without scope and without the wrapping of IPv4 in IPv6 (RFC 4291 §2.5.5.2), None for a name."""
     try:

@@ -319,8 +319,10 @@ class UserCall:
         now, wallclock = self._server.now(), self._server.wallclock()
         self._described.pop(call, None)
         if call in self._ringing:
-            self._ringing.pop(call).media.release()
+            media = self._ringing.pop(call).media
+            media.release()
             if cause == "rejected":
+                media.refused(status)
                 self._refused(status, reason)
             elif not self._ringing and (self._other is None or self._transfer is not None):
                 self._give_up()

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import unquote
 
+from mcu.addresses import plain
 from sip.uri import Uri
 
 FACTORY = "conference"
@@ -73,13 +73,7 @@ class Dialplan:
 
     def is_ours(self, host: str) -> bool:
         """Whether a host means this server: our domain, `localhost`, or any address (the request did arrive here)."""
-        if host.lower() in (self.domain, "localhost"):
-            return True
-        try:
-            ip_address(host)
-        except ValueError:
-            return False
-        return True
+        return host.lower() in (self.domain, "localhost") or plain(host) is not None
 
     def resolve(self, uri: Uri) -> Destination:
         """What answers at this URI."""

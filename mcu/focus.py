@@ -227,6 +227,7 @@ class Focus:
     def _ended(self, call: Call, cause: str, status: int, reason: str) -> None:
         dialled = self._dialled.pop(call, None)
         if dialled is not None:
+            dialled.leg.media.refused(status)
             self._server.keep_record(dialled.leg.end(cause, status, reason, self._server.wallclock()))
             self.put_away_if_unused()
             return
@@ -446,6 +447,8 @@ class Focus:
         if self._is_over or not self._roster.advance():
             return
         now = self._notified_at = self._server.now()
+        if not self._subscriptions:
+            return
         common = self._roster.partial()
         for subscription, owner in list(self._subscriptions.items()):
             subscription.notify(common if owner is None else self._roster.partial(owner), CONTENT_TYPE, now)

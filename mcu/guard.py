@@ -65,6 +65,7 @@ class Guard:
         self._nonces = NonceSource(nonce_key)
         self._replays = ReplayGuard()
         self._failures = Attempts()
+        self._admitted: tuple[Request, Account] | None = None
 
     # ---- sip.refusals.Admission
 
@@ -96,6 +97,9 @@ class Guard:
 
     def account_of(self, request: Request, flow: Flow) -> Account | None:
         """Whose credentials an admitted request carries, None for a guest's."""
+        admitted, self._admitted = self._admitted, None
+        if admitted is not None and admitted[0] is request:                         # checked a moment ago
+            return admitted[1]
         credentials = _credentials(request)
         if credentials is None:
             return None
@@ -158,6 +162,7 @@ class Guard:
         self._failures.succeed(key)
         if claimed is not None and claimed != name:
             return self._refuse(request, 403, "that name belongs to another account")
+        self._admitted = request, account
         return None
 
     def _is_fresh(self, credentials: dict[str, str]) -> bool:

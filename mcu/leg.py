@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from mcu.addresses import Addresses
 from mcu.participant import Identity
@@ -76,23 +77,22 @@ class CallLeg:
 
     def note(self) -> CallRecord:
         """The record as it is now: a handshake may have made keys since."""
-        self.record = self._noted(self.record)
+        self.record = self._noted()
         return self.record
 
-    def _noted(self, record: CallRecord) -> CallRecord:
-        """A record with what is agreed on the media."""
-        agreed = self.media.negotiated
+    def _noted(self, **more: Any) -> CallRecord:
+        """The record with what is agreed on the media, and more."""
+        agreed, record = self.media.negotiated, self.record
         protection = agreed.protection if agreed is not None else None
-        if protection is None:
-            return replace(record, codec=self.codec or record.codec, suite=None, keying=None)
-        return replace(record, codec=self.codec or record.codec, suite=protection.suite or None, keying=protection.how)
+        suite, keying = (None, None) if protection is None else (protection.suite or None, protection.how)
+        return replace(record, codec=self.codec or record.codec or None, suite=suite, keying=keying, **more)
 
     def accept(self, offer: bytes | None, contact: NameAddr, wallclock: float, now: float) -> None:
         """Answer the INVITE: with an answer to its offer, or with an offer of ours. Raises MediaRefused."""
         body = self.description or (self.media.answer(offer) if offer is not None else self.media.offer())
         headers = [("Contact", contact), ("Allow-Events", "conference")]
         self.call.accept(body, now, contact=contact.uri, headers=headers)
-        self.record = self._noted(replace(self.record, answered_at=wallclock))
+        self.record = self._noted(answered_at=wallclock)
 
     def receive_offer(self, offer: bytes | None, now: float) -> bool:
         """Answer a re-INVITE or UPDATE; False when it was refused and all stays as it was."""
@@ -103,7 +103,7 @@ class CallLeg:
             self.call.reject_offer(error.status, now, error.reason)
             return False
         self.call.accept_offer(body, now)
-        self.record = self._noted(self.record)
+        self.record = self._noted()
         return True
 
     def move(self, flow: Flow) -> None:
@@ -138,20 +138,19 @@ class CallLeg:
         except MediaRefused as error:
             self.call.hang_up(now, error.reason, 488)
             return False
-        self.record = self._noted(self.record)
+        self.record = self._noted()
         return True
 
     def end(self, cause: str, status: int, reason: str, wallclock: float) -> CallRecord:
         """The call is over: media is given back; the finished record."""
-        self.note()
         figures = self.media.statistics
         codec = self.codec or self.record.codec or ""
         self.media.release()
         expected = figures.packets_in + figures.lost
         loss_percent = 100.0 * (figures.lost + figures.late) / expected if expected else 0.0
         delay_ms = figures.buffer_ms + 20 + max(0.0, figures.rtt_ms) / 2
-        self.record = replace(
-            self.record, ended_at=wallclock, codec=codec or None, packets_in=figures.packets_in,
+        self.record = self._noted(
+            ended_at=wallclock, packets_in=figures.packets_in,
             packets_out=figures.packets_out, lost=figures.lost, late=figures.late, concealed=figures.concealed,
             jitter_ms=round(figures.jitter_ms, 2),
             rtt_ms=round(figures.rtt_ms, 2) if figures.rtt_ms >= 0 else None,

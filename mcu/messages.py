@@ -10,12 +10,14 @@ peer sends.
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from mcu.addresses import MAX_KNOWN
 from mcu.engine.notices import AddressLearnt, DtmfPressed, RoomLost, SpeakersChanged
 from mcu.errors import ProtocolError
 from rtp.kernel import LegSpec, LegStatistics
@@ -233,7 +235,7 @@ class _Fields:
         if family not in (4, 6):
             raise ValueError(f"address family {family}")
         port = int.from_bytes(self.raw(2))
-        return str(ip_address(self.raw(4 if family == 4 else 16))), port
+        return _host(self.raw(4 if family == 4 else 16)), port
 
 
 _NUMBER = struct.Struct("!I")
@@ -249,8 +251,18 @@ def _text(value: str) -> bytes:
 def _address(value: Address | None) -> bytes:
     if value is None:
         return b"\0"
-    host = ip_address(value[0])
-    return bytes([host.version]) + value[1].to_bytes(2) + host.packed
+    packed = _packed(value[0])
+    return (b"\4" if len(packed) == 4 else b"\6") + value[1].to_bytes(2) + packed
+
+
+@functools.lru_cache(MAX_KNOWN)
+def _packed(host: str) -> bytes:
+    return ip_address(host).packed
+
+
+@functools.lru_cache(MAX_KNOWN)
+def _host(packed: bytes) -> str:
+    return str(ip_address(packed))
 
 
 # ---- a leg

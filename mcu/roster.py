@@ -50,7 +50,7 @@ class Roster:
         self._by_entity: dict[str, list[ParticipantId]] = {}
         self._texts: dict[str, str] = {}
         self._changed: set[str] = set()
-        self._partial: dict[str, str] = {}
+        self._partial: list[str] = []
         self._is_dirty = False
 
     def __len__(self) -> int:
@@ -93,7 +93,7 @@ class Roster:
         if not self._is_dirty:
             return False
         self.version += 1
-        self._partial = {entity: self._text(entity) for entity in sorted(self._changed)}
+        self._partial = sorted(self._changed)
         self._changed.clear()
         self._is_dirty = False
         return True
@@ -103,7 +103,7 @@ class Roster:
         return document(self._info("full"), self._texts_for(self._by_entity, own))
 
     def partial(self, own: ParticipantId | None = None) -> bytes:
-        """What the last `advance` changed."""
+        """What the last `advance` changed; to be asked before the next change."""
         return document(self._info("partial"), self._texts_for(self._partial, own))
 
     def deleted(self) -> bytes:
@@ -120,6 +120,8 @@ class Roster:
         return [self._render(entity, own) if entity == special else self._text(entity) for entity in entities]
 
     def _text(self, entity: str) -> str:
+        if entity not in self._by_entity:
+            return self._render(entity, None)
         text = self._texts.get(entity)
         if text is None:
             text = self._texts[entity] = self._render(entity, None)

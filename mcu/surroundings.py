@@ -39,6 +39,9 @@ class Media(MediaBackend, Protocol):
     def set_muted(self, muted: bool) -> None:
         """Take the leg out of the mix, or let it in."""
 
+    def refused(self, status: int) -> None:
+        """The phone did not take our first offer."""
+
     def follow(self, signalling_host: str) -> None:
         """The phone has another address now, as its signalling proves: its media may come from there."""
 

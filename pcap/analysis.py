@@ -26,7 +26,7 @@ from pcap.transactions import Transaction, transactions
 BUFFER_MS, NETWORK_MS = 60.0, 20.0
 """What the score takes for the delay beyond jitter: a usual buffer, and a way through the network."""
 EXPLAINED_BY = {
-    "no_response": ("sip_unreachable",), "no_media": ("never_acked",), "wrong_ptime": ("wrong_pace",),
+    "no_response": ("sip_unreachable",), "no_media": ("never_acked", "ack_lost"), "wrong_ptime": ("wrong_pace",),
     "rtcp_missing": ("one_way_audio", "private_address", "port_closed", "wrong_port"),
 }
 """Findings that follow from others."""
@@ -43,6 +43,12 @@ class StreamAnalysis:
     codec: str
     mos: float | None
 
+    @property
+    def packet_ms(self) -> float:
+        """Time from packet to packet, lost ones included, on average."""
+        figures = self.survey.figures
+        return (figures.last_ns - figures.first_ns) / 1e6 / max(1, figures.expected - 1)
+
     def summary(self) -> dict[str, Any]:
         """For JSON: the survey's figures, Wireshark's, and ours."""
         columns, losses = self.observed.columns, self.observed.losses
@@ -53,6 +59,7 @@ class StreamAnalysis:
                           "problem": columns.problem},
             "loss_percent": round(losses.loss_percent, 2), "longest_loss": losses.worst, "bursts": losses.bursts,
             "burst_density": round(losses.burst_density, 3), "gap_density": round(losses.gap_density, 4),
+            "burst_ms": round(losses.mean_burst * self.packet_ms, 1), "gap_ms": round(losses.mean_gap * self.packet_ms, 1),
             "skew_ppm": skew.ppm if skew is not None else None, "keys": self.observed.keys.pressed, "mos": self.mos,
         }
 

@@ -39,6 +39,11 @@ KINDS: dict[str, Words] = {
         ("The ACK goes to the address in the answer's Contact ({contact}). Check that the caller can reach it: behind a NAT, "
          "the server must give its public address.",
          "ACK 发往应答中 Contact 的地址（{contact}）。检查主叫能否到达；在 NAT 后面时，服务器须给出公网地址。")),
+    "ack_lost": Words(
+        ERROR, ("The answer to the INVITE was sent {count} times after its ACK had passed here; the call will be ended.",
+                "ACK 已经过此处，但对 INVITE 的应答此后又发送了 {count} 次；通话将被结束。"),
+        ("The ACK is lost between here and the side that answered: look at the proxies in Route, at a NAT and at firewalls on "
+         "that way.", "ACK 在此处与应答方之间丢失：检查 Route 中的代理、NAT 和该路径上的防火墙。")),
     "auth_loop": Words(
         ERROR, ("{method} with credentials was refused with {status} {count} times.",
                 "带凭据的 {method} 被 {status} 拒绝了 {count} 次。"),
@@ -127,6 +132,17 @@ KINDS: dict[str, Words] = {
         WARNING, ("{count} packets came twice ({percent:.1f} %).", "{count} 个数据包重复到达（{percent:.1f}%）。"),
         ("A switch mirrors its port, or two ways carry the same packets: look at the capture's set-up first.",
          "交换机镜像了端口，或两条路径承载相同的数据包：先检查捕获的方式。")),
+    "captured_twice": Words(
+        INFO, ("Nearly every packet is in the capture twice ({count} copies): it was seen at two places.",
+               "几乎每个数据包都出现两次（{count} 个副本）：捕获点在两处看到了它。"),
+        ("Capture one interface instead of \"any\", or one side of a bridge or VLAN.",
+         "只捕获一个接口而不是 any，或只捕获网桥、VLAN 的一侧。")),
+    "restart": Words(
+        WARNING, ("The numbering of the packets began anew {count} times, under the same SSRC.",
+                  "数据包编号重新开始了 {count} 次，而 SSRC 未变。"),
+        ("The sender, or a gateway behind it, started over: hold music or a transfer. Receivers may stay silent for a while; a "
+         "new SSRC would tell them.",
+         "发送方或其后的网关重新开始了发送（保持音乐或转接）。接收方可能暂时无声；应使用新的 SSRC。")),
     "reordering": Words(
         WARNING, ("{count} packets came out of order ({percent:.1f} %).", "{count} 个数据包乱序到达（{percent:.1f}%）。"),
         ("Packets take several ways: let the network keep each flow on one (per-flow balancing).",

@@ -99,7 +99,10 @@ def _ways(media: CallMedia, survey: Survey, observer: Observer) -> Iterator[Find
 
 
 def _to_private(receiver: End, flow: Sequence[StreamSurvey]) -> StreamSurvey | None:
-    """A stream to a private address that is not where its owner's packets come from."""
+    """A stream to a private address that is not where its owner's packets come from; none where the sender has learnt the
+    right one from what came in, and sends there too."""
+    if any(one.figures.destination not in receiver.addresses and not is_private(one.figures.destination[0]) for one in flow):
+        return None
     for stream in flow:
         host = stream.figures.destination[0]
         if stream.figures.destination in receiver.addresses and host != receiver.signalling[0] and is_private(host) \

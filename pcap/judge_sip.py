@@ -155,10 +155,16 @@ def _expires(request: SeenMessage, answer: SeenMessage) -> int:
 
 
 def _never_acked(story: CallStory, end_ns: int) -> Iterator[Finding]:
-    acks = {one.number for one in story.transactions if one.method == "ACK"}
+    """A 2xx that is repeated since its ACK never came, or came by this place and not to who answered (RFC 3261 §13.3.1.4)."""
+    acks = {one.number: one.requests[0].time_ns for one in story.transactions if one.method == "ACK" and one.requests}
     for one in story.transactions:
         answers = [answer for answer in one.responses if 200 <= status_of(answer) < 300]
-        if one.method != "INVITE" or len(answers) < COPIES or one.number in acks:
+        if one.method != "INVITE" or len(answers) < COPIES:
+            continue
+        if one.number in acks:
+            after = sum(answer.time_ns > acks[one.number] for answer in answers)
+            if after >= COPIES:
+                yield finding("ack_lost", _place(answers[0]), frame=answers[0].number, call_id=story.call.call_id, count=after)
             continue
         if end_ns - answers[0].time_ns >= PATIENCE_NS:
             contact = answers[0].message.headers.get("Contact") or "?"

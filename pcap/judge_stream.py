@@ -15,6 +15,8 @@ from pcap.skew import Skew
 from pcap.survey import StreamSurvey, Survey
 
 LOSS_PERCENT, COPIES_PERCENT, ORDER_PERCENT = 1.0, 1.0, 1.0
+TWICE = 0.9
+"""Copies for each packet from which on the capture made them, not the network."""
 FEWEST = 3
 """Single packets are no finding."""
 LONG_RUN = 5
@@ -64,6 +66,9 @@ def _losses(observed: Observed) -> Iterator[tuple[str, dict[str, object]]]:
 
 def _order(stream: StreamSurvey) -> Iterator[tuple[str, dict[str, object]]]:
     figures = stream.figures
+    if figures.duplicated >= TWICE * (figures.packets - figures.duplicated):
+        yield "captured_twice", {"count": figures.duplicated}
+        return
     for kind, count, least in (("duplicates", figures.duplicated, COPIES_PERCENT),
                                ("reordering", figures.reordered, ORDER_PERCENT)):
         percent = 100 * count / figures.packets
@@ -75,6 +80,9 @@ def _times(observed: Observed) -> Iterator[tuple[str, dict[str, object]]]:
     jitter, meter = observed.columns.jitter, observed.skew
     seconds = (observed.columns.end_ns - observed.columns.start_ns) / 1e9
     if meter is None or not meter.packets:
+        return
+    if observed.losses.restarts:
+        yield "restart", {"count": observed.losses.restarts}
         return
     pace, late_percent = meter.pace(), 100 * meter.late / meter.packets
     if pace is not None:

@@ -52,6 +52,16 @@ class Losses:
         return (self.lost - self.burst_lost) / packets if packets > 0 else 0.0
 
     @property
+    def mean_burst(self) -> float:
+        """Packets from the first to the last lost one of a burst, on average."""
+        return self.burst_packets / self.bursts if self.bursts else 0.0
+
+    @property
+    def mean_gap(self) -> float:
+        """Packets between bursts, before the first and after the last one, on average."""
+        return (self.judged - self.burst_packets) / (self.bursts + 1)
+
+    @property
     def burst_ratio(self) -> float:
         """Mean run of losses over that of random loss (ITU-T G.107 §3.5); 1 where nothing was lost."""
         if not self.runs or self.lost == self.judged:

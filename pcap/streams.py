@@ -17,6 +17,8 @@ CLOCK_RATES = {0: 8000, 8: 8000, 9: 8000}
 """Static payload types (RFC 3551 §6); G.722's RTP clock is 8000 by its historical error (§4.5.2)."""
 DYNAMIC_CLOCK_RATE = 48000
 MIN_PACKETS = 4
+MAX_VALUES = 1000
+"""Different steps of timestamps, and contributors, that are kept of a stream."""
 REMEMBERED = 4096
 """Sequence numbers behind the highest within which a copy is known as one; an older packet counts as late."""
 
@@ -59,7 +61,8 @@ class Stream:
 
     def add(self, datagram: Datagram, payload_type: int, sequence: int, timestamp: int, csrcs: tuple[int, ...]) -> None:
         """Count one packet."""
-        self.csrcs.update(csrcs)
+        if csrcs and len(self.csrcs) < MAX_VALUES:
+            self.csrcs.update(csrcs)
         self.payload_types.add(payload_type)
         if not self.packets:
             self.first_ns, self._highest, self._lowest = datagram.time_ns, sequence, sequence
@@ -70,7 +73,8 @@ class Stream:
             self.reordered += 1
         elif self.packets and extended == self._highest + 1:
             step = (timestamp - self._last_timestamp) & 0xFFFFFFFF
-            self.timestamp_steps[step] = self.timestamp_steps.get(step, 0) + 1
+            if step in self.timestamp_steps or len(self.timestamp_steps) < MAX_VALUES:
+                self.timestamp_steps[step] = self.timestamp_steps.get(step, 0) + 1
         self._remember(extended)
         self._highest, self._lowest = max(self._highest, extended), min(self._lowest, extended)
         self._time(datagram.time_ns, timestamp, payload_type)

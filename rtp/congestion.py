@@ -42,16 +42,20 @@ class RateMeter:
             counts[-1][1] += size
         else:
             counts.append([slot, size])
+            self._forget(now_ns)
         self._bytes += size
 
     def bitrate_bps(self, now_ns: int) -> int:
         """The rate now."""
-        oldest = (now_ns - RATE_WINDOW_NS) // 10_000_000
-        while self._counts and self._counts[0][0] < oldest:
-            self._bytes -= self._counts.popleft()[1]
+        self._forget(now_ns)
         if self._first_ns < 0:
             return 0
         return self._bytes * 8_000_000_000 // max(100_000_000, min(RATE_WINDOW_NS, now_ns - self._first_ns))
+
+    def _forget(self, now_ns: int) -> None:
+        oldest = (now_ns - RATE_WINDOW_NS) // 10_000_000
+        while self._counts and self._counts[0][0] < oldest:
+            self._bytes -= self._counts.popleft()[1]
 
 
 class DelayTrend:

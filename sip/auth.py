@@ -37,12 +37,12 @@ def parse_digest(value: str) -> dict[str, str]:
     if scheme.lower() != "digest":
         raise ParseError("an authentication scheme other than Digest")
     found: dict[str, str] = {}
-    position = 0
-    while position < len(rest.rstrip(" \t,")):
+    position, end = 0, len(rest.rstrip(" \t,"))
+    while position < end:
         match = _PAIR.match(rest, position)
-        if match is None or match[1].lower() in found or len(found) > 32:
+        if match is None or (name := match[1].lower()) in found or len(found) > 32:
             raise ParseError("digest parameters that were not understood")
-        found[match[1].lower()] = unquote(match[2])
+        found[name] = unquote(match[2])
         position = match.end()
     return found
 

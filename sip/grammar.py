@@ -67,6 +67,9 @@ def split_list(value: str) -> Iterator[str]:
     if "," not in value:
         yield value.strip(" \t")
         return
+    if '"' not in value and "<" not in value:
+        yield from filter(None, [element.strip(" \t") for element in value.split(",")])
+        return
     start, quoted, bracketed, position = 0, False, False, 0
     while position < len(value):
         character = value[position]
@@ -92,6 +95,9 @@ def split_list(value: str) -> Iterator[str]:
 
 def split_first(value: str) -> tuple[str, str]:
     """The first element of a comma list and the rest as it was written, without the comma between them."""
+    if '"' not in value:
+        first, _, rest = value.partition(",")
+        return first.strip(" \t"), rest.strip(" \t")
     quoted, position = False, 0
     while position < len(value):
         character = value[position]

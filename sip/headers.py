@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sip.errors import LocalProtocolError, ParseError
 from sip.grammar import Parameters, number, parameters, quote, split_list, unquote, write_parameters
@@ -95,7 +95,13 @@ class Headers:
 
     def get_all(self, name: str) -> list[str]:
         """The elements of all fields of that name, split at commas."""
-        return [element for line in self.get_lines(name) for element in split_list(line)]
+        found: list[str] = []
+        for line in self.get_lines(name):
+            if "," in line:
+                found += split_list(line)
+            else:
+                found.append(line.strip(" \t"))
+        return found
 
     def items(self) -> Iterator[tuple[str, str]]:
         """(name, value) of each field in order."""
@@ -146,15 +152,15 @@ class Via:
     @property
     def branch(self) -> str:
         """The branch, empty when there is none."""
-        return self.parameter("branch") or ""
+        for key, value in self.parameters:
+            if key == "branch":
+                return value or ""
+        return ""
 
-    def with_parameter(self, name: str, value: str | None) -> Via:
-        """This Via with a parameter set in its place, or added."""
-        if any(key == name for key, _ in self.parameters):
-            items = tuple((key, value if key == name else old) for key, old in self.parameters)
-        else:
-            items = (*self.parameters, (name, value))
-        return replace(self, parameters=items)
+    def with_parameters(self, **values: str) -> Via:
+        """This Via with parameters set in their places, or added."""
+        kept = tuple([(key, values.pop(key, old)) for key, old in self.parameters])
+        return Via(self.transport, self.host, self.port, (*kept, *values.items()))
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -202,13 +208,16 @@ class NameAddr:
 
     @property
     def tag(self) -> str:
-        """The tag, empty when there is none."""
-        return self.parameter("tag") or ""
+        """The tag, a token, empty when there is none (RFC 3261 §19.3)."""
+        for key, value in self.parameters:
+            if key == "tag":
+                return value or ""
+        return ""
 
     def with_tag(self, tag: str) -> NameAddr:
         """This address with a tag in place of any other."""
         kept = tuple(item for item in self.parameters if item[0] != "tag")
-        return replace(self, parameters=(*kept, ("tag", tag)) if tag else kept)
+        return NameAddr(self.uri, self.display_name, (*kept, ("tag", tag)) if tag else kept, self.is_wildcard)
 
     def __str__(self) -> str:
         if self.is_wildcard:

@@ -16,13 +16,13 @@ from sip.uri import Uri
 
 def note_source(request: Request, flow: Flow) -> None:
     """Write the source into the Via: received where it says another address, and rport where that was asked for."""
-    via = noted = request.via
+    via = request.via
     host, port = flow.remote
     if via.parameter("rport") is not None:
-        noted = noted.with_parameter("rport", str(port)).with_parameter("received", host)
+        noted = via.with_parameters(rport=str(port), received=host)
     elif via.host != host:
-        noted = noted.with_parameter("received", host)
-    if noted is via:
+        noted = via.with_parameters(received=host)
+    else:
         return
     items = request.headers.items_
     for index, item in enumerate(items):

@@ -103,6 +103,8 @@ SERVER: Table = {                 # RFC 3261 figure 8; U: what the user has not 
 }
 
 TABLES = {Kind.INVITE_CLIENT: INVITE_CLIENT, Kind.CLIENT: CLIENT, Kind.INVITE_SERVER: INVITE_SERVER, Kind.SERVER: SERVER}
+TIMERS = {kind: tuple(sorted({event for _, event in table if len(event) == 1})) for kind, table in TABLES.items()}
+"""The timers of each machine."""
 START = {
     Kind.INVITE_CLIENT: (_CALLING, ("send", "start_A", "start_B")), Kind.CLIENT: (_TRYING, ("send", "start_E", "start_F")),
     Kind.INVITE_SERVER: (_PROCEEDING, ()), Kind.SERVER: (_TRYING, ("start_U",)),

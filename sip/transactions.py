@@ -13,7 +13,7 @@ from sip.flow import Address, Flow
 from sip.headers import Headers
 from sip.message import Request, Response
 from sip.timers import Timers
-from sip.transaction import START, Kind, State, Transaction, event_of
+from sip.transaction import START, TIMERS, Kind, State, Transaction, event_of
 
 MAGIC = "z9hG4bK"
 """A branch that begins so is unique (RFC 3261 §8.1.1.7)."""
@@ -172,7 +172,7 @@ class Transactions:
     def _remove(self, transaction: Transaction) -> None:
         if self._by_id.pop(transaction.id, None) is None:
             return
-        for name in "ABDEFGHIJKLMU":
+        for name in TIMERS[transaction.kind]:
             self._timers.stop((transaction, name))
         request = transaction.request
         if transaction.is_client:

@@ -101,7 +101,7 @@ class Uri:
 
     def without_parameters(self) -> Uri:
         """Scheme, user, host and port alone: what names a user or a room."""
-        return replace(self, parameters=(), headers="")
+        return Uri(self.scheme, self.user, self.host, self.port) if self.parameters or self.headers else self
 
     def matches(self, other: Uri) -> bool:
         """Whether both are the same by RFC 3261 §19.1.4 (headers are not compared)."""

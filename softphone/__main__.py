@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import sys
 
 from softphone.options import OptionError, Options, fail, parse_options
@@ -11,6 +12,7 @@ from softphone.options import OptionError, Options, fail, parse_options
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; ends the program with status 0, 1 (it failed) or 2 (wrong input)."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))        # a core dump would hold the password, and the keys of the call
     logging.basicConfig(level=os.environ.get("CONFERO_LOG", "WARNING").upper(), format="%(levelname)s %(name)s: %(message)s")
     try:
         options = parse_options(sys.argv[1:] if arguments is None else arguments)

@@ -21,6 +21,7 @@ from softphone import config as store
 from softphone import model
 from softphone.addresses import FACTORY, AddressError, Server, target_uri, title_of, without_pin
 from softphone.call import Call
+from softphone.capture import PhoneCapture
 from softphone.config import Account, Config
 from softphone.desk import Desk
 from softphone.errors import CallFailed
@@ -63,7 +64,8 @@ class Agent:
 
     def __init__(self, publish: Callable[[Event], None], config: Config, path: Path, make_desk: MakeDesk, *,
                  account: Account | None = None, listen: tuple[str, int] = ("", 0), srtp: str = "", keying: str = "",
-                 suites: tuple[str, ...] = (), expected: tuple[str, str] | None = None) -> None:
+                 suites: tuple[str, ...] = (), expected: tuple[str, str] | None = None,
+                 capture: PhoneCapture | None = None) -> None:
         self.config = config
         self.account = account or config.account
         self.phone: Phone | None = None
@@ -75,6 +77,8 @@ class Agent:
         self._listen = listen
         self._srtp = srtp
         self._keying = {"keying": keying, "suites": suites}
+        self._capture = capture
+        self._refusal = ""
         self._tasks: set[asyncio.Task[None]] = set()
         self._quit = asyncio.Event()
         self._signing: asyncio.Task[None] | None = None
@@ -175,6 +179,14 @@ class Agent:
             log.exception("a task of the phone failed")
             self._banner(Banner("Something went wrong inside the phone; the log has the details.", "error"))
 
+    def _show_refusal(self, text: str) -> None:
+        """A certificate that was refused is told in full, once: what to compare does not fit beside the account."""
+        server = self.phone.server if self.phone is not None else None
+        refusal = text if server is not None and text == self._trust.refusal(server.host) else ""
+        if refusal and refusal != self._refusal:
+            self._banner(Banner(_sentence(refusal), "error"))
+        self._refusal = refusal
+
     def _banner(self, banner: Banner) -> None:
         self._publish(model.BannerShown(banner))
 
@@ -240,7 +252,7 @@ class Agent:
             "transport": account.transport, "display_name": account.display_name, "dtx": self.config.is_on("dtx"),
             "listen": self._listen[0], "port": self._listen[1], "notify": self._on_phone_event,
             "srtp": self._srtp_policy(), **self._keying,
-            "trust": self._trust, "transfers": "ask",
+            "trust": self._trust, "transfers": "ask", "capture": self._capture,
         }
         if account.is_set:
             options["instance"] = self._instance()
@@ -418,6 +430,7 @@ class Agent:
                 status = Registration.REGISTERED if is_registered else Registration.FAILED
                 self._publish(model.RegistrationChanged(status, text))
                 self._show_signalling()
+                self._show_refusal("" if is_registered else text)
             case CallArrived(call):
                 self._on_arrived(call)
             case CallProgressed(call, text):
@@ -604,7 +617,7 @@ class Agent:
         self._save(self.config.with_certificate(host, fingerprint))
 
     def _met_certificate(self, host: str, fingerprint: str) -> None:
-        self._banner(Banner(first_meeting(host, fingerprint)))
+        self._banner(Banner(first_meeting(host, fingerprint), "warning"))        # it stays until it was read
 
     def _save(self, config: Config) -> None:
         self.config = config

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from softphone.agent import Agent
 from softphone.bridge import Bridge
+from softphone.capture import PhoneCapture
 from softphone.config import Account, Config, load
 from softphone.desk import Desk
 from softphone.media.audio import SoundCard
@@ -114,12 +115,17 @@ class AgentThread(threading.Thread):
 
     async def _work(self) -> None:
         options = self._options
+        capture = PhoneCapture(options.pcap) if options.pcap is not None else None
         agent = Agent(self._bridge.publish, self._config, options.config, self._make_desk, account=self._account,
                       listen=(options.listen, options.port), srtp=options.srtp, keying=options.keying,
                       suites=options.suites,
-                      expected=(host_of(options), options.fingerprint) if options.fingerprint else None)
+                      expected=(host_of(options), options.fingerprint) if options.fingerprint else None, capture=capture)
         self._bridge.attach(asyncio.get_running_loop(), agent.handle)
-        await agent.run()
+        try:
+            await agent.run()
+        finally:
+            if capture is not None:
+                capture.close()
 
     def _make_desk(self, tell: Callable[[Banner], None]) -> Desk:
         options = self._options

@@ -27,7 +27,7 @@ Policy = Literal["refuse", "ask", "follow"]
 """What a phone does when it is asked to call somebody else."""
 UNANSWERED_S = 30.0
 """So long the user may think about it; then the other side is told no."""
-REFUSED = "this phone does not follow transfers"
+REFUSED = "the other phone follows no transfers"
 DECLINED = "the transfer was declined"
 
 

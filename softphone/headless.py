@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from softphone.addresses import AddressError
 from softphone.call import Call
+from softphone.capture import PhoneCapture
 from softphone.config import load, save
 from softphone.errors import CallFailed, PhoneError
 from softphone.line import CallEnd, PhoneEvent, TransferProgressed
@@ -43,17 +44,22 @@ async def _run(options: Options) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    capture: PhoneCapture | None = None
     try:
+        capture = PhoneCapture(options.pcap) if options.pcap is not None else None
         phone = Phone(options.user, options.password, options.server, transport=options.transport or "udp",
                       codecs=options.codecs, display_name=options.display_name, listen=options.listen, port=options.port,
                       srtp=options.srtp or "prefer", keying=options.keying, suites=options.suites, notify=_tell_progress,
-                      trust=_trust(options))
+                      trust=_trust(options), capture=capture)
         async with phone:
             return await _one_call(phone, options, stop)
     except (PhoneError, AddressError, DeviceError, SourceError) as error:
         return fail(str(error), 1)
     except OSError as error:
         return fail(f"{error.filename or 'the recording'}: {error.strerror or error}", 1)
+    finally:
+        if capture is not None:
+            await asyncio.to_thread(capture.close)
 
 
 async def _one_call(phone: Phone, options: Options, stop: asyncio.Event) -> int:

@@ -70,6 +70,7 @@ class Options:
     srtp: str = ""
     keying: str = ""
     suites: tuple[str, ...] = ()
+    pcap: Path | None = None
 
 
 class OptionError(Exception):
@@ -90,7 +91,7 @@ def parse_options(arguments: list[str]) -> Options:
         given.display_name, given.transport, _fingerprint(given.fingerprint), tuple(filter(None, given.codec.split(","))),
         given.play, given.loop, given.record, given.seconds, _parse_dtmf(given.dtmf), _parse_hold(given.hold),
         _parse_transfer(given.transfer), given.stats, *_parse_listen(given.listen), given.config or default_path(), given.srtp,
-        given.keying, tuple(filter(None, given.suite.split(","))),
+        given.keying, tuple(filter(None, given.suite.split(","))), given.pcap,
     )
     return _checked(options)
 
@@ -116,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     media.add_argument("--play", default="", metavar="SOUND", help="a sound file, tone:HZ[@DBFS], mic or none (headless: none)")
     media.add_argument("--loop", action="store_true", help="play the file again and again")
     media.add_argument("--record", type=Path, metavar="OUT.wav", help="write what is heard, 48 kHz mono")
+    media.add_argument("--pcap", type=Path, metavar="FILE", help="capture signalling and media, in clear, for Wireshark")
     media.add_argument("--codec", default="", metavar="NAMES", help="opus, g722, pcmu, pcma, or several with commas")
     media.add_argument("--srtp", default="", choices=("off", "prefer", "require"), help="protect sound: never, where the other "
                        "side can (default), or always")
@@ -221,7 +223,7 @@ def _checked(options: Options) -> Options:
     except (AddressError, NegotiationFailed, SourceError, ValueError) as error:
         raise OptionError(str(error)) from None
     _check_mode(options)
-    for path in filter(None, (options.record, options.stats)):
+    for path in filter(None, (options.record, options.stats, options.pcap)):
         if path.is_dir() or not path.absolute().parent.is_dir():
             raise OptionError(f"{path} can't be written: " + ("it is a folder" if path.is_dir() else "there is no such folder"))
     return options

@@ -44,6 +44,7 @@ from sip.subscription import Subscription
 from sip.uri import Uri
 from softphone.addresses import FACTORY, AddressError, Server, resolve, target_uri
 from softphone.call import Call
+from softphone.capture import PhoneCapture
 from softphone.errors import CallFailed, SignInFailed
 from softphone.handover import Handovers, Policy
 from softphone.line import CallArrived, CallReplaced, PhoneEvent, RegistrationUpdated, State
@@ -92,13 +93,14 @@ class Phone:
     bring its keys about, what fits the signalling when empty; suites: of SRTP by name, all when empty (ValueError for others).
     trust: judges certificates, from no knowledge when not given. transfers: what is done when the other side of a call asks us
     to call somebody else: `refuse`, `ask` (a TransferAsked is told) or `follow`. notify: gets each PhoneEvent, in the loop; it
-    must not block. Raises AddressError for a bad server.
+    must not block. capture: sees all messages and packets; who made it closes it. Raises AddressError for a bad server.
     """
 
     def __init__(self, user: str = "", password: str = "", server: str = "", *, transport: str = "udp", display_name: str = "",
                  codecs: tuple[str, ...] = (), listen: str = "", port: int = 0, dtx: bool = False, auto_register: bool = True,
                  keep_alive_s: float = 0.0, instance: str = "", resolver: Resolver | None = None, srtp: str = "prefer",
                  keying: str = "", suites: tuple[str, ...] = (), trust: Trust | None = None, transfers: Policy = "refuse",
+                 capture: PhoneCapture | None = None,
                  notify: Callable[[PhoneEvent], None] = lambda event: None) -> None:
         if transport.upper() not in TRANSPORTS:
             raise AddressError(f"the transport is udp, tcp or tls, not {transport!r}")
@@ -109,6 +111,7 @@ class Phone:
             raise AddressError("an account needs a server; give its name, such as --server example.org")
         self.transport = transport.upper()
         self.trust = trust or Trust()
+        self._capture = capture
         known = Capabilities(srtp=SrtpPolicy(srtp))
         self.capabilities = known.only(*codecs) if codecs else known
         self.dtx = dtx
@@ -345,6 +348,7 @@ class Phone:
             self._local_host = self._first_reachable()
             host = host or self._local_host
         self._endpoint = Endpoint(SETTINGS, secrets.token_bytes)
+        self._endpoint.watch = self._capture.message if self._capture is not None else None
         self._endpoint.admit, self._endpoint.readmit = self._admit, self._readmit
         self._driver = _PhoneDriver(self._endpoint, self._on_event, self._on_connection_lost, TlsClient(self.trust.judge))
         try:
@@ -452,7 +456,8 @@ class Phone:
         if self._certificate is None:                       # for handshakes of this run of the phone
             self._certificate = Certificate.create(datetime.now(UTC))
         return MediaSession(MediaSettings(flow.local[0], self.capabilities, self.dtx, is_secure(flow.transport),
-                                          self._certificate, self._keying, self._suites))
+                                          self._certificate, self._keying, self._suites,
+                                          self._capture.packet if self._capture is not None else None))
 
     def _identity(self, flow: Flow) -> NameAddr:
         if self.server is not None and self.user:

@@ -27,6 +27,10 @@ class Acquaintances:
         if len(self._styles) > MAX_KNOWN:
             self._styles.popitem(last=False)
 
+    def forget(self, phone: str) -> None:
+        """What was known of a phone does not hold any more."""
+        self._styles.pop(phone, None)
+
     def style_of(self, phone: str) -> OfferStyle | None:
         """How it makes its offers, None for a stranger."""
         return self._styles.get(phone)

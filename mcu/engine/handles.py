@@ -53,6 +53,8 @@ _ENCODER_WISHES = ("cbr", "maxaveragebitrate", "maxplaybackrate", "useinbandfec"
 """Format parameters of Opus that change what we encode (RFC 7587 §6.1)."""
 _COUNTERS = ("packets_in", "bytes_in", "packets_out", "lost", "late", "duplicated", "concealed", "junk", "foreign", "looped",
              "auth_failures", "replayed")
+NOT_ACCEPTABLE = (415, 488, 606)
+"""How a phone says that it can't do what was offered (RFC 3261 §21.4.13, §21.4.26, §21.6.4)."""
 MAX_RECOVERIES, RECOVERY_WINDOW_S = 3, 10.0
 """A room whose worker has failed so often in so short a time is given up: it may well be the reason."""
 
@@ -67,7 +69,7 @@ class Line(Protocol):
 @dataclass(frozen=True, slots=True)
 class Engine:
     """What the handles of all rooms share. certificate: for DTLS-SRTP, None where it is not spoken; known: how phones make
-    their offers."""
+    their offers; fingerprint: the certificate's own."""
 
     settings: EngineSettings
     ports: PortRange
@@ -75,6 +77,11 @@ class Engine:
     cname: str
     certificate: Certificate | None = None
     known: Acquaintances = field(default_factory=Acquaintances)
+    fingerprint: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        if self.certificate is not None:
+            object.__setattr__(self, "fingerprint", str(self.certificate.fingerprint()))
 
 
 class RoomMedia:
@@ -105,7 +112,8 @@ class RoomMedia:
         policy = strictest(self._engine.settings.srtp, *srtp)
         may_send_keys = is_signalling_secure or policy is SrtpPolicy.PREFER
         leg = LegMedia(self, self._engine, leg_id, local_host, signalling_host,
-                       replace(capabilities or Capabilities(), srtp=policy), may_send_keys=may_send_keys, phone=phone)
+                       Capabilities(srtp=policy) if capabilities is None else replace(capabilities, srtp=policy),
+                       may_send_keys=may_send_keys, phone=phone)
         self.legs[leg_id] = leg
         return leg
 
@@ -239,8 +247,8 @@ class LegMedia:
             self._be_ready_for_checks(2)
         index = 0 if self.negotiated is None else self.negotiated.index
         try:
-            self._offered = self._next(lambda version: self._with_ice(negotiation.offer(
-                self._capabilities, local, session_id=self._session_id, version=version, previous=self._local,
+            self._offered = self._next(self._with_ice(negotiation.offer(
+                self._capabilities, local, session_id=self._session_id, version=1, previous=self._local,
                 keyed=self._protection, style=style), index, local))
         except NegotiationFailed as error:
             raise MediaRefused(str(error)) from error
@@ -252,15 +260,14 @@ class LegMedia:
             theirs = unbundled(parse_sdp(offer))
             self._follow_family(_audio_host(theirs))
             local = self._local_media()
-            agreed = negotiation.answer(theirs, self._capabilities, local, session_id=self._session_id, version=0)[1]
+            ours, agreed = negotiation.answer(theirs, self._capabilities, local, session_id=self._session_id, version=1)
             check_kept(self._protection, agreed.protection)
             if is_begun_anew(self._protection, agreed.protection):
                 self._make_keys()
                 local = replace(local, crypto=self._crypto)
-                agreed = negotiation.answer(theirs, self._capabilities, local, session_id=self._session_id, version=0)[1]
+                ours, agreed = negotiation.answer(theirs, self._capabilities, local, session_id=self._session_id, version=1)
             self._meet(RemoteIce.of(theirs, theirs.media[agreed.index]), agreed)
-            ours = self._next(lambda version: self._with_ice(negotiation.answer(
-                theirs, self._capabilities, local, session_id=self._session_id, version=version)[0], agreed.index, local))
+            ours = self._next(self._with_ice(ours, agreed.index, local))
         except ParseError as error:
             raise MediaRefused(f"the SDP was not understood: {error}", 400) from error
         except NegotiationFailed as error:
@@ -294,7 +301,7 @@ class LegMedia:
         if known is not None and policy is not SrtpPolicy.OFF and ("dtls" in known.keying or self._crypto):
             return known
         may_shake = policy is SrtpPolicy.REQUIRE and not self._crypto
-        return OfferStyle.of(policy, self._crypto, self._fingerprint if may_shake else "")
+        return OfferStyle.of(policy, self._crypto, self._engine.fingerprint if may_shake else "")
 
     def _remember(self, theirs: SessionDescription, agreed: NegotiatedAudio) -> None:
         """Keep in mind what an offer that came to keys shows of the phone."""
@@ -318,8 +325,15 @@ class LegMedia:
             self._pair.close()
             self._pair = None
 
+    def refused(self, status: int) -> None:
+        """The phone did not take our first offer: one that can't do what it once did is a stranger again."""
+        if status in NOT_ACCEPTABLE:
+            self._engine.known.forget(self._phone)
+
     def set_muted(self, muted: bool) -> None:
         """Keep the leg out of the mix, or let it in."""
+        if muted == self._is_muted:
+            return
         self._is_muted = muted
         self._room.send(MuteLeg(self._room.room_id, self.leg_id, muted))
 
@@ -335,13 +349,13 @@ class LegMedia:
             self.learnt = self._learnt_rtcp = None
             self._room.send(UpdateLeg(self._room.room_id, self._spec(self.negotiated), True))
 
-    def _next(self, build: Callable[[int], SessionDescription]) -> SessionDescription:
-        """The description with the version that it needs: one more when anything changed (RFC 3264 §8)."""
+    def _next(self, ours: SessionDescription) -> SessionDescription:
+        """A first description with the version that it needs: one more when anything changed (RFC 3264 §8)."""
         last = self._local
         if last is None:
-            return build(1)
-        same = build(last.version)
-        return same if same == last else replace(same, version=last.version + 1)
+            return ours
+        same = replace(ours, version=last.version)
+        return last if same == last else replace(ours, version=last.version + 1)
 
     def _local_media(self) -> LocalMedia:
         if self._is_released:
@@ -352,12 +366,7 @@ class LegMedia:
             except OSError as error:
                 raise MediaRefused(f"no media port is free: {error.strerror or error}", 503) from error
         host = self._engine.settings.addresses.towards(self._host, self._peer_host)
-        return LocalMedia(host, self._pair.port, self._pair.port + 1, crypto=self._crypto, fingerprint=self._fingerprint)
-
-    @property
-    def _fingerprint(self) -> str:
-        certificate = self._engine.certificate
-        return "" if certificate is None else str(certificate.fingerprint())
+        return LocalMedia(host, self._pair.port, self._pair.port + 1, crypto=self._crypto, fingerprint=self._engine.fingerprint)
 
     @property
     def _protection(self) -> Protection | None:

@@ -89,6 +89,10 @@ class WorkerPool:
         for worker in self._workers:
             worker.close_tap(tap_id)
 
+    def has_leg(self, leg_id: int) -> bool:
+        """Whether a leg of any room has that id."""
+        return any(leg_id in room.legs for worker in self._workers for room in worker.rooms.values())
+
     def figures(self) -> list[WorkerFigures]:
         """What is known of each worker."""
         return [worker.figures() for worker in self._workers]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import functools
 import ipaddress
 import random
 import socket
 from dataclasses import dataclass
 
+from mcu.addresses import MAX_KNOWN
 from rtp.kernel.sockets import prepare
 
 
@@ -73,6 +75,7 @@ def _bind(host: str, port: int) -> PortPair:
     return PortPair(opened[0], opened[1], port)
 
 
+@functools.lru_cache(MAX_KNOWN)
 def plain_host(host: str) -> str:
     """An address without the wrapping that IPv6 sockets give to IPv4 (RFC 4291 §2.5.5.2)."""
     try:

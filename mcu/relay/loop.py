@@ -111,6 +111,8 @@ class Relay:
         return next((each for each in self._sessions.values() if link in (each.owner, each.viewer)), None)
 
     def _accept(self, door: Door, listener: socket.socket, now: float) -> None:
+        """Let in who comes; what control said before they could know of this door is taken before they are judged."""
+        self._take_commands(now)
         try:
             sock = listener.accept()[0]
         except OSError:
@@ -168,15 +170,19 @@ class Relay:
         self._sessions.pop(session.opened.session_id, None)
 
     def _take_commands(self, now: float) -> None:
-        try:
-            data, descriptors, _, _ = socket.recv_fds(self._control, MAX_MESSAGE + 1, 1)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            data, descriptors = b"", []
-        if not data:
-            self._is_open = False
-            return
+        """All that control has sent so far."""
+        while self._is_open:
+            try:
+                data, descriptors, _, _ = socket.recv_fds(self._control, MAX_MESSAGE + 1, 1)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                data, descriptors = b"", []
+            self._is_open = bool(data)
+            if data:
+                self._take(data, descriptors, now)
+
+    def _take(self, data: bytes, descriptors: list[int], now: float) -> None:
         try:
             self._carry_out(parse(data), descriptors, now)
         except ProtocolError:

@@ -6,6 +6,7 @@ Reads see what is committed; `flush()` first to see what was just written behind
 from __future__ import annotations
 
 import contextlib
+import operator
 import os
 import sqlite3
 import threading
@@ -247,10 +248,14 @@ def _make_private(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
+_COLUMNS = {kind: operator.attrgetter(*(field.name for field in fields(kind)))
+            for kind in (Account, RoomRecord, CallRecord, Binding)}
+
+
 def _values(record: Account | RoomRecord | CallRecord | Binding) -> tuple[Value, ...]:
-    return tuple(_clean(getattr(record, name)) for name in type(record).__slots__)
+    return tuple([_clean(value) if isinstance(value, str) else value for value in _COLUMNS[type(record)](record)])
 
 
-def _clean(value: Value) -> Value:
+def _clean(value: str) -> str:
     """Text that can be stored: what came from the network may hold bytes that are no UTF-8."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+    return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()

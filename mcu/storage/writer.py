@@ -1,7 +1,7 @@
 """The one thread that writes: takes statements from a bounded queue and commits them in batches.
 
-A batch ends after 50 ms, at 200 statements, or at once when somebody waits for its end. It is one transaction; when it fails,
-each of its statements is tried alone, so that a bad row costs that row. Nobody waits for room in a full queue.
+A batch is what comes in 50 ms, or until somebody waits for its end, 200 statements at most. It is one transaction; when it
+fails, each of its statements is tried alone, so that a bad row costs that row. Nobody waits for room in a full queue.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import logging
 import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -44,25 +43,25 @@ class Writer:
         self.lost = 0
         self._database = database
         self._explain = explain
-        self._queue: queue.Queue[_Write] = queue.Queue(queue_size)
+        self._queue: queue.SimpleQueue[_Write] = queue.SimpleQueue()
+        self._queue_size = queue_size
+        self._is_awaited = threading.Event()
         self._is_failing = False
         self._thread = threading.Thread(target=self._run, name="storage", daemon=True)
         self._thread.start()
 
     def write_behind(self, statement: str, values: tuple[Value, ...]) -> None:
         """Queue a statement and return; what can't be queued or written is counted in `lost`."""
-        try:
-            self._queue.put_nowait(_Write(statement, values))
-        except queue.Full:
+        if self._queue.qsize() >= self._queue_size:
             self._lose("the queue of the database is full")
+        else:
+            self._queue.put(_Write(statement, values))
 
     def write(self, statement: str, values: tuple[Value, ...], timeout_s: float) -> None:
         """Write and wait until it is committed. Raises sqlite3.Error, TimeoutError when it takes too long."""
         done: Future[None] = Future()
-        try:
-            self._queue.put(_Write(statement, values, done), timeout=timeout_s)
-        except queue.Full:
-            raise TimeoutError from None
+        self._queue.put(_Write(statement, values, done))
+        self._is_awaited.set()
         done.result(timeout_s)
 
     def flush(self, timeout_s: float) -> None:
@@ -71,7 +70,8 @@ class Writer:
 
     def close(self, timeout_s: float) -> None:
         """Write what is left and close the database. Raises TimeoutError when the thread does not end."""
-        self._queue.put(_STOP, timeout=timeout_s)
+        self._queue.put(_STOP)
+        self._is_awaited.set()
         self._thread.join(timeout_s)
         if self._thread.is_alive():
             raise TimeoutError
@@ -86,12 +86,11 @@ class Writer:
 
     def _next_batch(self) -> list[_Write]:
         batch = [self._queue.get()]
-        ends_at = time.monotonic() + BATCH_S
-        while len(batch) < BATCH_SIZE and batch[-1].done is None and batch[-1] is not _STOP:
-            try:
-                batch.append(self._queue.get(timeout=max(0.0, ends_at - time.monotonic())))
-            except queue.Empty:
-                break
+        if self._queue.qsize() < BATCH_SIZE:
+            self._is_awaited.wait(BATCH_S)
+        self._is_awaited.clear()
+        while len(batch) < BATCH_SIZE and batch[-1] is not _STOP and not self._queue.empty():
+            batch.append(self._queue.get())
         return batch
 
     def _commit(self, batch: list[_Write]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import resource
-import select
 import socket
 import time
 from pathlib import Path
@@ -22,7 +21,7 @@ from rtp.kernel.spec import TICK_NS
 MAX_CATCH_UP = 3
 """Ticks made one after the other when they are due together; a peer's jitter buffer takes as much."""
 MAX_COMMANDS = 64
-"""Control's messages taken between two ticks; the rest waits in the socket."""
+"""Control's messages taken at once; the rest is taken while there is time, and waits in the socket otherwise."""
 RELAY_NS = 5_000_000
 """How often calls between two are looked after: their packets aren't kept for the tick."""
 HEARTBEAT_NS = 250_000_000
@@ -37,13 +36,12 @@ class Worker:
     def __init__(self, control: socket.socket, prompts: Path | None = None) -> None:
         control.setblocking(False)
         self._control = control
-        self._poll = select.poll()
-        self._poll.register(control, select.POLLIN)
         self._reporter = Reporter(control)
         self.rooms = Rooms(self._reporter.send, prompts)
         self.late_ticks = 0
         self._ticks = self._beats_at = 0
         self._is_open = True
+        self._is_behind = False
 
     def run(self) -> None:
         """Work until control is gone."""
@@ -56,23 +54,25 @@ class Worker:
         self.rooms.close()
 
     def _wait(self, due: int) -> None:
-        """Take commands until the tick is due, and look after calls between two meanwhile."""
+        """Sleep until the tick is due, and look after calls between two meanwhile; then take the commands that have come.
+
+        No command is needed before the tick, and one that woke us would cost more than it says.
+        """
         if self.rooms.has_relays:
             for look_at in range(time.monotonic_ns() + RELAY_NS, due, RELAY_NS):
-                self._wait_until(look_at)
+                self._sleep_until(look_at)
                 self.rooms.relay(time.monotonic_ns())
-        self._wait_until(due)
-        if self._is_open and self._poll.poll(0):
-            self._take_commands()
+        self._sleep_until(due)
+        self._take_commands()
 
-    def _wait_until(self, due: int) -> None:
-        while self._is_open and (left := due - time.monotonic_ns()) > 0:
-            if self._poll.poll(left // 1_000_000):
-                self._take_commands()
-            elif left < 1_000_000:
-                time.sleep(left / 1e9)
+    def _sleep_until(self, due: int) -> None:
+        while self._is_behind and time.monotonic_ns() < due:
+            self._take_commands()
+        if (left := due - time.monotonic_ns()) > 0:
+            time.sleep(left / 1e9)
 
     def _take_commands(self) -> None:
+        self._is_behind = False
         for _ in range(MAX_COMMANDS):
             try:
                 data, descriptors, _, _ = socket.recv_fds(self._control, MAX_MESSAGE + 1, 2)
@@ -84,6 +84,7 @@ class Worker:
                 self._is_open = False
                 return
             self.rooms.take(data, descriptors)
+        self._is_behind = True
 
     def _tick(self, due: int, now: int) -> int:
         """Make the tick that was due, and tell when the next one is."""

@@ -43,6 +43,8 @@ REPORT_EVERY = 50
 """Ticks between two figures of a leg; rooms take turns."""
 SERVICES = ("tone", "music")
 """Kinds of room that play one sound to all and mix nobody."""
+CHIME_GAP_NS = 150_000_000
+"""A room that many enter at once hears one chime for those who come within a note's length, not a din."""
 PROMPT_SOURCE = -1
 """The place of what is said in a room: one thing at a time."""
 _NEGOTIATED = ("codec", "send_type", "receive_type", "dtmf_type", "ptime_ms", "fmtp", "rtcp_mux", "is_heard", "hears",
@@ -65,7 +67,8 @@ class Rooms:
         self._relays = select.epoll()
         self._by_descriptor: dict[int, int] = {}
         self._failed_ticks: dict[int, int] = {}
-        self._sounds = 0
+        self._sounds = self._due = 0
+        self._chimed: dict[int, dict[str, int]] = {}
         self._failures = 0
 
     def __len__(self) -> int:
@@ -132,10 +135,13 @@ class Rooms:
                 room.remove_leg(message.leg_id)
             case MuteLeg():
                 room.update_leg(message.leg_id, is_muted=message.is_muted)
-            case PlaySound():
-                self._sounds += 1
-                place = PROMPT_SOURCE if message.name in (*PROMPTS, "hush") else self._sounds
-                room.add_source(place, source(message.name, self._prompts))
+            case PlaySound(_, name):
+                if name in (*PROMPTS, "hush"):
+                    room.add_source(PROMPT_SOURCE, source(name, self._prompts))
+                elif self._due - self._chimed[room.room_id].get(name, -CHIME_GAP_NS) >= CHIME_GAP_NS:
+                    self._chimed[room.room_id][name] = self._due
+                    self._sounds += 1
+                    room.add_source(self._sounds, source(name))
             case AddLeg() | OpenTap():
                 raise ProtocolError(f"{type(message).__name__} without its sockets")
             case _:
@@ -146,6 +152,7 @@ class Rooms:
         kind = message.kind if message.kind in ("echo", "relay") else "mix"
         room = Room(message.room_id, kind=kind, max_speakers=message.max_speakers)
         self._rooms[message.room_id], self._kinds[message.room_id] = room, message.kind
+        self._chimed[message.room_id] = {}
         if kind == "relay":
             self._relays.register(room, select.EPOLLIN)
             self._by_descriptor[room.fileno()] = message.room_id
@@ -161,6 +168,7 @@ class Rooms:
     def _close(self, room_id: int) -> None:
         room = self._rooms.pop(room_id, None)
         self._kinds.pop(room_id, None)
+        self._chimed.pop(room_id, None)
         self._failed_ticks.pop(room_id, None)
         if room is not None:
             self._failures += room.failures
@@ -179,6 +187,7 @@ class Rooms:
 
     def tick(self, due: int) -> None:
         """One step of 20 ms of every room, and what happened in it."""
+        self._due = due
         for room_id, room in list(self._rooms.items()):
             try:
                 room.tick(due)

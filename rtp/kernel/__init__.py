@@ -1,5 +1,9 @@
-"""The kernel of the media path: `Room.tick`, behind one small interface, with the readable implementation as its truth."""
+"""The kernel of the media path: `Room.tick` for sound, `Forwarder.drain` for pictures, behind one small interface each.
 
+The readable implementations are the truth of both.
+"""
+
+from rtp.kernel.forwarder import Forwarder
 from rtp.kernel.reference import Room
 from rtp.kernel.spec import (
     AddressLearnt,
@@ -11,8 +15,19 @@ from rtp.kernel.spec import (
     Observer,
     SpeakersChanged,
 )
+from rtp.kernel.video_spec import (
+    PortSpec,
+    PortStatistics,
+    ProducerSpec,
+    SenderAsked,
+    SlotPaused,
+    SlotSpec,
+    SlotSwitched,
+    VideoNotice,
+)
 
 __all__ = [
-    "AddressLearnt", "DtmfPressed", "HandshakeReceived", "LegSpec", "LegStatistics", "Notice", "Observer", "Room",
-    "SpeakersChanged",
+    "AddressLearnt", "DtmfPressed", "Forwarder", "HandshakeReceived", "LegSpec", "LegStatistics", "Notice", "Observer",
+    "PortSpec", "PortStatistics", "ProducerSpec", "Room", "SenderAsked", "SlotPaused", "SlotSpec", "SlotSwitched",
+    "SpeakersChanged", "VideoNotice",
 ]

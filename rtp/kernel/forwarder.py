@@ -13,39 +13,28 @@ import select
 import time
 from collections.abc import Iterable
 
-from rtp.allocation import Wish, wanted_rates
-from rtp.clock import ntp_timestamp
-from rtp.congestion import MAX_BPS
 from rtp.demux import DatagramKind, sort_datagram
 from rtp.errors import ParseError
-from rtp.feedback import BitrateLimit, FullIntraRequest, Nack, PictureLossIndication, ReceiverEstimate, parse_feedback
 from rtp.kernel.port import MAX_SOURCES, Port
 from rtp.kernel.producer import Producer
+from rtp.kernel.sharing import share
 from rtp.kernel.slot import HEADER, Slot
 from rtp.kernel.sockets import receive
 from rtp.kernel.spec import Address, AddressLearnt, HandshakeReceived
-from rtp.kernel.video_spec import (
-    PortSpec,
-    PortStatistics,
-    ProducerSpec,
-    SenderAsked,
-    SlotPaused,
-    SlotSpec,
-    SlotSwitched,
-    VideoNotice,
-)
+from rtp.kernel.video_reports import take_report
+from rtp.kernel.video_spec import PortSpec, PortStatistics, ProducerSpec, SlotSpec, SlotSwitched, VideoNotice
 from rtp.packet import parse_extensions
-from rtp.rtcp import OtherPacket, ReceiverReport, SenderReport, parse_compound
 from rtp.srtp.context import StreamState
-from rtp.transport_feedback import TransportFeedback
 
 MAX_PACKETS = 128
 """Packets of one socket in one drain; the rest waits for the next, which is milliseconds away."""
 MAX_EVENTS = 4096
+LOOK_NS, QUIET_NS = 1_000_000_000, 1_000_000_000
+"""How often we look whether a peer's address is certain, and who else sends to its port: ten times as often in quiet."""
+MAX_NEWCOMERS, MAX_NEWCOMERS_WHEN_QUIET = 256, 16
 MAX_HANDSHAKES = 64
 DECIDE_NS = 100_000_000
 """How often estimates, pauses and limits are looked at."""
-MAX_RTT_NS = 2_000_000_000
 
 logger = logging.getLogger(__name__)
 
@@ -86,8 +75,13 @@ class Forwarder:
             setattr(port.spec, name, value)
         if changes.keys() & {"keys", "rtcp_keys", "rtcp_mux", "awaits_keys"}:
             port.set_keys()
+        if "remote" in changes:
+            self._unlock(port)
         if "remote" in changes and port.spec.remote is not None:
             port.filter = type(port.filter)(port.spec.remote, port.spec.signalling_host)
+        for slot in port.slots:
+            if slot.is_held == port.may_send:
+                slot.hold(not port.may_send)
 
     def remove_port(self, port_id: int) -> None:
         """End a transport with its producers and slots; an unknown one is no error."""
@@ -122,7 +116,6 @@ class Forwarder:
         if producer.spec.is_open and not was_open:
             for slot in producer.slots:
                 slot.pause(slot.is_paused)
-            producer.requests.want()
 
     def remove_producer(self, producer_id: int) -> None:
         """End a stream in; an unknown one is no error."""
@@ -218,7 +211,10 @@ class Forwarder:
             self._ask(producer, now_ns)
         if now_ns >= self._decide_ns:
             self._decide_ns = now_ns + DECIDE_NS
-            self._decide(now_ns)
+            for port in self.ports.values():
+                if now_ns >= port.look_ns:
+                    self._look(port, now_ns)
+            self._notices += share(self.ports, self.producers, now_ns)
         for port in self._touched:
             port.flush(now_ns)
         self._touched.clear()
@@ -233,10 +229,51 @@ class Forwarder:
                 packet = receive(sock, offset, now_ns)
                 if packet is None:
                     break
-                try:
-                    self._take(port, is_rtcp, packet[0], packet[1], packet[2], now_ns)
-                except Exception:
-                    self._failed(port)
+                self._take_safely(port, is_rtcp, packet, now_ns)
+
+    # ---- whose port it is
+
+    def _look(self, port: Port, now_ns: int) -> None:
+        """Give a peer whose address is certain a socket of its own; see who else sends to the port of one that has it."""
+        is_quiet = now_ns - port.filter.last_ns > QUIET_NS
+        port.look_ns = now_ns + (0 if is_quiet and port.door is not None else LOOK_NS)
+        if port.door is None and not is_quiet and port.spec.remote is not None and port.filter.accepted == port.spec.remote:
+            self._lock(port, port.spec.remote)
+        for _ in range(MAX_NEWCOMERS_WHEN_QUIET if is_quiet else MAX_NEWCOMERS):
+            packet = None if port.door is None else receive(port.door, time.time_ns() - time.monotonic_ns(), now_ns)
+            if packet is None:
+                return
+            self._take_safely(port, False, packet, now_ns)
+
+    def _lock(self, port: Port, remote: Address) -> None:
+        fd = port.rtp.fileno()
+        try:
+            port.lock(remote)
+        except OSError as error:                        # no descriptor is left: one socket does as well
+            logger.info("a port keeps one socket: %s", error, extra={"room": self.room_id, "port": port.spec.port_id})
+            return
+        self._swap(fd, port)
+
+    def _unlock(self, port: Port) -> None:
+        if port.door is not None:
+            fd = port.rtp.fileno()
+            self._poll.unregister(fd)
+            port.unlock()
+            self._swap(fd, port)
+
+    def _swap(self, old: int, port: Port) -> None:
+        """Wait for packets at the port's present socket, no more at an old one."""
+        if port.door is not None:
+            self._poll.unregister(old)
+        del self._by_fd[old]
+        self._by_fd[port.rtp.fileno()] = (port, False)
+        self._poll.register(port.rtp.fileno(), select.EPOLLIN)
+
+    def _take_safely(self, port: Port, is_rtcp: bool, packet: tuple[bytes, Address, int], now_ns: int) -> None:
+        try:
+            self._take(port, is_rtcp, packet[0], packet[1], packet[2], now_ns)
+        except Exception:
+            self._failed(port)
 
     def _failed(self, port: Port) -> None:
         port.junk += 1
@@ -262,7 +299,8 @@ class Forwarder:
             if session is None and (port.filter.accepted is None or source[0] != port.filter.accepted[0]):
                 port.foreign += 1
                 return
-            self._take_report(port, data, now_ns)
+            if take_report(port, data, now_ns):
+                self._touched.add(port)
             return
         if source != port.filter.accepted or session is None:
             if not self._is_from_peer(port, data, source, now_ns):
@@ -279,6 +317,7 @@ class Forwarder:
             port.foreign += 1
             return False
         if port.filter.accepted != accepted and (port.srtp is None or port.spec.remote is not None):
+            self._unlock(port)
             port.spec.remote = source
             if port.spec.rtcp_mux:
                 port.spec.remote_rtcp = source
@@ -351,71 +390,6 @@ class Forwarder:
             port.by_ssrc[ssrc] = found
         return found
 
-    # ---- feedback
-
-    def _take_report(self, port: Port, data: bytes, now_ns: int) -> None:
-        try:
-            packets = parse_compound(data)
-        except ParseError:
-            port.junk += 1
-            return
-        for packet in packets:
-            if isinstance(packet, SenderReport):
-                producer = port.by_ssrc.get(packet.ssrc)
-                if producer is not None and producer.statistics is not None:
-                    producer.statistics.on_sender_report(packet.ntp, now_ns / 1e9)
-            if isinstance(packet, SenderReport | ReceiverReport):
-                for block in packet.blocks:
-                    self._take_block(port, block.ssrc, block.fraction_lost / 256, block.lsr, block.dlsr, now_ns)
-            elif isinstance(packet, OtherPacket):
-                try:
-                    self._take_feedback(port, packet, now_ns)
-                except ParseError:
-                    port.junk += 1
-
-    def _take_block(self, port: Port, ssrc: int, fraction: float, lsr: int, dlsr: int, now_ns: int) -> None:
-        slot = next((slot for slot in port.slots if slot.spec.ssrc == ssrc), None)
-        if slot is None:
-            return
-        slot.loss = fraction
-        first = next((other for other in port.slots if other.current is not None), None)
-        if slot is first and not port.spec.transport_extension:
-            port.estimate.on_loss(fraction, port.sent_bps(now_ns), now_ns)
-        if lsr:
-            delay = ((ntp_timestamp(time.time()) >> 16) - lsr - dlsr) & 0xFFFFFFFF
-            rtt_ns = delay * 1_000_000_000 // 65536
-            if rtt_ns < MAX_RTT_NS:
-                port.rtt_ns = (3 * port.rtt_ns + rtt_ns) // 4
-
-    def _take_feedback(self, port: Port, packet: OtherPacket, now_ns: int) -> None:
-        match parse_feedback(packet):
-            case Nack(source=source, lost=lost):
-                for slot in self._slots_of(port, (source,)):
-                    slot.resend(lost, now_ns)
-                    self._touched.add(port)
-            case PictureLossIndication(source=source):
-                self._want_key_frames(port, (source,))
-            case FullIntraRequest(entries=entries):
-                self._want_key_frames(port, [ssrc for ssrc, _ in entries])
-            case ReceiverEstimate(bitrate_bps=bitrate_bps):
-                port.estimate.on_remote_estimate(bitrate_bps)
-            case BitrateLimit(entries=entries):
-                known = {slot.spec.ssrc for slot in port.slots}
-                limits = [bitrate_bps for ssrc, bitrate_bps, _ in entries if ssrc in known]
-                if limits:
-                    port.estimate.on_remote_estimate(sum(limits))
-            case TransportFeedback() as feedback:
-                port.on_transport_feedback(feedback, now_ns)
-
-    def _slots_of(self, port: Port, ssrcs: Iterable[int]) -> list[Slot]:
-        wanted = set(ssrcs)
-        return [slot for slot in port.slots if slot.spec.ssrc in wanted]
-
-    def _want_key_frames(self, port: Port, ssrcs: Iterable[int]) -> None:
-        for slot in self._slots_of(port, ssrcs):
-            if slot.current is not None:
-                slot.current.requests.want()
-
     def _ask(self, producer: Producer, now_ns: int) -> None:
         """Ask a sender for what is missing and for key frames, when that is due."""
         if not producer.missing.has_gaps and producer.requests.next_ns is None:
@@ -423,61 +397,3 @@ class Forwarder:
         port = self.ports[producer.spec.port_id]
         if items := producer.feedback(port.ssrc, port.rtt_ns, now_ns):
             port.send_feedback(items)
-
-    # ---- what fits
-
-    def _decide(self, now_ns: int) -> None:
-        """Pause what doesn't fit, tell senders what somebody can take, report."""
-        estimates, shown, rates = self._shares(now_ns)
-        wanted = wanted_rates(estimates, shown)
-        ntp = ntp_timestamp(time.time())
-        for port in self.ports.values():
-            port.handshakes = 0
-            self._allocate(port, estimates.get(port.spec.port_id, 0), wanted, rates, now_ns)
-            for producer in port.producers:
-                self._limit(port, producer, wanted, now_ns)
-            if port.has_numbers and (arrivals := port.arrivals.take(port.ssrc, next(iter(port.by_ssrc), 0))):
-                port.send_feedback([arrivals])
-            port.report(now_ns, ntp)
-
-    def _shares(self, now_ns: int) -> tuple[dict[int, int], dict[int, list[tuple[int, int]]], dict[int, int]]:
-        """Each receiver's estimate, what it is sent, and each producer's rate."""
-        rates = {producer_id: producer.rate.bitrate_bps(now_ns) for producer_id, producer in self.producers.items()}
-        estimates: dict[int, int] = {}
-        shown: dict[int, list[tuple[int, int]]] = {}
-        for port_id, port in self.ports.items():
-            estimates[port_id] = min(port.estimate.bitrate_bps, port.spec.limit_bps or MAX_BPS)
-            active = [slot.wanted.spec.producer_id for slot in port.slots if slot.wanted is not None and not slot.is_paused]
-            if active:
-                shown[port_id] = [(producer_id, rates[producer_id]) for producer_id in active]
-        return estimates, shown, rates
-
-    def _allocate(self, port: Port, estimate_bps: int, wanted: dict[int, int], rates: dict[int, int], now_ns: int) -> None:
-        slots = sorted((slot for slot in port.slots if slot.wanted is not None), key=lambda slot: slot.spec.rank)
-        wishes = []
-        for slot in slots:
-            assert slot.wanted is not None
-            producer_id = slot.wanted.spec.producer_id
-            can_shrink = slot.wanted.takes_limits and wanted.get(producer_id, 0) <= estimate_bps
-            wishes.append(Wish(slot.spec.slot_id, rates[producer_id], can_shrink))
-        if not port.allocation.update(wishes, estimate_bps, now_ns):
-            return
-        if port.allocation.probing_bps:
-            port.estimate.probe(port.allocation.probing_bps)
-        for slot in slots:
-            is_paused = slot.spec.slot_id in port.allocation.paused
-            if is_paused != slot.is_paused:
-                slot.pause(is_paused)
-                self._notices.append(SlotPaused(slot.spec.slot_id, is_paused))
-                if not is_paused and slot.wanted is not None:
-                    slot.wanted.requests.want()
-
-    def _limit(self, port: Port, producer: Producer, wanted: dict[int, int], now_ns: int) -> None:
-        """What the sender may send: what its own path takes, what somebody can take, what its line allows."""
-        bitrate_bps = min(producer.estimate.bitrate_bps if not port.has_numbers else MAX_BPS,
-                          wanted.get(producer.spec.producer_id, MAX_BPS), producer.spec.limit_bps or MAX_BPS)
-        before = producer.limit_bps
-        if item := producer.limit(port.ssrc, bitrate_bps, now_ns):
-            port.send_feedback([item])
-        if producer.limit_bps != before and abs(producer.limit_bps - before) > before // 10:
-            self._notices.append(SenderAsked(producer.spec.producer_id, producer.limit_bps))

@@ -13,7 +13,8 @@ from rtp.feedback import Feedback
 from rtp.kernel.addressing import SourceFilter
 from rtp.kernel.producer import Producer
 from rtp.kernel.slot import Slot
-from rtp.kernel.sockets import BurstSender
+from rtp.kernel.sockets import BurstSender, connect
+from rtp.kernel.spec import Address
 from rtp.kernel.video_spec import PortSpec, PortStatistics
 from rtp.rtcp import ReceiverReport, RtcpPacket, SenderReport, SourceDescription, build_compound
 from rtp.srtp import VIDEO_WINDOW
@@ -29,11 +30,17 @@ MAX_BLOCKS = 31
 
 
 class Port:
-    """The state of one. `producers`: what it sends, `slots`: what it is sent; `by_ssrc`: whose stream an SSRC is."""
+    """The state of one. `producers`: what it sends, `slots`: what it is sent; `by_ssrc`: whose stream an SSRC is.
+
+    `rtp`: the socket that media goes over; `door`: where newcomers are seen once `rtp` is connected to the peer, looked at
+    from `look_ns` on.
+    """
 
     def __init__(self, spec: PortSpec, random: Callable[[], float]) -> None:
         self.spec = spec
         self.rtp = socket.socket(fileno=spec.rtp_fd)
+        self.door: socket.socket | None = None
+        self.look_ns = 0
         self.rtcp = socket.socket(fileno=spec.rtcp_fd) if spec.rtcp_fd >= 0 else None
         self.filter = SourceFilter(spec.remote, spec.signalling_host)
         self.producers: list[Producer] = []
@@ -69,6 +76,17 @@ class Port:
     def may_send(self) -> bool:
         """Whether somebody wants packets, and they can be protected where they must be."""
         return self.spec.remote is not None and (self.srtp is not None or not self.spec.awaits_keys)
+
+    def lock(self, remote: Address) -> None:
+        """Hear and serve `remote` alone over a socket of its own. Raises OSError; all stays as it was then."""
+        connected = connect(self.rtp, remote)
+        self.door, self.rtp = self.rtp, connected
+
+    def unlock(self) -> None:
+        """Go back to the one socket that hears all."""
+        if self.door is not None:
+            self.rtp.close()
+            self.rtp, self.door = self.door, None
 
     # ---- out
 
@@ -189,9 +207,9 @@ class Port:
 
     def close(self) -> None:
         """Close the sockets."""
-        self.rtp.close()
-        if self.rtcp is not None:
-            self.rtcp.close()
+        for sock in (self.rtp, self.door, self.rtcp):
+            if sock is not None:
+                sock.close()
 
 
 def _session(before: SrtpSession | None, spec: PortSpec) -> SrtpSession | None:

@@ -31,15 +31,16 @@ _FRAME_UNITS = 3000
 
 
 class Slot:
-    """The state of one. `current`: the producer that is shown, `wanted`: the one that will be; `is_paused`: nothing is sent.
+    """The state of one. `current`: the producer that is shown, `wanted`: the one that will be; `is_paused`: nothing is sent
+    for want of bandwidth, `is_held`: since nobody wants it.
 
     `sent_ns`: when the newest packet went out.
     """
 
     __slots__ = (
-        "_budget", "_budget_ns", "_first", "_has_number", "_head", "_kept", "_kinds", "_padding", "_renumbering", "_resent_ns",
-        "_second", "_sequence_shift", "_timestamp_shift", "current", "first_byte", "is_paused", "loss", "octets", "packets",
-        "port", "resent", "sent_ns", "sequence", "spec", "timestamp", "wanted",
+        "_budget", "_budget_ns", "_first", "_has_number", "_head", "_is_silent", "_kept", "_padding", "_renumbering",
+        "_resent_ns", "_second", "_sequence_shift", "_timestamp_shift", "current", "first_byte", "is_held", "is_paused", "loss",
+        "octets", "packets", "port", "resent", "sent_ns", "sequence", "spec", "timestamp", "wanted",
     )
 
     def __init__(self, spec: SlotSpec, port: Port) -> None:
@@ -48,11 +49,11 @@ class Slot:
         self.current: Producer | None = None
         self.wanted: Producer | None = None
         self.is_paused = False
+        self.is_held = self._is_silent = not port.may_send
         self.sequence, self.timestamp = spec.sequence, spec.timestamp
         self.sent_ns = 0
         self.packets = self.octets = self.resent = 0
         self.loss = 0.0
-        self._kinds = {name: (number, mode) for number, name, mode in reversed(spec.formats)}
         self._kept: list[bytes] = [b""] * KEPT
         self._resent_ns: dict[int, int] = {}
         self._budget, self._budget_ns = RESENT_A_SECOND, 0
@@ -64,8 +65,9 @@ class Slot:
 
     def payload_type_for(self, name: str, mode: int) -> int | None:
         """The payload type under which the receiver takes a coding; None when it does not: of H.264, no mode 1 at a mode 0."""
-        number, own_mode = self._kinds.get(name, (-1, 0))
-        return number if number >= 0 and mode <= own_mode else None
+        fitting = [(own_mode, number) for number, own_name, own_mode in self.spec.formats
+                   if own_name == name and own_mode >= mode]
+        return min(fitting)[1] if fitting else None
 
     def take(self, producer: Producer, marker: int, sequence: int, timestamp: int, payload: bytes, is_key: bool,
              now_ns: int) -> bool:
@@ -75,12 +77,12 @@ class Slot:
         """
         is_switch = False
         if producer is not self.current:
-            if not is_key or producer is not self.wanted or self.is_paused:
+            if not is_key or producer is not self.wanted or self._is_silent:
                 return False
             if not self._switch(producer, sequence, timestamp, now_ns):
                 return False
             is_switch = True
-        elif (sequence - self._first) & 0xFFFF >= 0x8000 or self.is_paused:
+        elif (sequence - self._first) & 0xFFFF >= 0x8000 or self._is_silent:
             return False
         number = (sequence + self._sequence_shift) & 0xFFFF
         is_newest = (number - self.sequence) & 0xFFFF < 0x8000
@@ -156,9 +158,20 @@ class Slot:
             self.wanted = None
 
     def pause(self, is_paused: bool) -> None:
-        """Stop sending, or begin again with the next key frame."""
+        """Stop sending for want of bandwidth, or begin again with the next key frame."""
         self.is_paused = is_paused
+        self._begin_anew()
+
+    def hold(self, is_held: bool) -> None:
+        """Stop sending as the peer wants nothing, or begin again with the next key frame."""
+        self.is_held = is_held
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._is_silent = self.is_paused or self.is_held
         self.current = None
+        if self.wanted is not None and not self._is_silent:
+            self.wanted.requests.want()
 
     def resend(self, lost: tuple[int, ...], now_ns: int) -> None:
         """Send again what a receiver misses and is kept: each packet once a while, and so many a second (a NACK flood)."""

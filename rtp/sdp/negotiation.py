@@ -219,13 +219,13 @@ def apply_answer(our_offer: SessionDescription, their_answer: SessionDescription
     for index, (ours, theirs) in enumerate(zip(our_offer.media, their_answer.media, strict=True)):
         if theirs.port == 0 or theirs.kind != "audio":
             continue
-        offered = {codec.payload_type: codec for codec in codecs_of(ours)}
-        for codec in codecs_of(theirs):
-            match = next((o for o in offered.values() if o.is_like(codec) and codec.name.lower() != EVENT), None)
+        offered, answered = codecs_of(ours), codecs_of(theirs)
+        for codec in answered:
+            match = next((o for o in offered if o.is_like(codec) and codec.name.lower() != EVENT), None)
             if match is not None:
-                local_direction = our_offer.direction(ours)
-                agreed = _negotiated(their_answer, theirs, index, codec, match.payload_type, ours, local_direction)
-                return replace(agreed, protection=protection_of_answer(ours, their_answer, theirs))
+                events = _event_type(answered, codec), _event_type(offered, codec)
+                return _negotiated(their_answer, theirs, index, codec, match.payload_type, ours, events,
+                                   our_offer.direction(ours), protection_of_answer(ours, their_answer, theirs))
     raise NegotiationFailed("the other side took none of our audio codecs")
 
 
@@ -267,32 +267,32 @@ def _agree(session: SessionDescription, media: MediaDescription, index: int, cap
         protection = protection_for(session, media, local.crypto, capabilities.srtp, local.fingerprint, local.role)
     except (NegotiationFailed, ParseError):
         return None
-    for codec in codecs_of(media):
-        ours = next((c for c in capabilities.codecs if c.is_like(codec)), None)
-        if ours is not None:
-            agreed = replace(_negotiated(session, media, index, codec, codec.payload_type, media, local.direction,
-                                         capabilities.extensions), protection=protection)
-            return agreed if capabilities.dtmf else replace(agreed, dtmf_send=None, dtmf_receive=None)
+    codecs = codecs_of(media)
+    for codec in codecs:
+        if any(c.is_like(codec) for c in capabilities.codecs):
+            event = _event_type(codecs, codec) if capabilities.dtmf else None
+            return _negotiated(session, media, index, codec, codec.payload_type, media, (event, event), local.direction,
+                               protection, capabilities.extensions)
     return None
 
 
 def _negotiated(session: SessionDescription, theirs: MediaDescription, index: int, codec: AudioCodec, receive_type: int,
-                ours: MediaDescription, local_direction: str,
-                known: tuple[tuple[int, str], ...] | None = None) -> NegotiatedAudio:
+                ours: MediaDescription, events: tuple[int | None, int | None], local_direction: str,
+                protection: Protection | None, known: tuple[tuple[int, str], ...] | None = None) -> NegotiatedAudio:
     host = session.host_of(theirs)
     is_held = host is None or host in ("0.0.0.0", "::")
     remote = None if is_held or host is None else (host, theirs.port)
     mux = theirs.has("rtcp-mux") and ours.has("rtcp-mux")
     uris = {uri for _, uri in known} if known is not None else None
     return NegotiatedAudio(
-        index, codec, codec.payload_type, receive_type, _event_type(theirs, codec), _event_type(ours, codec),
-        _ptime(theirs, codec), remote, remote if mux else rtcp_address_of(theirs, remote), mux,
-        combine_directions(session.direction(theirs), local_direction), _extensions(theirs, uris),
+        index, codec, codec.payload_type, receive_type, *events, _ptime(theirs, codec), remote,
+        remote if mux else rtcp_address_of(theirs, remote), mux, combine_directions(session.direction(theirs), local_direction),
+        _extensions(theirs, uris), protection,
     )
 
 
-def _event_type(media: MediaDescription, codec: AudioCodec) -> int | None:
-    events = [c for c in codecs_of(media) if c.name.lower() == EVENT]
+def _event_type(codecs: list[AudioCodec], codec: AudioCodec) -> int | None:
+    events = [c for c in codecs if c.name.lower() == EVENT]
     same = [c for c in events if c.clock_rate == codec.clock_rate]
     chosen = same or events
     return chosen[0].payload_type if chosen else None

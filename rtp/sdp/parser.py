@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from ipaddress import ip_address
 
 from rtp.errors import ParseError
@@ -39,16 +38,24 @@ def parse(data: bytes) -> SessionDescription:
     return _Reader().read(lines[1:])
 
 
+class _Level:
+    """What stands at the session level, or under one m= line."""
+
+    def __init__(self) -> None:
+        self.attributes: list[Attribute] = []
+        self.bandwidth: list[tuple[str, int]] = []
+        self.connection: Connection | None = None
+
+
 class _Reader:
     """Collects the session level, then one media description after the other."""
 
     def __init__(self) -> None:
-        self.session = SessionDescription(0, 0, "0.0.0.0")
+        self.origin: re.Match[str] | None = None
+        self.name = "-"
+        self.common = _Level()
         self.media: list[MediaDescription] = []
-        self.attributes: list[Attribute] = []
-        self.bandwidth: list[tuple[str, int]] = []
-        self.connection: Connection | None = None
-        self.has_origin = False
+        self.level = _Level()
 
     def read(self, lines: list[str]) -> SessionDescription:
         current: MediaDescription | None = None
@@ -65,37 +72,38 @@ class _Reader:
             else:
                 self._take(kind, value)
         self._finish(current)
-        if not self.has_origin:
+        if self.origin is None:
             raise ParseError("an SDP without o=")
-        return replace(self.session, media=tuple(self.media))
+        username, session_id, version, host = self.origin.groups()
+        common = self.common
+        return SessionDescription(int(session_id), int(version), host, common.connection, tuple(self.media),
+                                  tuple(common.attributes), username, self.name, tuple(common.bandwidth))
 
     def _take(self, kind: str, value: str) -> None:
         if kind == "a":
             name, colon, rest = value.partition(":")
             if not _ATTRIBUTE.fullmatch(name):
                 raise ParseError(f"no attribute: {value[:40]!r}")
-            self.attributes.append((name, rest if colon else None))
+            self.level.attributes.append((name, rest if colon else None))
         elif kind == "c":
-            self.connection = _parse_connection(value)
+            self.level.connection = _parse_connection(value)
         elif kind == "o":
-            match = _ORIGIN.fullmatch(value)
-            if match is None:
+            self.origin = _ORIGIN.fullmatch(value)
+            if self.origin is None:
                 raise ParseError(f"o= was not understood: {value[:40]!r}")
-            self.has_origin = True
-            self.session = replace(self.session, username=match[1], session_id=int(match[2]), version=int(match[3]),
-                                   host=match[4])
         elif kind == "s":
-            self.session = replace(self.session, name=value or "-")
+            self.name = value or "-"
         elif kind == "b" and (match := _BANDWIDTH.fullmatch(value)):
-            self.bandwidth.append((match[1], int(match[2])))
+            self.level.bandwidth.append((match[1], int(match[2])))
 
     def _finish(self, current: MediaDescription | None) -> None:
-        attributes, bandwidth = tuple(self.attributes), tuple(self.bandwidth)
+        level = self.level
         if current is None:
-            self.session = replace(self.session, attributes=attributes, bandwidth=bandwidth, connection=self.connection)
+            self.common = level
         else:
-            self.media.append(replace(current, attributes=attributes, bandwidth=bandwidth, connection=self.connection))
-        self.attributes, self.bandwidth, self.connection = [], [], None
+            self.media.append(MediaDescription(current.kind, current.port, current.protocol, current.formats,
+                                               level.connection, tuple(level.bandwidth), tuple(level.attributes)))
+        self.level = _Level()
 
 
 def _parse_media(value: str) -> MediaDescription:

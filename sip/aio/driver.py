@@ -23,6 +23,8 @@ from sip.events import Event
 from sip.flow import Address, Flow
 
 MAX_ATTEMPTS = 16
+GRAIN_S = 0.02
+"""Timers that are due within this time are handled together: the ends of transactions come by the hundred each second."""
 log = logging.getLogger(__name__)
 
 
@@ -40,7 +42,7 @@ class Driver:
         self._secure = Streams(self, "TLS", ids=connection_ids, client=tls or TlsClient())
         self._browsers = Streams(self, "WSS", ids=connection_ids)
         self._timer: asyncio.Handle | None = None
-        self._fires_at = 0.0
+        self._fires_at = self._fired_at = 0.0
         self._is_pumping = False
         self._is_closed = False
         self.addresses: list[tuple[str, Address]] = []
@@ -146,12 +148,17 @@ class Driver:
 
     def _socket_for(self, flow: Flow) -> UdpSocket | None:
         """The socket bound to the flow's own address, else one bound to all addresses."""
+        for udp in self._udp:
+            if udp.address == flow.local:
+                return udp
         is_ipv6, port = ":" in flow.remote[0], flow.local[1]
-        usable = [udp for udp in self._udp if udp.address[1] == port and (":" in udp.address[0]) == is_ipv6]
-        return next((udp for udp in usable if udp.address == flow.local), usable[0] if usable else None)
+        usable = (udp for udp in self._udp if udp.address[1] == port and (":" in udp.address[0]) == is_ipv6)
+        return next(usable, None)
 
     def _arm(self) -> None:
         due = self.endpoint.next_timer()
+        if due is not None:
+            due = max(due, self._fired_at + GRAIN_S)
         if self._timer is not None:
             if due is not None and self._fires_at <= due:
                 return
@@ -162,16 +169,17 @@ class Driver:
 
     def _timer_fired(self) -> None:
         self._timer = None
-        self._guarded(lambda: self.endpoint.handle_timer(self.now()))
+        self._fired_at = self.now()
+        self._guarded(self.endpoint.handle_timer, self._fired_at)
         self.pump()
 
     def _datagram_received(self, data: bytes, flow: Flow) -> None:
-        self._guarded(lambda: self.endpoint.receive_datagram(data, flow, self.now()))
+        self._guarded(self.endpoint.receive_datagram, data, flow, self.now())
         self.pump()
 
-    def _guarded(self, work: Callable[[], object]) -> None:
+    def _guarded(self, work: Callable[..., object], *arguments: object) -> None:
         try:
-            work()
+            work(*arguments)
         except Exception:
             self.endpoint.counters["driver errors"] += 1
             log.exception("a message could not be handled")

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
+from typing import Protocol
 
 from rtp.codecs.resample import Samples
 from rtp.errors import CodecError, NegotiationFailed, ParseError
@@ -43,10 +44,17 @@ BATCH = 64
 """Datagrams read at one wake-up."""
 
 
+class Observer(Protocol):
+    """Sees what a session sends and takes, in clear. It must not wait."""
+
+    def __call__(self, session: MediaSession, is_out: bool, is_rtcp: bool, time_ns: int, packet: bytes) -> None:
+        """A packet of RTP or RTCP. time_ns: monotonic, of its arrival or of now."""
+
+
 @dataclass(frozen=True, slots=True)
 class MediaSettings:
     """host: our address towards the peer; dtx: save packets in silence (Opus); is_signalling_secure, certificate, keying and
-    suites: see SecuritySettings."""
+    suites: see SecuritySettings; observer: sees the packets in clear."""
 
     host: str
     capabilities: Capabilities = field(default_factory=Capabilities)
@@ -55,6 +63,7 @@ class MediaSettings:
     certificate: Certificate | None = field(default=None, repr=False)
     keying: tuple[str, ...] = ()
     suites: Sequence[Suite] = SUITES
+    observer: Observer | None = None
 
 
 class MediaSession:
@@ -257,6 +266,7 @@ class MediaSession:
         out = self._security.protect(packet)
         if out is None:
             return
+        self._show(packet, time.monotonic_ns(), is_out=True)
         try:
             self._rtp.sendto(out, agreed.remote)
         except OSError:
@@ -270,6 +280,7 @@ class MediaSession:
         out = self._rtp if agreed.rtcp_mux else self._rtcp_socket
         protected = self._security.protect_rtcp(packet)
         if out is not None and protected is not None:
+            self._show(packet, time.monotonic_ns(), is_out=True, is_rtcp=True)
             try:
                 out.sendto(protected, agreed.remote_rtcp)
             except OSError:
@@ -301,7 +312,9 @@ class MediaSession:
         if is_rtcp(data):
             if source != agreed.remote_rtcp:
                 self.foreign += 1
-            elif self._rtcp is not None and self._rtcp.receive(data, time.monotonic(), time.time(), inbound.statistics):
+                return
+            self._show(data, arrival_ns, is_rtcp=True)
+            if self._rtcp is not None and self._rtcp.receive(data, time.monotonic(), time.time(), inbound.statistics):
                 self.last_received_at = arrival_ns / 1e9
             else:
                 inbound.junk += 1
@@ -309,7 +322,22 @@ class MediaSession:
             self.foreign += 1
         else:
             self.last_received_at = arrival_ns / 1e9
+            self._show(data, arrival_ns)
             inbound.receive(data, arrival_ns)
+
+    def _show(self, packet: bytes, time_ns: int, *, is_out: bool = False, is_rtcp: bool = False) -> None:
+        if self.settings.observer is not None:
+            self.settings.observer(self, is_out, is_rtcp, time_ns, packet)
+
+    def places(self) -> tuple[Address, Address, Address, Address] | None:
+        """Where RTP goes from and to, and RTCP; None before it is agreed."""
+        agreed = self.negotiated
+        if self._rtp is None or agreed is None or agreed.remote is None:
+            return None
+        own: Address = self._rtp.getsockname()[:2]
+        if agreed.rtcp_mux or self._rtcp_socket is None or agreed.remote_rtcp is None:
+            return own, agreed.remote, own, agreed.remote
+        return own, agreed.remote, self._rtcp_socket.getsockname()[:2], agreed.remote_rtcp
 
     def _send_handshake(self) -> None:
         for component, data, destination in self._security.datagrams_to_send():

@@ -8,13 +8,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from Xlib import display
-from Xlib.error import DisplayConnectionError, DisplayNameError
 from Xlib.ext import xinput
 
 from rtp.rfb.keysyms import ESCAPE
-from softphone.errors import PhoneError
 from softphone.remote.takeback import Done, TakeBack
+from softphone.remote.x11 import open_display
 
 _RAW = struct.Struct("<HIIHHI4x")
 _MASK = xinput.RawKeyPressMask | xinput.RawButtonPressMask | xinput.RawMotionMask
@@ -27,13 +25,7 @@ class OwnInput:
     """
 
     def __init__(self, takeback: TakeBack, name: str | None = None) -> None:
-        try:
-            self._display = display.Display(name)
-        except (DisplayConnectionError, DisplayNameError, OSError) as error:
-            raise PhoneError("This machine's screen can't be reached. Is this an X11 session?") from error
-        if not self._display.has_extension("XInputExtension"):
-            self._display.close()
-            raise PhoneError("This X server has no XInput2 extension, so control could not be taken back at the own mouse.")
+        self._display = open_display(name, ["XInputExtension"])
         self.takeback = takeback
         self.note: Callable[[Done, float], None] = takeback.note
         self._display.xinput_query_version()

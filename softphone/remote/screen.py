@@ -8,10 +8,12 @@ from typing import Protocol
 import mss
 import numpy as np
 from mss.exception import ScreenShotError
+from Xlib.error import XError
 
 from rtp.rfb.pixels import Pixels
 from softphone.errors import PhoneError
 from softphone.remote.injector import Area
+from softphone.remote.x11 import open_display
 
 _COLOURS = np.uint32(0xFFFFFF)
 
@@ -98,12 +100,10 @@ class _Window:
     """Where a window is."""
 
     def __init__(self, name: str | None, number: int) -> None:
-        from Xlib import display
-        self._display = display.Display(name)
+        self._display = open_display(name)
         self._window = self._display.create_resource_object("window", number)
 
     def area(self) -> Area:
-        from Xlib.error import XError
         try:
             geometry = self._window.get_geometry()
             place = geometry.root.translate_coords(self._window, 0, 0)

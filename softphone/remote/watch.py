@@ -7,15 +7,13 @@ viewer (RFC 6143 §7.8.1), who draws it where the own hand is.
 from __future__ import annotations
 
 import numpy as np
-from Xlib import display
-from Xlib.error import DisplayConnectionError, DisplayNameError
 from Xlib.ext import damage, xfixes
 
 from rtp.rfb.cursor import MAX_SIDE, Cursor
 from rtp.rfb.pixels import Pixels
-from softphone.errors import PhoneError
 from softphone.remote.injector import Area
 from softphone.remote.screen import around
+from softphone.remote.x11 import open_display
 
 VISIBLE = 128
 """From this opacity on a pixel of the pointer is drawn; RFB knows no half-transparent ones."""
@@ -25,13 +23,7 @@ class ScreenWatch:
     """Watches all of a display such as `:0`, None for the environment's. Raises PhoneError when it can't."""
 
     def __init__(self, name: str | None = None) -> None:
-        try:
-            self._display = display.Display(name)
-        except (DisplayConnectionError, DisplayNameError, OSError) as error:
-            raise PhoneError("This machine's screen can't be reached. Is this an X11 session?") from error
-        if not (self._display.has_extension("DAMAGE") and self._display.has_extension("XFIXES")):
-            self._display.close()
-            raise PhoneError("This X server does not tell of changes (it has no DAMAGE or no XFIXES extension).")
+        self._display = open_display(name, ["DAMAGE", "XFIXES"])
         self._display.damage_query_version()
         self._display.xfixes_query_version()
         root = self._display.screen().root

@@ -11,13 +11,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from Xlib import X, display
-from Xlib.error import DisplayConnectionError, DisplayNameError
+from Xlib import X
 from Xlib.ext import xtest
 
 from rtp.rfb.keysyms import SHIFT_L, SHIFT_R, character_of
-from softphone.errors import PhoneError
 from softphone.remote.takeback import Done
+from softphone.remote.x11 import open_display
 
 SETTLE_S = 0.25
 """How long a borrowed key code keeps its meaning at least, so that a busy program has read it."""
@@ -33,13 +32,7 @@ class XTestInjector:
 
     def __init__(self, name: str | None = None, *, clock: Callable[[], float] = time.monotonic,
                  pause: Callable[[float], None] = time.sleep) -> None:
-        try:
-            self._display = display.Display(name)
-        except (DisplayConnectionError, DisplayNameError, OSError) as error:
-            raise PhoneError("This machine's screen can't be steered by others. Is this an X11 session?") from error
-        if not self._display.has_extension("XTEST"):
-            self._display.close()
-            raise PhoneError("This X server has no XTEST extension, so nobody can steer this screen.")
+        self._display = open_display(name, ["XTEST"])
         self._clock, self._pause = clock, pause
         self._root = self._display.screen().root
         self.on_input: Callable[[Done, float], None] = lambda done, now: None

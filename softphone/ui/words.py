@@ -13,7 +13,7 @@ FAIR_MOS = 3.3
 GOOD, FAIR, POOR = "Good", "Fair", "Poor"
 PROTECTION_NONE = "Not protected"
 MAX_NAME = 80
-MAX_BANNER = 400
+MAX_BANNER = 640
 JOINERS = "\u200c\u200d"
 """Of format characters these two are part of how some languages are written."""
 CODEC_NAMES = {"opus": "Opus", "g722": "G.722", "pcmu": "PCMU", "pcma": "PCMA"}

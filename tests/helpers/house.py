@@ -76,6 +76,7 @@ class FakeMedia:
         self.negotiated: NegotiatedAudio | None = None
         self.statistics = LegStatistics(leg_id)
         self.is_muted = self.is_released = False
+        self.refusals: list[int] = []
         self.followed: list[str] = []
         self.rooms: list[FakeRoom] = []
         self._local = LocalMedia(HOUSE[0], port, port + 1, crypto=KEYS)
@@ -105,6 +106,10 @@ class FakeMedia:
     def release(self) -> None:
         """The end."""
         self.is_released = True
+
+    def refused(self, status: int) -> None:
+        """No."""
+        self.refusals.append(status)
 
     def set_muted(self, muted: bool) -> None:
         """In or out of the mix."""

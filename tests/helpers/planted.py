@@ -222,6 +222,11 @@ def _duplicates(plan: Plan) -> None:
     plan.fates[plan.bad] = lambda number: (late := calm(number)[0], late + 0.0002) if chance.random() < 0.1 else calm(number)
 
 
+def _captured_twice(plan: Plan) -> None:
+    calm = plan.fates[plan.bad]
+    plan.fates[plan.bad] = lambda number: (late := calm(number)[0], late + 0.00002)
+
+
 def _reordering(plan: Plan) -> None:
     calm, chance = plan.fates[plan.bad], plan.random
     plan.fates[plan.bad] = lambda number: (calm(number)[0] + (0.025 if chance.random() < 0.1 else 0.0),)
@@ -233,6 +238,18 @@ def _ssrc_change(plan: Plan) -> None:
     def begin_again(stage: Stage, at_s: float, payloads: list[bytes], **how: object) -> float:
         at_s = Source.send(source, stage, at_s, payloads[:at], **how)
         source.ssrc, source.sequence, source.timestamp = source.ssrc ^ 0x5A5A, plan.random.getrandbits(16), 77
+        return Source.send(source, stage, at_s, payloads[at:], **how)
+
+    plan.sources[plan.bad] = _Instead(source, begin_again)
+
+
+def _restart(plan: Plan) -> None:
+    source, at = plan.source, plan.at()
+
+    def begin_again(stage: Stage, at_s: float, payloads: list[bytes], **how: object) -> float:
+        at_s = Source.send(source, stage, at_s, payloads[:at], **how)
+        source.sequence = source.sequence + plan.random.randint(5000, 60000) & 0xFFFF
+        source.timestamp = plan.random.getrandbits(32)
         return Source.send(source, stage, at_s, payloads[at:], **how)
 
     plan.sources[plan.bad] = _Instead(source, begin_again)
@@ -375,6 +392,19 @@ def _never_acked(plan: Plan) -> None:
     plan.drops.append(lambda start, end, data: end == phone and data.startswith(b"BYE"))
 
 
+def _ack_lost(plan: Plan) -> None:
+    answered: list[float] = []
+    plan.sends, plan.reports = [False, False], False
+
+    def blocks(to_server: bool) -> bool:
+        if not to_server:
+            answered.append(plan.stage.now)
+        return to_server and bool(answered)
+
+    plan.blocks = blocks
+    plan.drops.append(lambda start, end, data: data.startswith(b"BYE") and plan.party.address in (start, end))
+
+
 def _challenged(plan: Plan, method: str, rounds: int, status: str, last: str = "") -> None:
     """Requests with credentials that are refused, one after the other."""
     plan.is_call = False
@@ -447,12 +477,14 @@ def _of_signalling(fault: Callable[[Plan], None]) -> Callable[[Plan], None]:
 
 FAULTS: dict[str, Callable[[Plan], None]] = {
     "loss": _loss, "burst_loss": _burst_loss, "jitter": _jitter, "clock_skew": _clock_skew, "duplicates": _duplicates,
-    "reordering": _reordering, "ssrc_change": _ssrc_change, "wrong_ptime": _wrong_ptime, "wrong_pace": _wrong_pace,
+    "captured_twice": _captured_twice, "restart": _restart, "reordering": _reordering,
+    "ssrc_change": _ssrc_change, "wrong_ptime": _wrong_ptime, "wrong_pace": _wrong_pace,
     "payload_type": _payload_type, "dtmf_end_lost": _dtmf_end_lost, "wrong_port": _wrong_port,
     "one_way_audio": _one_way_audio, "no_media": _no_media, "private_address": _private_address, "port_closed": _port_closed,
     "ttl_exceeded": _ttl_exceeded, "rtcp_missing": _rtcp_missing, "remote_loss": _remote_loss, "srtp_closed": _srtp_closed,
     **{name: _of_signalling(fault) for name, fault in {
         "no_response": _no_response, "too_big": _too_big, "late_answer": _late_answer, "never_acked": _never_acked,
+        "ack_lost": _ack_lost,
         "auth_loop": lambda plan: _challenged(plan, plan.random.choice(("REGISTER", "INVITE")), 5, "401 Unauthorized"),
         "registration_refused": lambda plan: _challenged(plan, "REGISTER", 2, "401 Unauthorized", "403 Forbidden"),
         "registration_loop": _registration_loop, "codec_mismatch": _codec_mismatch, "call_refused": _call_refused,

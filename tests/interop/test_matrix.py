@@ -22,7 +22,8 @@ CELLS = (
     Cell("linphone", "opus", "udp", "hold"), Cell("baresip", "opus", "udp", "caller"),
     Cell("linphone", "pcmu", "tcp", "callee"), Cell("sipp", "pcmu", "tcp", "callee"),
     Cell("baresip", "g722", "udp", "dialled"), Cell("ffmpeg", "opus", "udp", "room"),
-    Cell("linphone", "opus", "udp", "to-baresip"),
+    Cell("linphone", "opus", "udp", "to-baresip"), Cell("baresip", "g722", "tls", "sdes"),
+    Cell("linphone", "opus", "tls", "dtls"), Cell("baresip", "pcmu", "tcp", "dtls"), Cell("linphone", "pcmu", "tcp", "sdes"),
 )
 
 

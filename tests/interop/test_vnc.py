@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import time
@@ -61,18 +62,21 @@ def test_viewer_types_latin_and_chinese_when_it_may_and_nothing_before(tmp_path:
     with (display(WIDTH, HEIGHT) as ours, display() as theirs, terminal(ours, f"cat > {typed}"),
           shared(ours, may_act=lambda: bool(grant)) as desktop, tigervnc(theirs, desktop.port, tmp_path)):
         until(lambda: desktop.servers and desktop.servers[0].state == "running")
-        focus(theirs)
-        theirs.write("too early")
-        theirs.key("Return")
-        until(lambda: desktop.desktops[0].refused > 20)
+        while not desktop.desktops[0].refused:                        # the viewer may not listen to its keyboard yet
+            focus(theirs)
+            theirs.write("too early")
+            theirs.key("Return")
+        assert typed.read_text() == ""
         grant.append(True)
+        theirs.key("Return")                                          # ends what may be left of the line before
         theirs.write("Hello, World! 'x' @#~{}")
         theirs.key("Return")
         theirs.xdotool("type", "--delay", 60, "你好, größer, 漢字かな Ω")
         theirs.key("Return")
         theirs.key("ctrl+d")
-        until(lambda: typed.read_text("utf-8").count("\n") == 2)
-    assert typed.read_text("utf-8") == "Hello, World! 'x' @#~{}\n你好, größer, 漢字かな Ω\n"
+        until(lambda: typed.read_text("utf-8").endswith("Ω\n"))
+    lines = typed.read_text("utf-8").splitlines()
+    assert lines[-2:] == ["Hello, World! 'x' @#~{}", "你好, größer, 漢字かな Ω"] and "too early" not in lines
 
 
 @pytest.mark.parametrize("encoding", ["Raw", "Tight"])
@@ -85,17 +89,17 @@ def test_tshark_reads_a_session_without_extensions_and_has_no_complaint(encoding
           terminal(ours, f"cat > {typed}"),
           tigervnc(theirs, desktop.port, tmp_path, "-AutoSelect=0", f"-PreferredEncoding={encoding}")):
         until(lambda: desktop.servers and desktop.servers[0].state == "running")
-        focus(theirs)
-        theirs.write("abc")
-        theirs.key("Return")
-        until(lambda: typed.read_text() == "abc\n")
+        while not typed.read_text():                                  # the viewer may not listen to its keyboard yet
+            focus(theirs)
+            theirs.write("abc")
+            theirs.key("Return")
     as_vnc = ("-d", f"tcp.port=={desktop.port},vnc")
     complaints = "_ws.malformed or _ws.expert.severity >= 8388608"              # errors; ZRLE it unpacks for one update only
     assert capture.fields(complaints, "frame.number", "_ws.expert", options=as_vnc) == []
     assert capture.fields("vnc.desktop_name", "vnc.desktop_name", options=as_vnc) == [["shared screen"]]
     rows = capture.fields("vnc.key_down == 1", "vnc.key", options=as_vnc)       # of two keys in a packet it shows the first
     keys = [int(key, 16) for key, in rows]
-    assert keys and keys == [key for key in (ord("a"), ord("b"), ord("c"), 0xFF0D) if key in keys]
+    assert keys and set(keys) <= {ord("a"), ord("b"), ord("c"), 0xFF0D}
 
 
 @pytest.mark.parametrize("door", [Door.VNC_TLS, Door.VNC_PLAIN], ids=["x509-plain", "vnc-auth"])
@@ -121,9 +125,11 @@ async def test_viewer_comes_in_by_the_servers_door_with_its_ticket_once_and_acts
             port = viewers.getsockname()[1]
             with tigervnc(screen, port, tmp_path, *options, host="localhost", **words):
                 await turn_until(lambda: DesktopJoined(1) in reports and owner.core.picture.updates > 0, owner)
-                focus(screen)
-                screen.write("x")
-                await turn_until(lambda: any(isinstance(event, KeyEvent) for event in owner.events), owner)
+                while not any(isinstance(event, KeyEvent) for event in owner.events):     # the viewer may not listen yet
+                    focus(screen)
+                    screen.write("x")
+                    with contextlib.suppress(TimeoutError):
+                        await turn_until(lambda: any(isinstance(event, KeyEvent) for event in owner.events), owner, limit_s=2)
                 with tigervnc(screen, port, tmp_path / "again", *options, host="localhost", **words):
-                    await turn_until(lambda: TicketRefused(1) in reports, owner)
+                    await turn_until(lambda: any(isinstance(report, TicketRefused) for report in reports), owner)
             await turn_until(lambda: DesktopEnded(1, "the viewer left") in reports, owner)

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from Xlib import X
-from Xlib import display as xdisplay
 
 from rtp.rfb import encodings
 from rtp.rfb.keysyms import RETURN, keysym_of
@@ -20,6 +19,7 @@ from rtp.rfb.pixels import Pixels
 from rtp.rfb.viewer import CursorChanged, DesktopOpened, RfbViewer, ViewerSettings
 from softphone.remote.jpeg import PillowJpeg
 from softphone.remote.pipe import Pipe
+from softphone.remote.x11 import open_display
 from tests.helpers.relay import End, turn_until
 from tests.helpers.rfb import photograph
 from tests.helpers.screen import Display
@@ -60,7 +60,7 @@ def is_close(one: Pixels, other: Pixels) -> bool:
 
 def paint(display: Display, picture: Pixels) -> None:
     """Put a picture on a screen's background."""
-    connection = xdisplay.Display(display.name)
+    connection = open_display(display.name)
     root = connection.screen().root
     graphics = root.create_gc()
     height, width = picture.shape

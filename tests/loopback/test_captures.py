@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -135,3 +137,16 @@ async def test_capture_goes_on_when_the_worker_is_replaced(server: Server) -> No
 def _workers(server: Server) -> list[int]:
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
     return [int(pid) for pid in children if b"mcu.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+async def test_the_phone_captures_its_own_calls(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "phone.pcapng"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "softphone", "--headless", server.uri("echo"), "--play", "tone:440@-20", "--codec", "pcmu",
+        "--seconds", "3", "--pcap", str(path), stdout=asyncio.subprocess.PIPE)
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0 and json.loads(said)["suite"] == "AEAD_AES_128_GCM"
+    assert len(streams_in(path)) == 2 and all(stream.packets > 100 for stream in streams_in(path))
+    assert heard_in(path, True)[0] > -26 and heard_in(path, False)[0] > -26
+    text = b"".join(packet.data for packet in read_packets(path))
+    assert text.count(b"INVITE sip:echo@") == 1 and b"BYE " in text and b"a=crypto" not in text

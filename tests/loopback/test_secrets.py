@@ -8,6 +8,7 @@ import resource
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -59,6 +60,33 @@ def test_nothing_secret_stands_in_a_log_or_in_clear_in_the_database(tmp_path: Pa
     assert "response=" not in log and "joined" in log
     with closing(sqlite3.connect(data / "confero.db")) as database:
         assert PASSWORD not in (dump := "\n".join(database.iterdump())) and ha1 not in dump
+
+
+def test_keys_of_calls_stand_in_no_log_of_server_or_phone_and_neither_leaves_a_core(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "server", "--open", "--log-level", "debug", "--workers", "1")
+    logs = {keying: tmp_path / f"{keying}-tls-keys" for keying in ("sdes", "dtls")}
+    command = [sys.executable, "-m", "softphone", "--headless", f"sip:daily@127.0.0.1:{server.tls_port}", "--transport", "tls",
+               "--seconds", "4", "--srtp", "require"]
+    try:
+        running = [subprocess.Popen([*command, "--keying", keying, "--config", str(tmp_path / f"{keying}.toml")], text=True,
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                    env=dict(os.environ, CONFERO_LOG="DEBUG", SSLKEYLOGFILE=str(log)))
+                   for keying, log in logs.items()]
+        deadline, people = time.monotonic() + 30, list[dict[str, str]]()
+        while {person["keying"] for person in people if person["suite"]} != set(logs):
+            assert time.monotonic() < deadline
+            people = server.json("room", "people", "daily") if server.json("room", "list") else []
+        assert all(psutil.Process(one.pid).rlimit(resource.RLIMIT_CORE) == (0, 0) for one in running)
+        said = [one.communicate(timeout=30) for one in running]
+        assert [one.returncode for one in running] == [0, 0], said
+        shown = server.cli("call", "list", "--all", "--json").stdout
+    finally:
+        server.stop()
+    assert all(person["is_protected"] for person in people)
+    words = "".join(out + errors for out, errors in said) + shown + server.log.read_text()
+    secrets = [line.split()[2] for log in logs.values() for line in log.read_text().splitlines() if not line.startswith("#")]
+    assert len(secrets) >= 8 and not [secret for secret in secrets if secret in words]
+    assert "inline:" not in words and "a=crypto" not in words and "AEAD_AES_128_GCM" in words
 
 
 def test_a_process_that_keeps_its_memory_private_can_not_be_dumped() -> None:

@@ -203,6 +203,12 @@ def test_phone_that_came_to_keys_by_a_handshake_is_called_with_one_and_a_strange
     stranger = desk.room.create_leg(3, local_host=HOST, signalling_host=HOST, phone="UDP 192.0.2.2:5060")
     line = parse(stranger.offer()).media[0]
     assert line.protocol == "RTP/AVP" and line.has("crypto") and not line.has("fingerprint") and not line.has("ice-ufrag")
+    again = desk.room.create_leg(4, local_host=HOST, signalling_host=HOST, phone="UDP 192.0.2.1:5060")
+    again.refused(486)
+    assert parse(again.offer()).media[0].protocol == "UDP/TLS/RTP/SAVP"
+    again.refused(488)
+    assert parse(desk.room.create_leg(5, local_host=HOST, signalling_host=HOST,
+                                      phone="UDP 192.0.2.1:5060").offer()).media[0].protocol == "RTP/AVP"
     desk.room.close()
 
 

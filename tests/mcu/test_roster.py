@@ -76,3 +76,16 @@ def test_two_phones_of_one_person_are_one_user_with_two_endpoints() -> None:
     (user,) = parse(roster.partial()).users
     assert user.state == "full"
     assert [e.media[0].src_id for e in user.endpoints] == [2]
+
+
+def test_who_has_left_leaves_no_text_behind() -> None:
+    roster = Roster("sip:daily@example.com", "daily")
+    for number in range(1, 50):
+        guest = participant(number, f"guest-{number}")
+        roster.put(guest, Device("sip:guest@192.0.2.1", "opus", f"call-{number}"))
+        roster.advance()
+        roster.partial()
+        roster.remove(guest.id)
+        roster.advance()
+        assert f"guest-{number}".encode() in roster.partial()
+    assert not roster._texts

@@ -128,6 +128,20 @@ def test_a_chime_is_heard_by_all_and_ends(rooms: Rooms, phone: socket.socket) ->
     assert rms_dbfs(samples[-4000:]) < -70
 
 
+def test_many_who_enter_at_once_are_one_chime_and_the_next_one_has_its_own(rooms: Rooms, phone: socket.socket) -> None:
+    rooms.take(pack(OpenRoom(1, "mix", 8)), ())
+    add(rooms, 1, 7, phone)
+    for tick in range(1, 101):
+        if tick <= 5 or tick == 50:
+            for _ in range(4):
+                rooms.take(pack(PlaySound(1, "join")), ())
+        rooms.tick(tick * TICK_NS)
+    line = heard(phone)
+    first, second = line[:49 * 160], line[49 * 160:]
+    assert np.abs(first).max() == np.abs(second[:49 * 160]).max() > 0
+    assert rms_dbfs(second[:49 * 160]) == pytest.approx(rms_dbfs(first), abs=0.1)
+
+
 def test_figures_of_each_leg_come_once_a_second(rooms: Rooms, reports: list[Report], phone: socket.socket) -> None:
     rooms.take(pack(OpenRoom(1, "mix", 8)), [])
     for leg_id in (5, 6):

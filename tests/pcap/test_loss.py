@@ -28,6 +28,7 @@ def test_two_losses_close_together_are_a_burst_and_a_single_one_lies_in_the_gap(
     assert (losses.judged, losses.lost, losses.runs, losses.worst) == (400, 4, 3, 2)
     assert (losses.bursts, losses.burst_packets, losses.burst_lost) == (1, 6, 3)
     assert losses.burst_density == 0.5 and losses.gap_density == 1 / 394
+    assert (losses.mean_burst, losses.mean_gap) == (6, 197)
 
 
 @pytest.mark.parametrize(("between", "bursts"), [(GMIN - 1, 1), (GMIN, 0)])

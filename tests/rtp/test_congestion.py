@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -124,3 +125,14 @@ def test_meter_follows_the_last_half_second() -> None:
     assert meter.bitrate_bps(1990 * MS) == pytest.approx(1_000_000, rel=0.05)
     assert meter.bitrate_bps(2300 * MS) == pytest.approx(400_000, rel=0.15)
     assert meter.bitrate_bps(4000 * MS) == 0
+
+
+def test_meter_that_nobody_reads_does_not_grow() -> None:
+    meter = RateMeter()
+    tracemalloc.start()
+    try:
+        for step in range(20_000):
+            meter.add(1250, step * 10 * MS)
+        assert tracemalloc.get_traced_memory()[0] < 50_000
+    finally:
+        tracemalloc.stop()

@@ -14,6 +14,10 @@ ENDS = ("ffmpeg", "gstreamer")
 CODECS = {"baresip": ("opus", "g722", "pcmu", "pcma"), "linphone": ("opus", "g722", "pcmu", "pcma"), "sipp": ("pcmu", "pcma"),
           "ffmpeg": ("opus", "g722", "pcmu", "pcma"), "gstreamer": ("opus", "g722", "pcmu", "pcma")}
 TRANSPORTS = ("udp", "tcp")
+PROTECTED = {"baresip": ("opus", "g722", "pcmu"), "linphone": ("opus", "g722", "pcmu")}
+"""Clients that have SRTP, and the codecs with which they show it, over each of PROTECTED_TRANSPORTS."""
+PROTECTED_TRANSPORTS = ("udp", "tcp", "tls")
+KEYINGS = ("sdes", "dtls")
 WAYS = {
     "room": "calls a room",
     "echo": "calls the echo",
@@ -24,6 +28,8 @@ WAYS = {
     "events": "presses *6 as RFC 4733 events",
     "info": "presses *6 as INFO",
     "transfer": "transfers a call blindly",
+    "sdes": "calls a room, with SRTP by SDES",
+    "dtls": "calls a room, with DTLS-SRTP",
     "to-baresip": "calls baresip",
     "to-linphone": "calls Linphone",
     "to-sipp": "calls SIPp",
@@ -56,9 +62,15 @@ class Cell:
         return LINPHONE_G722_DB if (self.client, self.codec) == ("linphone", "g722") else 0.0
 
 
+SUITES = {("baresip", "sdes"): "AES_CM_128_HMAC_SHA1_80", ("linphone", "sdes"): "AES_CM_128_HMAC_SHA1_80",
+          ("baresip", "dtls"): "AEAD_AES_128_GCM", ("linphone", "dtls"): "AES_CM_128_HMAC_SHA1_80"}
+"""What the two of these versions come to with us."""
 ALL = (
-    *(Cell(client, codec, transport, way) for way in WAYS if not way.startswith("to-") for client, codecs in CODECS.items()
-      for codec, transport in itertools.product(codecs, TRANSPORTS) if (client, way) not in LACKS),
+    *(Cell(client, codec, transport, way) for way in WAYS if way not in KEYINGS and not way.startswith("to-")
+      for client, codecs in CODECS.items() for codec, transport in itertools.product(codecs, TRANSPORTS)
+      if (client, way) not in LACKS),
+    *(Cell(client, codec, transport, keying) for keying in KEYINGS for client, codecs in PROTECTED.items()
+      for codec, transport in itertools.product(codecs, PROTECTED_TRANSPORTS)),
     *(Cell(client, codec, transport, f"to-{callee}") for callee in STOCK for client, codec in PAIRED.items()
       for transport in TRANSPORTS),
 )

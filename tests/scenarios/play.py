@@ -19,7 +19,7 @@ from sip.auth import DigestClient
 from tests.helpers import tones
 from tests.helpers.crowd import Person
 from tests.helpers.phones import TONE_LEVEL_DBFS, Phone, Phones, Result
-from tests.scenarios.cells import ENDS, STOCK, Cell
+from tests.scenarios.cells import ENDS, STOCK, SUITES, Cell
 from tests.scenarios.desk import PASSWORD, Desk, ask
 from tests.scenarios.front import Front
 
@@ -104,6 +104,25 @@ async def play(stage: Stage, cell: Cell) -> Outcome:
 async def _visits(stage: Stage, cell: Cell, outcome: Outcome) -> None:
     other = None if cell.way == "echo" else await stage.desk.join(str(cell), OTHER_HZ, name=f"{cell}-o")
     phone = stage.client(cell, stage.server.uri(str(cell) if other else "echo"))
+    await _judge(outcome, await _result(phone), other)
+
+
+async def _visits_protected(stage: Stage, cell: Cell, outcome: Outcome) -> None:
+    """A call to a room with keys by the cell's way; at the other end is the plain phone, as everywhere."""
+    name, server = str(cell), stage.server
+    other = await stage.desk.join(name, OTHER_HZ, name=f"{cell}-o")
+    host = "localhost" if cell.client == "linphone" else server.host       # linphone looks at names alone, baresip asks DNS
+    uri = f"sip:{name}@{host}:{server.tls_port}" if cell.transport == "tls" else server.uri(name)
+    authority = ("--ca", str(server.data / "tls" / "ca.pem")) if cell.transport == "tls" else ()
+    phone = stage.client(cell, uri, user=name, extra=("--srtp", cell.way, *authority))
+    found: list[dict[str, Any]] = []
+    async with asyncio.timeout(LIMIT_S):
+        while not any(person["suite"] for person in found) and phone.process.poll() is None:
+            await asyncio.sleep(0.2)
+            found = await ask(server, "room.people", name=name)
+    kinds = sorted((person["suite"] or "", person["keying"] or "", person["is_protected"]) for person in found)
+    if kinds != [("", "", False), (SUITES[cell.client, cell.way], cell.way, cell.transport == "tls")]:
+        outcome.complaints.append(f"protection {kinds}")
     await _judge(outcome, await _result(phone), other)
 
 
@@ -245,7 +264,8 @@ async def _credentials(stage: Stage, name: str) -> DigestClient:
 
 
 _WAYS = {"room": _visits, "echo": _visits, "caller": _calls, "callee": _is_called, "dialled": _is_called, "hold": _holds,
-         "events": _presses, "info": _presses, "transfer": _transfers, **{f"to-{callee}": _calls_stock for callee in STOCK}}
+         "events": _presses, "info": _presses, "transfer": _transfers, "sdes": _visits_protected, "dtls": _visits_protected,
+         **{f"to-{callee}": _calls_stock for callee in STOCK}}
 
 
 # ---- judging

@@ -9,7 +9,7 @@ import socket
 import pytest
 import uvloop
 
-from sip.aio.driver import Driver
+from sip.aio.driver import GRAIN_S, Driver
 from sip.endpoint import Endpoint, EndpointSettings
 from sip.flow import Flow
 from tests.helpers.sip_messages import request
@@ -39,6 +39,27 @@ async def fire_an_overdue_timer() -> int:
             while not owner.fired:
                 await asyncio.sleep(0)
     return owner.fired
+
+
+async def fire_a_hundred_timers() -> tuple[int, int]:
+    """Let a hundred timers be due within 100 ms; how many fired, and how often the endpoint was asked to see to them."""
+    endpoint, owners, asked = Endpoint(EndpointSettings(), secrets.token_bytes), [Overdue() for _ in range(100)], 0
+    handle_timer = endpoint.handle_timer
+
+    def count(now: float) -> None:
+        nonlocal asked
+        asked += 1
+        handle_timer(now)
+
+    endpoint.handle_timer = count  # type: ignore[method-assign]
+    async with Driver(endpoint, lambda event: None) as driver:
+        for number, owner in enumerate(owners):
+            endpoint.timers.start((owner, "end"), driver.now() + number / 1000)
+        driver.pump()
+        async with asyncio.timeout(5):
+            while len(endpoint.timers):
+                await asyncio.sleep(0.01)
+    return sum(owner.fired for owner in owners), asked
 
 
 async def write_to_a_connection_that_has_just_gone() -> bytes:
@@ -87,3 +108,10 @@ def test_timer_that_is_due_already_does_not_break_the_next_datagram() -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(fire_an_overdue_timer()) == 1
     assert asyncio.run(fire_an_overdue_timer()) == 1
+
+
+def test_timers_that_are_due_close_together_are_seen_to_together() -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        fired, asked = runner.run(fire_a_hundred_timers())
+    assert fired == 100
+    assert asked <= 0.1 / GRAIN_S + 2

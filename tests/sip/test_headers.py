@@ -84,7 +84,7 @@ def test_what_is_no_via_is_an_error(text: str) -> None:
 
 
 def test_a_parameter_of_a_via_is_set_in_its_place() -> None:
-    via = Via.parse("SIP/2.0/UDP a;rport;branch=z9hG4bK1").with_parameter("rport", "5").with_parameter("received", "192.0.2.9")
+    via = Via.parse("SIP/2.0/UDP a;rport;branch=z9hG4bK1").with_parameters(rport="5", received="192.0.2.9")
     assert str(via) == "SIP/2.0/UDP a;rport=5;branch=z9hG4bK1;received=192.0.2.9"
 
 

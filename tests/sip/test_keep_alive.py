@@ -38,7 +38,7 @@ class Seen:
         if self.is_silent:
             return
         if self.address is not None:
-            via = event.request.via.with_parameter("rport", str(self.address[1])).with_parameter("received", self.address[0])
+            via = event.request.via.with_parameters(rport=str(self.address[1]), received=self.address[0])
             event.request.headers.set("Via", via)
         headers: list[tuple[str, object]] = [("Expires", 3600)]
         self.pair.b.endpoint.respond(event.transaction_id, 200, headers=headers, now=now)

@@ -66,8 +66,11 @@ async def test_a_call_is_made_and_left_from_the_terminal(tmp_path: Path) -> None
             process.stdin.write(line + "\n")
             process.stdin.flush()
             async with asyncio.timeout(20):
-                while until not in await asyncio.to_thread(process.stdout.readline):
-                    pass
+                while until not in (told := await asyncio.to_thread(process.stdout.readline)):
+                    if "not connected yet" in told:             # it is still being started
+                        await asyncio.sleep(0.3)
+                        process.stdin.write(line + "\n")
+                        process.stdin.flush()
 
         async with Phone(listen="127.0.0.1") as phone:
             await say("what", "call NAME or URI")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -57,8 +58,9 @@ async def test_listen_joins_a_room_and_tells_who_is_there_and_how_loud_it_is(tmp
             call = await phone.call(server.uri("daily"))
             ear = Ear()
             with example("listen", server.uri("daily"), "2") as process:
-                await talk(call, Tone(600, -20), 4.0, ear)
-                out, errors = process.communicate(timeout=20)
+                talking = asyncio.create_task(talk(call, Tone(600, -20), 30.0, ear))
+                out, errors = await asyncio.to_thread(process.communicate, timeout=25)
+                talking.cancel()
         assert process.returncode == 0, errors
         last = out.splitlines()[-1]
         assert "-20." in last and "Ann" in last and "Listener" in last, out

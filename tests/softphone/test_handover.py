@@ -88,7 +88,7 @@ async def test_a_transfer_that_is_followed_in_vain_says_why_and_the_call_goes_on
 
 async def test_a_phone_follows_nobody_unless_it_is_told_to() -> None:
     async with three("refuse") as them:
-        with pytest.raises(CallFailed, match="this phone does not follow transfers"):
+        with pytest.raises(CallFailed, match="the other phone follows no transfers"):
             await asyncio.wait_for(them.ours.transfer(them.c.addresses[0]), WAIT_S)
         assert them.ours.is_up and them.theirs.is_up and them.b.calls == [them.theirs]
 

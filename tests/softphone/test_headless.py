@@ -94,7 +94,7 @@ async def test_a_transfer_that_fails_is_one_line_and_status_one() -> None:
             out, errors = await finish(process)
     assert process.returncode == 1 and end.cause == "hung_up" and json.loads(out)["is_connected"]
     assert errors.splitlines()[-2:] == [
-        "Transferring to bob …", "confero-phone: the call was not transferred: the other side can't transfer calls"]
+        "Transferring to bob …", "confero-phone: the call was not transferred: the other phone follows no transfers"]
 
 
 async def test_waiting_for_a_call_tells_where_and_ends_with_the_caller() -> None:

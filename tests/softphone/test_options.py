@@ -69,6 +69,13 @@ def test_holds_are_sorted_and_a_transfer_has_a_time_and_a_target() -> None:
     assert options.hold == ((1.5, 2.0), (9.0, 1.0)) and options.transfer == (12.0, "sip:bob@h")
 
 
+def test_suites_and_keying_are_checked_before_anything_starts() -> None:
+    options = parse_options(["--headless", "sip:x@h", "--keying", "dtls", "--suite", "AEAD_AES_256_GCM,AEAD_AES_128_GCM"])
+    assert (options.keying, options.suites) == ("dtls", ("AEAD_AES_256_GCM", "AEAD_AES_128_GCM"))
+    with pytest.raises(OptionError, match="no suite is called 'NULL'; there are AEAD_AES_128_GCM"):
+        parse_options(["--headless", "sip:x@h", "--suite", "NULL"])
+
+
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--help"])

@@ -202,7 +202,7 @@ async def test_a_phone_that_follows_no_transfer_says_so() -> None:
         calling = asyncio.create_task(a.call(b.addresses[0]))
         await (await b.next_call()).answer()
         call = await calling
-        with pytest.raises(CallFailed, match="this phone does not follow transfers"):
+        with pytest.raises(CallFailed, match="the other phone follows no transfers"):
             await call.transfer("carol")
         assert call.is_up
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from Xlib import display as xdisplay
 
 from mcu.relay.messages import DesktopJoined, Door, GatePassed, GateStep, RelayReport
 from mcu.relay.process import DesktopRelay
@@ -28,6 +27,7 @@ from softphone.remote.screen import ScreenGrabber
 from softphone.remote.takeback import TakeBack
 from softphone.remote.watch import ScreenWatch
 from softphone.remote.watching import Watching
+from softphone.remote.x11 import open_display
 from softphone.remote.xtest import XTestInjector
 from tests.helpers.relay import OWNER_ID, VIEWER_ID, End, Phone, tickets, turn_until
 from tests.helpers.screen import Display, display
@@ -46,7 +46,7 @@ def screen() -> Iterator[Display]:
 
 def layout(screen: Display) -> list[list[int]]:
     """What the keys of a screen mean."""
-    connection = xdisplay.Display(screen.name)
+    connection = open_display(screen.name)
     first, last = connection.display.info.min_keycode, connection.display.info.max_keycode
     rows = [list(row) for row in connection.get_keyboard_mapping(first, last - first + 1)]
     connection.close()
@@ -84,7 +84,7 @@ def test_nothing_stays_down_when_the_hands_are_taken_away(screen: Display) -> No
     hands = Hands(XTestInjector(screen.name), Area(0, 0, 640, 480), (320, 240))
     hands.receive(KeyEvent(SHIFT_L, True))
     hands.receive(PointerEvent(1, 100, 60))
-    probe = xdisplay.Display(screen.name)
+    probe = open_display(screen.name)
     pointer = probe.screen().root.query_pointer()
     assert (pointer.root_x, pointer.root_y) == (200, 120)
     assert pointer.mask & 0x101 == 0x101
@@ -112,8 +112,8 @@ def test_screen_region_and_window_are_grabbed_as_they_are(screen: Display) -> No
         grabber.close()
 
 
-def _children(screen: Display) -> list[xdisplay.drawable.Window]:
-    return xdisplay.Display(screen.name).screen().root.query_tree().children
+def _children(screen: Display) -> list[object]:
+    return open_display(screen.name).screen().root.query_tree().children
 
 
 def test_screen_tells_when_it_changes_and_is_quiet_else(screen: Display) -> None:

@@ -14,6 +14,8 @@ from softphone.bridge import Bridge
 from softphone.config import load
 from softphone.model import Quit, Screen, State
 from softphone.options import parse_options
+from softphone.ui.header import chips_of
+from softphone.ui.strings import Translator
 from tests.windows.conftest import Driver, texts_of
 
 pytestmark = pytest.mark.window
@@ -22,10 +24,10 @@ SETTINGS: dict[str, str | bool] = {"theme": "dark", "language": "en", "scale": "
 
 
 @pytest.fixture
-def window(open_window: Callable[..., Driver], tmp_path: Path) -> Iterator[Driver]:
-    """A window with an agent behind it that plays a tone of 700 Hz in place of a microphone."""
+def window(open_window: Callable[..., Driver], tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Driver]:
+    """A window with an agent behind it that plays a tone of 700 Hz in place of a microphone; the test may name more options."""
     path = tmp_path / "phone.toml"
-    options = parse_options(["--play", "tone:700@-20", "--config", str(path)])
+    options = parse_options(["--play", "tone:700@-20", "--config", str(path), *getattr(request, "param", ())])
     config, _ = load(path)
     for name, value in SETTINGS.items():
         config = config.with_setting(name, value)
@@ -70,6 +72,24 @@ def test_join_mute_and_leave_a_room_from_the_window(window: Driver, server: Serv
     window.until(lambda: window.window.state.screen is Screen.HOME)
     window.until(lambda: [p["name"] for p in people(server, "daily")] == ["Bob Smith"])
     assert [row.title for row in window.page.recent.rows] == ["daily"]
+
+
+@pytest.mark.parametrize(("window", "protection"), [
+    (("--suite", suite, "--keying", keying, "--srtp", "require"), f"{suite} by {keying.upper()} over TLS")
+    for suite, keying in (("AEAD_AES_128_GCM", "dtls"), ("AEAD_AES_256_GCM", "sdes"), ("AES_CM_128_HMAC_SHA1_80", "dtls"))
+], indirect=["window"], ids=["gcm of 128 bits", "gcm of 256 bits", "counter mode"])
+def test_window_says_that_a_meeting_is_encrypted_and_how(window: Driver, server: Server, protection: str) -> None:
+    window.click(window.page.address)
+    window.screen.write(f"sip:safe@{server.host}:{server.tls_port};transport=tls")
+    window.key("Return")
+    window.until(lambda: window.window.state.screen is Screen.PREJOIN)
+    window.click(window.page.join)
+    window.until(lambda: window.window.state.screen is Screen.MEETING)
+    window.until(lambda: window.window.state.meeting.quality.protection == protection)      # type: ignore[union-attr]
+    assert window.window.state.meeting is not None
+    chip = next(chip for chip in chips_of(window.window.state.meeting, Translator("en")) if chip.name == "protection")
+    assert (chip.text, chip.kind, chip.tip) == ("Encrypted", "success", protection)
+    assert [person["is_protected"] for person in people(server, "safe")] == [True]
 
 
 def test_a_room_that_is_called_without_its_pin_says_so_in_the_banner(window: Driver, server: Server) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import socket
@@ -69,7 +68,6 @@ async def joined(home: House, session_id: int = 1) -> tuple[End, End]:
     alice, bob = Phone(), Phone()
     opened, hers, his = tickets(session_id, alice, bob)
     home.relay.open_desktop(opened)
-    await asyncio.sleep(0)
     owner = End(RfbServer(text(), now=time.monotonic()), alice.connect(home.port, home.relay.certificate, hers))
     viewer = End(RfbViewer(now=time.monotonic()), bob.connect(home.port, home.relay.certificate, his))
     await turn_until(lambda: home.has(DesktopJoined) and np.array_equal(viewer.core.framebuffer, text()), owner, viewer)

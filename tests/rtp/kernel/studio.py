@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from dataclasses import dataclass, field, replace
 
@@ -24,7 +25,7 @@ WISHES = frozenset(("nack", "nack pli", "ccm fir", "goog-remb"))
 
 @dataclass
 class Person:
-    """A participant: sends pictures of two packets, and keeps what comes."""
+    """A participant: sends pictures of two packets, and keeps what comes, but for a share `loss` of it."""
 
     number: int
     socket: socket.socket
@@ -39,6 +40,8 @@ class Person:
     sealed: list[bytes] = field(default_factory=list)
     ssrc: int = 0
     picture_id: int = 0
+    loss: float = 0.0
+    dice: random.Random = field(default_factory=lambda: random.Random(3))
 
     def packet(self, is_key: bool, is_first: bool, size: int = 100, fill: bytes = b"") -> bytes:
         """The next packet, in clear; the second of a picture has the marker."""
@@ -82,6 +85,8 @@ class Person:
                 return
             self.sealed.append(data)
             is_report = is_rtcp(data)
+            if self.loss and not is_report and self.dice.random() < self.loss:
+                continue
             plain = data if self.srtp is None else self.srtp.open(data, is_report)
             if plain is None:
                 continue

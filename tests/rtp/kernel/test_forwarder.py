@@ -94,10 +94,10 @@ def test_receiver_without_the_codec_or_the_mode_is_not_shown_the_stream() -> Non
         receiver = studio.join(3, sends=False)
         assert not studio.slot(1, 3, 1, formats=(H264_SINGLE, VP8))
         assert studio.slot(2, 3, 2, formats=(H264_SINGLE, VP8))
-        assert studio.slot(3, 3, 2, formats=(H264,))
+        assert studio.slot(3, 3, 2, formats=(H264,)) and studio.slot(5, 3, 1, formats=(H264_SINGLE, H264))
         assert not studio.slot(4, 3, 99) and not studio.forwarder.show(99, 1)
         studio.roll(2, 1, 2, key=True)
-        assert {(packet.ssrc, packet.payload_type) for packet in receiver.packets} == {(9002, 98), (9003, 97)}
+        assert {(packet.ssrc, packet.payload_type) for packet in receiver.packets} == {(9002, 98), (9003, 97), (9005, 97)}
 
 
 @pytest.mark.parametrize("suite", [None, AEAD_AES_128_GCM], ids=str)
@@ -350,7 +350,7 @@ def test_packet_of_a_stranger_is_dropped_and_counted() -> None:
         for packet in sender.picture(True):
             stranger.sendto(packet, sender.room)
         stranger.sendto(bytes(PictureLossIndication(2, 9001)), receiver.room)
-        studio.run()
+        studio.run(1100)
         assert len(receiver.packets) == 2 and studio.forwarder.statistics()[0].foreign == 2
 
 
@@ -363,6 +363,7 @@ def test_protected_peer_may_move_to_another_port_and_a_wrong_key_may_not() -> No
         for packet in sender.picture():
             moved.sendto(packet, sender.room)
         moved.sendto(receiver.picture(True)[0], sender.room)
+        studio.run(1100)
         studio.run()
         assert len(receiver.packets) == 4
         assert AddressLearnt(1, moved.getsockname()) in studio.seen
@@ -426,3 +427,113 @@ def test_who_leaves_takes_slots_and_producers_along() -> None:
         assert list(studio.forwarder.producers) == [2] and not studio.forwarder.show(1, 1)
         studio.forwarder.remove_port(2)
         assert not studio.forwarder.slots and len(receiver.packets) == 4
+
+
+def test_downlink_that_is_cut_to_300_kbit_degrades_one_receiver_within_three_seconds_and_no_other() -> None:
+    with Studio() as studio:
+        for number in (1, 2):
+            studio.join(number, wishes=frozenset(("nack pli",)))
+        for number in (3, 4):
+            studio.join(number, sends=False, transport_extension=5)
+            studio.slot(number * 10 + 1, number, 1, rank=0)
+            studio.slot(number * 10 + 2, number, 2, rank=1)
+        logs = {3: ArrivalLog(), 4: ArrivalLog()}
+        free = {3: 0, 4: 0}
+        capacity = {3: 5_000_000, 4: 5_000_000}
+        waiting: dict[int, list[tuple[int, int]]] = {3: [], 4: []}
+
+        def second() -> None:
+            for step in range(30):
+                studio.roll(1, 1, 2, key=step == 0, size=1000)
+                for number, log in logs.items():
+                    person = studio.people[number]
+                    for packet in person.packets:
+                        free[number] = max(free[number], studio.now) + 8_000_000_000 * 1050 // capacity[number]
+                        waiting[number].append((free[number], int.from_bytes(packet.extensions[5])))
+                    person.packets.clear()
+                    while waiting[number] and waiting[number][0][0] <= studio.now:
+                        arrival, packet_number = waiting[number].pop(0)
+                        log.on_packet(packet_number, arrival)
+                    if step % 3 == 0 and (feedback := log.take(number, 9000 + number)):
+                        person.say(feedback)
+
+        for _ in range(3):
+            second()
+        assert studio.about(SlotPaused) == []
+        capacity[3] = 300_000
+        for _ in range(3):
+            second()
+        paused = [notice for notice in studio.about(SlotPaused) if isinstance(notice, SlotPaused)]
+        assert paused and {notice.slot_id for notice in paused} <= {31, 32}
+        assert not studio.forwarder.slots[41].is_paused and not studio.forwarder.slots[42].is_paused
+        assert studio.forwarder.statistics()[2].estimate_bps < 400_000
+
+
+def test_sender_whose_uplink_fills_is_told_to_send_less() -> None:
+    with Studio() as studio:
+        sender = studio.join(1)
+        studio.join(2, sends=False)
+        studio.slot(1, 2, 1)
+        studio.people[2].say(ReceiverEstimate(2, 5_000_000, ()))
+        queue: list[tuple[int, bytes]] = []
+        free, next_picture = studio.now, studio.now
+        for _ in range(1200):
+            if studio.now >= next_picture:
+                next_picture += 33 * MS
+                for packet in sender.picture(size=1000):
+                    free = max(free, studio.now) + 8_000_000_000 * 1050 // 350_000
+                    queue.append((free, packet))
+            while queue and queue[0][0] <= studio.now:
+                sender.send(queue.pop(0)[1])
+            studio.run(4)
+        last = sender.heard(ReceiverEstimate)[-1]
+        assert isinstance(last, ReceiverEstimate) and last.bitrate_bps < 350_000
+
+
+def test_hold_stops_the_pictures_and_its_end_begins_with_a_key_frame_and_no_gap() -> None:
+    with Studio() as studio:
+        sender, receiver = studio.join(1), studio.join(2)
+        studio.slot(1, 2, 1)
+        studio.roll(40, 1, key=True)
+        remote = studio.forwarder.ports[2].spec.remote
+        studio.forwarder.update_port(2, remote=None)
+        studio.roll(40, 1, key=True)
+        assert len(receiver.packets) == 80
+        asked = len(sender.heard(PictureLossIndication))
+        studio.forwarder.update_port(2, remote=remote)
+        studio.roll(3, 1)
+        assert len(receiver.packets) == 80 and len(sender.heard(PictureLossIndication)) == asked + 1
+        studio.roll(3, 1, key=True)
+        assert numbers_of(receiver) == list(range(94, 180))
+
+
+def test_flood_of_strangers_does_not_keep_a_picture_out() -> None:
+    with Studio() as studio, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind((HOST, 0))
+        sender, receiver = studio.join(1), studio.join(2)
+        studio.slot(1, 2, 1)
+        studio.roll(60, 1, key=True)
+        receiver.packets.clear()
+        for _ in range(30):
+            for _ in range(600):
+                stranger.sendto(b"\x80\x61" + bytes(40), sender.room)
+            studio.roll(1, 1)
+        assert len(receiver.packets) == 60
+
+
+def test_peer_that_moved_is_heard_again_within_two_seconds_and_served_at_its_new_port() -> None:
+    with Studio() as studio:
+        sender, receiver = studio.join(1), studio.join(2)
+        studio.slot(1, 2, 1)
+        studio.slot(2, 1, 2)
+        studio.roll(60, 1, 2, key=True)
+        before, sender.socket = sender.socket, socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        before.close()
+        sender.socket.bind((HOST, 0))
+        sender.socket.setblocking(False)
+        receiver.packets.clear()
+        sender.packets.clear()
+        studio.roll(61, 1, 2)
+        assert studio.about(AddressLearnt) == [AddressLearnt(1, sender.socket.getsockname())]
+        studio.roll(4, 1, 2, key=True)
+        assert len(receiver.packets) >= 8 and len(sender.packets) >= 8

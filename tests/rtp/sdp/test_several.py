@@ -16,6 +16,7 @@ from rtp.sdp.protection import SrtpPolicy
 from rtp.sdp.several import LocalVideo, NegotiatedVideo, answer, apply_answer, offer
 from rtp.sdp.video import VideoCapabilities
 from rtp.srtp import AES_CM_128_HMAC_SHA1_80, MasterKey
+from tests.rtp.sdp.test_clients import BARESIP, LINPHONE
 from tests.rtp.sdp.test_negotiation import session
 
 AUDIO, LOCAL = Capabilities(), LocalMedia("10.0.0.2", 20000, 20001)
@@ -169,3 +170,17 @@ def test_answer_may_refuse_a_line_and_take_the_others() -> None:
     assert (agreed.slot, agreed.index, agreed.remote_rtcp) == (1, 2, ("10.0.0.1", 4005))
     with pytest.raises(NegotiationFailed, match="3 media were offered, 1 answered"):
         apply_answer(made, session("m=audio 4000 RTP/AVP 0"), videos)
+
+
+@pytest.mark.parametrize(("text", "name", "number", "mode", "feedback", "bitrate_bps"), [
+    (BARESIP, "H264", 98, 1, {"nack pli"}, 512_000), (LINPHONE, "VP8", 102, 0, {"nack pli", "ccm fir"}, 0),
+], ids=["baresip", "linphone"])
+def test_pictures_that_a_stock_phone_offers_are_taken_with_its_feedback_under_plain_avp(
+        text: str, name: str, number: int, mode: int, feedback: set[str], bitrate_bps: int) -> None:
+    ours, (agreed,) = answered(parse(text.replace("\n", "\r\n").encode()), [MAIN])
+    (item,) = agreed.formats
+    assert (item.name, item.send_type, item.mode, set(item.feedback)) == (name, number, mode, feedback)
+    assert (agreed.bitrate_bps, agreed.direction) == (bitrate_bps, "sendrecv")
+    line = ours.media[agreed.index]
+    assert (line.protocol, line.formats) == ("RTP/AVP", (str(number),))
+    assert {value.partition(" ")[2] for value in line.values("rtcp-fb")} == feedback
