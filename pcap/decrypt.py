@@ -7,6 +7,7 @@ Memory does not grow with the file.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -73,7 +74,7 @@ def decrypt(source: Path, target: Path, keys: bytes = b"") -> Decrypted:
         raise CaptureError(done.broken)
     gathered.sum_up(done)
     translator = _Translator(log, gathered, done)
-    with target.open("wb") as file:
+    with open(target, "wb", opener=_private) as file:
         writer, last = PcapngWriter(file, "Confero decrypt"), Packet(0, LINK_TYPE_RAW, b"")
         for block in _readable(source, done):
             if isinstance(block, Names):
@@ -84,6 +85,11 @@ def decrypt(source: Path, target: Path, keys: bytes = b"") -> Decrypted:
         _write(writer, last, translator.finish(), done)
     done.opened, done.closed = len(translator.opener.opened_streams()), translator.opener.closed_streams()
     return done
+
+
+def _private(path: str, flags: int) -> int:
+    """Opens a file that is its owner's alone: what is in it was protected."""
+    return os.open(path, flags, 0o600)
 
 
 def _readable(source: Path, done: Decrypted) -> Iterator[Packet | Names | Secrets]:

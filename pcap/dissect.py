@@ -101,7 +101,7 @@ def dissect(path: Path) -> Iterator[Seen]:
                 yield _datagram(number, frame, ip)
         elif ip.protocol == TCP:
             if (segment := Segment.parse(ip.source, ip.destination, ip.payload)) is not None:
-                yield from _said(number, frame.time_ns, segment, streams, framers)
+                yield from _said(number, frame, segment, streams, framers)
         elif ip.protocol in (_ICMP, _ICMP6) and (complaint := _complaint(number, frame.time_ns, ip)) is not None:
             yield complaint
 
@@ -118,20 +118,20 @@ def _datagram(number: int, frame: Packet, ip: IpPacket) -> Seen:
             case DatagramKind.RTCP:
                 return SeenControl(number, frame.time_ns, source, destination, tuple(parse_compound(data)))
             case DatagramKind.UNKNOWN | DatagramKind.TURN:
-                return SeenMessage(number, frame.time_ns, source, destination, parse_message(data))
+                return SeenMessage(number, frame.time_ns, source, destination, parse_message(data), frame.comment)
     except (ParseError, SipParseError):
         pass
     return Datagram(number, frame.time_ns, source, destination, data, kind, frame.comment, frame.direction)
 
 
-def _said(number: int, time_ns: int, segment: Segment, streams: TcpStreams, framers: Framers) -> Iterator[SeenMessage]:
+def _said(number: int, frame: Packet, segment: Segment, streams: TcpStreams, framers: Framers) -> Iterator[SeenMessage]:
     for said in streams.receive(segment):
         for data in framers.feed(said):
             try:
                 message = parse_message(data)
             except SipParseError:
                 continue
-            yield SeenMessage(number, time_ns, segment.source, segment.destination, message)
+            yield SeenMessage(number, frame.time_ns, segment.source, segment.destination, message, frame.comment)
 
 
 def _complaint(number: int, time_ns: int, ip: IpPacket) -> SeenComplaint | None:

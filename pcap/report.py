@@ -13,6 +13,7 @@ from pcap.calls import CallStory
 from pcap.clip import Clip
 from pcap.errors import CaptureError
 from pcap.findings import written
+from pcap.ladder_text import clean
 from pcap.media_map import Codec
 from pcap.ordering import Ordered, Reorder
 from pcap.report_page import Fact, Page, PageCall, PageFinding, PageMessage, PageStream
@@ -89,7 +90,7 @@ def _messages(calls: list[Call]) -> dict[int, PageMessage]:
         before = found.get(one.number)
         text = _message_text(one) if before is None else f"{before.text}\n\n{_message_text(one)}"[:2 * MAX_MESSAGE]
         if before is not None or len(found) < MAX_MESSAGES:
-            found[one.number] = PageMessage(written(one.source), written(one.destination), text)
+            found[one.number] = PageMessage(written(one.source), written(one.destination), text, clean(one.comment))
     return found
 
 

@@ -48,11 +48,12 @@ class PageCall:
 
 @dataclass(frozen=True, slots=True)
 class PageMessage:
-    """What stands behind an arrow: who, whom, and the message as text."""
+    """What stands behind an arrow: who, whom, the message as text, and what the capture says of it."""
 
     source: str
     destination: str
     text: str
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def as_html(page: Page) -> str:
 def _json(page: Page) -> str:
     data: dict[str, Any] = {
         "words": both(),
-        "messages": {number: {"from": one.source, "to": one.destination, "text": one.text}
+        "messages": {number: {"from": one.source, "to": one.destination, "text": one.text, "comment": one.comment}
                      for number, one in page.messages.items()},
         "streams": [{"step": stream.step_s, "points": _columns(stream.points)} for stream in page.streams],
     }

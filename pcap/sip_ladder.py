@@ -29,13 +29,14 @@ _STATIC = {"0": "PCMU", "3": "GSM", "8": "PCMA", "9": "G722", "18": "G729", "13"
 
 @dataclass(frozen=True, slots=True)
 class SeenMessage:
-    """A SIP message as it was on the wire. number: its frame."""
+    """A SIP message as it was on the wire. number: its frame; comment: what the capture itself says of that."""
 
     number: int
     time_ns: int
     source: Address
     destination: Address
     message: Request | Response
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)

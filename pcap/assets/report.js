@@ -32,7 +32,8 @@ function show(call, number) {
     else pre.append(line);
     pre.append("\n");
   });
-  panel.replaceChildren(make("div", {class: "soft"}, `#${number}  ${message.from} → ${message.to}`), pre);
+  const comment = message.comment ? [make("div", {class: "comment"}, message.comment)] : [];
+  panel.replaceChildren(make("div", {class: "soft"}, `#${number}  ${message.from} → ${message.to}`), ...comment, pre);
 }
 
 const kinds = [["delta", "ms"], ["jitter", "ms"], ["loss", "%"], ["rate", "kbit/s"], ["mos", ""]];

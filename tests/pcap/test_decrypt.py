@@ -132,6 +132,7 @@ def test_secrets_inside_the_file_are_used_and_not_passed_on_and_comments_stay(tm
     wire = write_pcapng(tmp_path / "w.pcapng", packets, talk.log.encode(), comment="seen by the tap")
     done = decrypt(wire, tmp_path / "p.pcapng")
     assert (done.tls_connections, done.srtp_packets) == (1, 2 * COUNT) and read_secrets(tmp_path / "p.pcapng") == b""
+    assert (tmp_path / "p.pcapng").stat().st_mode & 0o077 == 0
     comments = {packet.comment for packet in read_packets(tmp_path / "p.pcapng")}
     assert comments == {f"seen by the tap; {words}" for words in (COMMENT_SRTP, COMMENT_TLS)}
 

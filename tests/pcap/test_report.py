@@ -72,6 +72,7 @@ def test_page_of_a_call_has_its_ladder_messages_plots_and_sound() -> None:
     arrows = {tag["data-number"] for tag in page.attributes("g") if tag["data-number"] != "0"}
     assert arrows == set(data["messages"]) and len(arrows) == 10
     assert any("Authorization: Digest" in one["text"] for one in data["messages"].values())
+    assert [one["comment"] for one in data["messages"].values() if one["text"].startswith("BYE")] == ["alice leaves"]
     assert [set(stream["points"]) for stream in data["streams"]] == [{"at", "delta", "jitter", "loss", "rate", "mos"}] * 2
     sounds = [b64decode(tag["src"].partition("base64,")[2]) for tag in page.attributes("audio")]
     assert len(sounds) == 2
