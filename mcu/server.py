@@ -324,8 +324,8 @@ class Server:
             self.switchboard.registrar.expire(self.wallclock())
             self.switchboard.probe_quiet_legs()
             self.driver.pump()
-            if not any(True for _ in self.switchboard.legs()):
-                gc.collect()                                   # nobody is there whom a pause could hurt
+            if any(gc.get_count()[1:]) and not any(True for _ in self.switchboard.legs()):
+                gc.collect()             # much has come since the last time, and nobody is there whom a pause could hurt
 
     def _watch(self) -> None:
         """Captures begin or end: look at the messages while there are any."""

@@ -56,7 +56,8 @@ class Worker:
     def _wait(self, due: int) -> None:
         """Sleep until the tick is due, and look after calls between two meanwhile; then take the commands that have come.
 
-        No command is needed before the tick, and one that woke us would cost more than it says.
+        No command is needed before the tick, and one that woke us would cost more than it says. A port that is given back is
+        free from then on.
         """
         if self.rooms.has_relays:
             for look_at in range(time.monotonic_ns() + RELAY_NS, due, RELAY_NS):

@@ -56,6 +56,15 @@ def invite(stranger: Stranger, room: str, body: bytes) -> Response:
     return answer
 
 
+def until_let_in(stranger: Stranger, room: str) -> Response:
+    """Call until there is a port: the worker lets go of one that is free again at its next tick."""
+    deadline = time.monotonic() + 5
+    while (answer := invite(stranger, room, sdp())).status == 503:
+        assert time.monotonic() < deadline
+    assert answer.status == 200
+    return answer
+
+
 def test_the_call_for_which_no_port_is_left_is_refused_in_words_and_one_that_ends_makes_room(small: Server) -> None:
     with Stranger(small) as stranger:
         answers = [invite(stranger, "ports", sdp()) for _ in range(RANGE // 2)]
@@ -63,8 +72,7 @@ def test_the_call_for_which_no_port_is_left_is_refused_in_words_and_one_that_end
         refused = invite(stranger, "ports", sdp())
         assert refused.status == 503 and "port" in refused.reason
         stranger.ask(stranger.inside("BYE", answers[0], number=2))
-        again = invite(stranger, "ports", sdp())
-        assert again.status == 200
+        again = until_let_in(stranger, "ports")
         for answer in (*answers[1:], again):
             gone = stranger.ask(stranger.inside("BYE", answer, number=2))
             assert gone is not None and gone.status == 200
