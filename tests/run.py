@@ -21,7 +21,7 @@ BESIDE = ("-n", "2", "--dist", "loadfile")
 """Two files at a time: they mostly wait for real time to pass."""
 STAGES = (
     ("core", "not loopback and not interop and not window and not long", BESIDE),
-    ("loopback", "loopback and not alone and not long", BESIDE),
+    ("loopback", "loopback and not alone and not long", ("-n", "3", "--dist", "loadfile")),
     ("interop", "interop and not alone and not long", BESIDE),
     ("alone", "alone and not long", ()),
     ("windows", "window and not long", ()),

@@ -80,7 +80,7 @@ def test_the_call_for_which_no_port_is_left_is_refused_in_words_and_one_that_end
 
 def test_a_neighbour_is_told_our_own_address_though_there_is_a_public_one(small: Server) -> None:
     with Stranger(small) as stranger:
-        answer = invite(stranger, "echo", sdp())
+        answer = until_let_in(stranger, "echo")
         assert b"c=IN IP4 127.0.0.1" in answer.body and PUBLIC.encode() not in answer.body
         assert answer.contacts[0].uri.host == "127.0.0.1"
         stranger.ask(stranger.inside("BYE", answer, number=2))
