@@ -167,6 +167,11 @@ class RoomMedia:
         if leg is not None:
             leg.receive_streams(report.streams)
 
+    @property
+    def has_moved_legs(self) -> bool:
+        """Whether a leg has gone from here to another room."""
+        return bool(self._moved)
+
     def forget(self, leg: LegMedia) -> None:
         """A leg has gone to another room; what the worker here still has of its handshake is for it all the same."""
         if self.legs.pop(leg.leg_id, None) is not None:

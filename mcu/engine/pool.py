@@ -22,6 +22,8 @@ from rtp.keying.certificate import Certificate
 
 __all__ = ["EngineSettings", "WorkerFigures", "WorkerPool"]
 
+LINGER_S = 0.5
+"""How long after its end a room is known by its worker's last messages."""
 logger = logging.getLogger(__name__)
 
 
@@ -99,7 +101,11 @@ class WorkerPool:
 
 
 def _forget(worker: Supervisor, room: RoomMedia) -> None:
-    worker.rooms.pop(room.room_id, None)
+    """A room is closed; what its worker still has of the handshakes of legs that moved on is waited for."""
+    if room.has_moved_legs:
+        asyncio.get_running_loop().call_later(LINGER_S, worker.rooms.pop, room.room_id, None)
+    else:
+        worker.rooms.pop(room.room_id, None)
 
 
 def _raise_file_limit() -> None:

@@ -171,10 +171,17 @@ class Rooms:
         self._chimed.pop(room_id, None)
         self._failed_ticks.pop(room_id, None)
         if room is not None:
+            self._tell(room_id, room)                   # a leg that moved on may have a handshake under way
             self._failures += room.failures
             if self._by_descriptor.pop(room.fileno(), None) is not None:
                 self._relays.unregister(room)
             room.close()
+
+    def _tell(self, room_id: int, room: Room) -> None:
+        """What happened in a room, to control."""
+        for notice in room.notices():
+            if not isinstance(notice, kernel.HandshakeReceived) or len(notice.data) <= MAX_DATAGRAM:
+                self._report(_told(room_id, notice))
 
     def close(self) -> None:
         """End all rooms."""
@@ -195,9 +202,7 @@ class Rooms:
                 self._failed(room_id)
             else:
                 self._failed_ticks.pop(room_id, None)
-            for notice in room.notices():
-                if not isinstance(notice, kernel.HandshakeReceived) or len(notice.data) <= MAX_DATAGRAM:
-                    self._report(_told(room_id, notice))
+            self._tell(room_id, room)
         self._taps.flush()
 
     @property
