@@ -16,6 +16,8 @@ from mcu.messages import (
     MAX_MESSAGE,
     SOUNDS,
     AddLeg,
+    CloseRoom,
+    HandshakeReceived,
     Heartbeat,
     LegReport,
     Message,
@@ -281,3 +283,17 @@ def test_a_leg_can_be_described_anew_without_losing_what_was_learnt(rooms: Rooms
     assert (leg.spec.codec, leg.spec.remote) == ("pcma", ("127.0.0.1", 9999))
     rooms.take(pack(UpdateLeg(1, spec, True)), [])
     assert leg.spec.remote == phone.getsockname()
+
+
+def test_handshake_that_came_just_before_its_room_was_closed_is_told(rooms: Rooms, phone: socket.socket,
+                                                                     reports: list[Report]) -> None:
+    rooms.take(pack(OpenRoom(1, "relay", 8)), [])
+    ours, hello = bound(), b"\x16\xfe\xff" + bytes(40)
+    spec = LegSpec(7, -1, -1, "pcmu", 0, 0, 101, 20, phone.getsockname(), phone.getsockname(), True, HOST, 1, 0, 0, "w",
+                   awaits_keys=True)
+    address = ours.getsockname()
+    rooms.take(pack(AddLeg(1, spec)), [ours.detach(), bound().detach()])
+    phone.sendto(hello, address)
+    rooms.relay(TICK_NS)                                                  # between two ticks
+    rooms.take(pack(CloseRoom(1)), [])
+    assert reports == [HandshakeReceived(1, 7, 0, phone.getsockname(), hello)]
