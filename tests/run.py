@@ -17,14 +17,15 @@ import pytest
 
 from tests import lint
 
-BESIDE = ("-n", "2", "--dist", "loadfile")
-"""Two files at a time: they mostly wait for real time to pass."""
+TWO = ("-n", "2", "--dist", "loadfile")
+THREE = ("-n", "3", "--dist", "loadfile")
+"""So many files at a time: they mostly wait for real time to pass."""
 STAGES = (
-    ("core", "not loopback and not interop and not window and not long", BESIDE),
-    ("loopback", "loopback and not alone and not long", ("-n", "3", "--dist", "loadfile")),
-    ("interop", "interop and not alone and not long", BESIDE),
+    ("core", "not loopback and not interop and not window and not long", TWO),
+    ("loopback", "loopback and not alone and not long", THREE),
+    ("interop", "interop and not alone and not long", THREE),
     ("alone", "alone and not long", ()),
-    ("windows", "window and not long", ()),
+    ("windows", "window and not long", TWO),
 )
 LONG = (("long", "long", ()),)
 STAGE_LIMIT_S = 1500
