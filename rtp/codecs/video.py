@@ -42,7 +42,10 @@ class VideoEncoder(Protocol):
 
 
 class _Reopened:
-    """An encoder that is opened anew when its rate leaves a range around the one that it was opened with."""
+    """An encoder that is opened anew when its rate leaves a range around the one that it was opened with.
+
+    Abstract: `_open` is each codec's own, and `_follow` that of one which takes another rate while it runs.
+    """
 
     def __init__(self, lowest: float, highest: float, bitrate_bps: int) -> None:
         self.bitrate_bps = bitrate_bps
@@ -52,6 +55,7 @@ class _Reopened:
         self._context = self._open(self._opened_bps)
 
     def _open(self, bitrate_bps: int) -> Any:
+        """The codec, opened for a rate."""
         raise NotImplementedError
 
     def encode(self, picture: Picture, timestamp: int, *, is_key: bool = False) -> bytes:
