@@ -62,11 +62,12 @@ def signed_in(screen: Display, folder: Path, port: int, certificates: str = "") 
 def called(screen: Display, folder: Path, server: Server, port: int, *, stays: bool) -> Image.Image:
     """The window of somebody who joins a room through a port: in the room, or after the call has ended."""
     with window(screen, f"sip:daily@{HOST}:{port}", "--display-name", "Alice Ng", "--config", str(settings(folder))):
-        deadline, was_in = time.monotonic() + 20, False
-        while time.monotonic() < deadline and not was_in:
-            screen.key("Return")
-            time.sleep(0.4)
-            was_in = bool(server.json("room", "list")) and bool(server.json("call", "list"))
+        before, deadline = len(server.json("call", "list", "--all")), time.monotonic() + 20
+        while time.monotonic() < deadline and len(server.json("call", "list", "--all")) == before:
+            screen.key("Return")                        # into the window that is just opening; once too often would join anew
+            press_again_at = time.monotonic() + 3
+            while time.monotonic() < press_again_at and len(server.json("call", "list", "--all")) == before:
+                time.sleep(0.2)
         time.sleep((3 if stays else 1.5) * SHOWN_S)
         if stays:
             screen.xdotool("mousemove", 1, 1)
