@@ -221,9 +221,9 @@ class Endpoint:
 
     def respond(self, transaction_id: int, status: int, reason: str | None = None, *, now: float,
                 headers: HeaderList = (), body: bytes = b"", content_type: str | None = None) -> None:
-        """Answer a RequestReceived or DialogRequestReceived; a transaction that is gone is no error."""
+        """Answer a RequestReceived or DialogRequestReceived; one that is gone, or was answered for good, is no error."""
         transaction = self._transactions.get(transaction_id)
-        if transaction is not None:
+        if transaction is not None and not transaction.final_status:
             response = transaction.request.respond(status, reason, to_tag=self.token(), headers=headers, body=body,
                                                    content_type=content_type)
             self.send_response(transaction, response, now)
@@ -391,12 +391,13 @@ class Endpoint:
             call.receive_ack(request, now)
 
     def _receive_cancel(self, transaction: Transaction, now: float) -> None:
-        invite = self._transactions.find_invite(transaction.request)
+        cancel = transaction.request
+        invite = self._transactions.find_invite(cancel)
         call = invite.owner if invite is not None else None
         tag = call.dialog.local.tag if isinstance(call, Call) and call.dialog is not None else self.token()
-        self.send_response(transaction, transaction.request.respond(200, to_tag=tag), now)
+        self.send_response(transaction, cancel.respond(200, to_tag=tag), now)
         if isinstance(call, Call) and invite is not None:
-            call.receive_cancel(invite, transaction.request, now)
+            call.receive_cancel(invite, cancel, now)
 
     def _receive_in_dialog(self, transaction: Transaction, flow: Flow, now: float) -> None:
         request = transaction.request

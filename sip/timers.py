@@ -31,28 +31,34 @@ class Timers:
     """Timers by key. Starting a key again moves it; the earliest is found in O(log n)."""
 
     def __init__(self) -> None:
-        self._due: dict[Key, float] = {}
-        self._heap: list[tuple[float, int, Key]] = []
+        self._due: dict[Key, tuple[float, int]] = {}
+        self._keys: dict[int, Key] = {}                     # of those that run: one that was stopped holds nobody
+        self._heap: list[tuple[float, int]] = []
         self._count = 0
 
     def start(self, key: Key, at: float) -> None:
         """Let `key` fire at the time `at` (monotonic seconds)."""
-        self._due[key] = at
+        self.stop(key)
         self._count += 1
-        heapq.heappush(self._heap, (at, self._count, key))
-        if len(self._heap) > 2 * len(self._due) + 64:      # stopped timers would hold their owners for minutes
-            self._heap = [entry for entry in self._heap if self._due.get(entry[2]) == entry[0]]
+        entry = (at, self._count)
+        self._due[key] = entry
+        self._keys[self._count] = key
+        heapq.heappush(self._heap, entry)
+        if len(self._heap) > 2 * len(self._due) + 64:
+            self._heap = list(self._due.values())
             heapq.heapify(self._heap)
 
     def stop(self, key: Key) -> None:
         """Forget a timer; one that does not run is no error."""
-        self._due.pop(key, None)
+        entry = self._due.pop(key, None)
+        if entry is not None:
+            del self._keys[entry[1]]
 
     def next(self) -> float | None:
         """When the earliest timer fires, None when none runs."""
         while self._heap:
-            at, _, key = self._heap[0]
-            if self._due.get(key) == at:
+            at, count = self._heap[0]
+            if count in self._keys:
                 return at
             heapq.heappop(self._heap)
         return None
@@ -60,7 +66,7 @@ class Timers:
     def due(self, now: float) -> Iterator[Key]:
         """Take out, one after the other, the timers that have fired by `now`."""
         while (at := self.next()) is not None and at <= now:
-            key = heapq.heappop(self._heap)[2]
+            key = self._keys.pop(heapq.heappop(self._heap)[1])
             del self._due[key]
             yield key
 

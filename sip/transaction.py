@@ -123,13 +123,15 @@ def event_of(status: int) -> str:
 
 @dataclass(slots=True, eq=False)
 class Transaction:
-    """One transaction: its machine's state and what the actions need. `owner` is whom the user's events go to."""
+    """One transaction: its machine's state and what the actions need. `owner` is whom the user's events go to; `keys`: by what
+    a request finds a server's."""
 
     id: int
     kind: Kind
     request: Request
     flow: Flow
     owner: Any = None
+    keys: tuple[tuple[str, ...], ...] = ()
     state: State = field(init=False)
     last: bytes = b""
     final_status: int = 0
@@ -143,6 +145,12 @@ class Transaction:
     def is_client(self) -> bool:
         """Whether we sent the request."""
         return self.kind in (Kind.INVITE_CLIENT, Kind.CLIENT)
+
+    def forget(self) -> None:
+        """A server has answered for good: for the half minute in which the request may come again the response is enough, and
+        a flood of calls that were refused is not kept with all its parts."""
+        self.owner = None
+        self.request = Request(self.request.method, self.request.uri)
 
     def handle(self, event: str) -> tuple[str, ...]:
         """Move by one event; the actions to carry out. An event that the state does not know does nothing."""

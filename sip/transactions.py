@@ -37,7 +37,7 @@ class Transactions:
         self._timers = timers
         self._clients: dict[tuple[str, str], Transaction] = {}
         self._servers: dict[tuple[str, ...], Transaction] = {}
-        self._merged: dict[tuple[str, str, str], Transaction] = {}
+        self._merged: dict[tuple[str, ...], Transaction] = {}
         self._by_id: dict[int, Transaction] = {}
         self._by_flow: dict[tuple[str, Address], set[Transaction]] = {}      # ours over connections
         self._ids = 0
@@ -92,9 +92,10 @@ class Transactions:
         """A new transaction for a request that has none."""
         kind = Kind.INVITE_SERVER if request.method == "INVITE" else Kind.SERVER
         transaction = self._add(Transaction(self._next_id(), kind, request, flow))
-        self._servers[_server_key(request, request.method)] = transaction
+        transaction.keys = (_server_key(request, request.method), _merge_key(request))
+        self._servers[transaction.keys[0]] = transaction
         if not request.to.tag:
-            self._merged[_merge_key(request)] = transaction
+            self._merged[transaction.keys[1]] = transaction
         self._act(transaction, START[kind][1], now)
         return transaction
 
@@ -108,6 +109,8 @@ class Transactions:
             transaction.final_status = response.status
         actions = transaction.handle("send_" + event_of(response.status))
         self._act(transaction, actions, now, message=bytes(response))
+        if response.status >= 300 or (response.status >= 200 and transaction.kind is Kind.SERVER):
+            transaction.forget()
 
     # ---- timers and transports
 
@@ -179,9 +182,9 @@ class Transactions:
             self._clients.pop((request.via.branch, request.method), None)
             self._forget_flow(transaction)
         else:
-            self._servers.pop(_server_key(request, request.method), None)
-            if self._merged.get(_merge_key(request)) is transaction:
-                del self._merged[_merge_key(request)]
+            self._servers.pop(transaction.keys[0], None)
+            if self._merged.get(transaction.keys[1]) is transaction:
+                del self._merged[transaction.keys[1]]
 
     def _forget_flow(self, transaction: Transaction) -> None:
         key = (transaction.flow.transport, transaction.flow.remote)
@@ -200,7 +203,7 @@ def _server_key(request: Request, method: str) -> tuple[str, ...]:
     return (request.call_id, request.from_.tag, str(request.cseq.number), str(via), method)
 
 
-def _merge_key(request: Request) -> tuple[str, str, str]:
+def _merge_key(request: Request) -> tuple[str, ...]:
     return (request.call_id, request.from_.tag, str(request.cseq))
 
 

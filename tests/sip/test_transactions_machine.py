@@ -57,6 +57,7 @@ class Machine(RuleBasedStateMachine):
         self.transactions = Transactions(self.send, self.timers)
         self.clients: list[tuple[Transaction, Owner]] = []
         self.servers: list[Transaction] = []
+        self.asked: list[Request] = []
         self.count = 0
 
     def send(self, data: bytes, flow: Flow) -> None:
@@ -91,13 +92,14 @@ class Machine(RuleBasedStateMachine):
         """A request comes."""
         if len(self.servers) < MOST:
             self.count += 1
-            self.servers.append(self.transactions.start_server(self.message(method, self.count), self.flow, self.now))
+            self.asked.append(self.message(method, self.count))
+            self.servers.append(self.transactions.start_server(self.asked[-1], self.flow, self.now))
 
     @rule(which=WHICH, is_ack=st.booleans())
     def be_asked_again(self, which: int, is_ack: bool) -> None:
         """It comes again, or an ACK does."""
         if which < len(self.servers):
-            old = self.servers[which].request
+            old = self.asked[which]
             again = self.message("ACK", 0, str(old.via)) if is_ack and old.method == "INVITE" else old
             found = self.transactions.find_server(again)
             if found is not None:
@@ -108,8 +110,7 @@ class Machine(RuleBasedStateMachine):
     def answer(self, which: int, status: int) -> None:
         """The user answers, the first time or once more."""
         if which < len(self.servers):
-            one = self.servers[which]
-            self.transactions.respond(one, one.request.respond(status, to_tag="s"), self.now)
+            self.transactions.respond(self.servers[which], self.asked[which].respond(status, to_tag="s"), self.now)
 
     @rule()
     def lose(self) -> None:
@@ -153,8 +154,8 @@ class Machine(RuleBasedStateMachine):
         """The user answers what waits, and gives up INVITEs that only ring (as timer C does); then nothing may be left."""
         if not hasattr(self, "transactions"):
             return
-        for one in self.servers:
-            self.transactions.respond(one, one.request.respond(480, to_tag="s"), self.now)
+        for one, asked in zip(self.servers, self.asked, strict=True):
+            self.transactions.respond(one, asked.respond(480, to_tag="s"), self.now)
         for transaction, _ in self.clients:
             if transaction.request.method == "INVITE" and transaction.state is State.PROCEEDING:
                 self.transactions.abandon(transaction)

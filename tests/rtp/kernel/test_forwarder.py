@@ -406,7 +406,7 @@ def test_reports_tell_what_was_sent_and_what_was_lost() -> None:
     with Studio() as studio:
         sender, receiver = studio.join(1), studio.join(2)
         studio.slot(1, 2, 1)
-        studio.roll(60, 1, key=True)
+        studio.roll(120, 1, key=True)
         reports = [packet for packet in receiver.rtcp if isinstance(packet, SenderReport)]
         assert reports and reports[-1].ssrc == 9001 and reports[-1].packets > 50
         behind = (reports[-1].timestamp - receiver.packets[-1].timestamp) & 0xFFFFFFFF
