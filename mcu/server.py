@@ -36,6 +36,9 @@ from mcu.directory import Directory
 from mcu.engine.notices import DtmfPressed, LegSilent, MediaNotice, ProtectionFailed, RoomLost, SpeakersChanged
 from mcu.engine.pool import EngineSettings, WorkerPool
 from mcu.errors import McuError
+from mcu.floor import Event as FloorEvent
+from mcu.floor_control import FloorControl
+from mcu.floor_door import FloorDoors
 from mcu.focus import Focus
 from mcu.guard import Guard
 from mcu.leg import own_contact
@@ -152,6 +155,13 @@ class Server:
     def open_media_room(self, kind: str) -> MediaRoom:
         """A room of the media engine."""
         return self.pool.open_room(kind)
+
+    def open_floors(self, control: FloorControl, on_event: Callable[[FloorEvent], None]) -> FloorDoors:
+        """What carries a conference's floor control; what an event of its rules causes goes out at once."""
+        def told(event: FloorEvent) -> None:
+            on_event(event)
+            self._loop.call_soon(self.driver.pump)
+        return FloorDoors(control, told, self.pool.certificate, self.pool.some_ports)
 
     def keep_record(self, record: CallRecord) -> None:
         """Write a call record behind."""
