@@ -36,6 +36,9 @@ from mcu.directory import Directory
 from mcu.engine.notices import DtmfPressed, LegSilent, MediaNotice, ProtectionFailed, RoomLost, SpeakersChanged
 from mcu.engine.pool import EngineSettings, WorkerPool
 from mcu.errors import McuError
+from mcu.floor import Event as FloorEvent
+from mcu.floor_control import FloorControl
+from mcu.floor_door import FloorDoors
 from mcu.focus import Focus
 from mcu.guard import Guard
 from mcu.leg import own_contact
@@ -153,6 +156,13 @@ class Server:
         """A room of the media engine."""
         return self.pool.open_room(kind)
 
+    def open_floors(self, control: FloorControl, on_event: Callable[[FloorEvent], None]) -> FloorDoors:
+        """What carries a conference's floor control; what an event of its rules causes goes out at once."""
+        def told(event: FloorEvent) -> None:
+            on_event(event)
+            self._loop.call_soon(self.driver.pump)
+        return FloorDoors(control, told, self.pool.certificate, self.pool.some_ports)
+
     def keep_record(self, record: CallRecord) -> None:
         """Write a call record behind."""
         self._storage.put_call(record)
@@ -264,7 +274,7 @@ class Server:
             case DtmfPressed(_, leg_id, key) if isinstance(role, Focus | UserCall | Attendant):
                 role.pressed(leg_id, key)
             case SpeakersChanged(_, leg_ids) if isinstance(role, Focus):
-                role.speaking = leg_ids
+                role.hear(leg_ids)
             case LegSilent(room_id, leg_id):
                 self.switchboard.silent(room_id, leg_id)
             case ProtectionFailed(_, leg_id, reason):

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
 
-from mcu.engine.handles import Engine, RoomMedia
+from mcu.engine.base import Engine
+from mcu.engine.handles import RoomMedia
 from mcu.engine.notices import MediaNotice
 from mcu.engine.ports import PortRange
 from mcu.engine.settings import EngineSettings
@@ -94,6 +95,16 @@ class WorkerPool:
     def has_leg(self, leg_id: int) -> bool:
         """Whether a leg of any room has that id."""
         return any(leg_id in room.legs for worker in self._workers for room in worker.rooms.values())
+
+    @property
+    def certificate(self) -> Certificate:
+        """Of this run, for what is protected by fingerprints."""
+        assert self._engine.certificate is not None
+        return self._engine.certificate
+
+    def some_ports(self) -> list[int]:
+        """Ports of the range to try for what is no media."""
+        return self._engine.ports.some()
 
     def figures(self) -> list[WorkerFigures]:
         """What is known of each worker."""
