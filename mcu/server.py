@@ -36,6 +36,9 @@ from mcu.directory import Directory
 from mcu.engine.notices import DtmfPressed, LegSilent, MediaNotice, ProtectionFailed, RoomLost, SpeakersChanged
 from mcu.engine.pool import EngineSettings, WorkerPool
 from mcu.errors import McuError
+from mcu.floor import Event as FloorEvent
+from mcu.floor_control import FloorControl
+from mcu.floor_door import FloorDoors
 from mcu.focus import Focus
 from mcu.guard import Guard
 from mcu.leg import own_contact
@@ -44,6 +47,7 @@ from mcu.location import Located, MemoryLocationStore
 from mcu.participant import ParticipantId
 from mcu.public_address import ask_stun
 from mcu.registrar import EXTENSIONS, Registrar
+from mcu.relay.service import RelayService
 from mcu.secrecy import keep_memory_private
 from mcu.storage.base import CallRecord, Storage
 from mcu.storage.folder import DataLock
@@ -105,6 +109,7 @@ class Server:
             EngineSettings(workers=config.workers, first_port=config.rtp_ports[0], last_port=config.rtp_ports[1],
                            addresses=self.addresses, prompts=config.data / prompts.FOLDER, srtp=SrtpPolicy(config.srtp)),
             self._receive_notice)
+        self.relay = RelayService(config.rtp_ports, self.domain, config.data)
         self.endpoint.told_host = lambda flow: self.addresses.towards(flow.local[0], flow.remote[0])
         dialplan = Dialplan(self.domain, lambda name: directory.account(name) is not None)
         store = MemoryLocationStore(storage.put_binding, storage.delete_binding)
@@ -152,6 +157,13 @@ class Server:
     def open_media_room(self, kind: str) -> MediaRoom:
         """A room of the media engine."""
         return self.pool.open_room(kind)
+
+    def open_floors(self, control: FloorControl, on_event: Callable[[FloorEvent], None]) -> FloorDoors:
+        """What carries a conference's floor control; what an event of its rules causes goes out at once."""
+        def told(event: FloorEvent) -> None:
+            on_event(event)
+            self._loop.call_soon(self.driver.pump)
+        return FloorDoors(control, told, self.pool.certificate, self.pool.some_ports)
 
     def keep_record(self, record: CallRecord) -> None:
         """Write a call record behind."""
@@ -382,6 +394,7 @@ async def run(config: ServerConfig) -> int:
             await asyncio.to_thread(prompts.prepare, config.data / prompts.FOLDER)
         await stack.enter_async_context(server.driver)
         await stack.enter_async_context(server.pool)
+        await stack.enter_async_context(server.relay)
         await server.listen()
         await server.learn_public_address()
         server.switchboard.trunks.start()

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mcu.addresses import Addresses
 from mcu.application_line import ApplicationLine
+from mcu.conference import Done, Refused
+from mcu.floor import Command, Event, Requested
+from mcu.floor_control import FloorControl
 from mcu.location import Located
 from mcu.participant import ParticipantId
 from mcu.storage.base import CallRecord
 from rtp.kernel import LegStatistics
+from rtp.keying.certificate import Fingerprint
+from rtp.sdp.floor_control import NegotiatedFloors
 from rtp.sdp.negotiation import Capabilities, NegotiatedAudio
 from rtp.sdp.protection import SrtpPolicy
 from sip.auth import DigestClient
@@ -21,6 +26,9 @@ from sip.invite import Call
 from sip.media_backend import MediaBackend
 from sip.registration import Registration
 from sip.uri import Uri
+
+if TYPE_CHECKING:
+    from mcu.relay.service import RelayService
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +119,37 @@ class MediaRoom(Protocol):
         """End the room."""
 
 
+class FloorTransport(Protocol):
+    """The doors of a conference's floor control (`mcu.floor_door.FloorDoors`)."""
+
+    def fingerprint(self) -> Fingerprint | None:
+        """Of the certificate for TLS, None where that is not spoken."""
+
+    def open(self, participant: ParticipantId, protocol: str, host: str) -> tuple[str, int]:
+        """Listen for a member; the bound address. Nobody comes in before `admit`. Raises OSError."""
+
+    def admit(self, participant: ParticipantId, agreed: NegotiatedFloors, hosts: Iterable[str] = ()) -> None:
+        """Let a member in as was agreed."""
+
+    def execute(self, command: Command, actor: ParticipantId | None) -> Requested | Done | Refused:
+        """Carry out a command that came by another way than BFCP."""
+
+    def shut(self, participant: ParticipantId) -> None:
+        """A member has no door any more; their floors are free."""
+
+    def leave(self, participant: ParticipantId) -> None:
+        """A member is gone."""
+
+    def close(self) -> None:
+        """The conference is over."""
+
+
 class Surroundings(Protocol):
-    """What a role asks of the server that it lives in."""
+    """What a role asks of the server that it lives in. relay: for desktops."""
 
     domain: str
     addresses: Addresses
+    relay: RelayService
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -131,6 +165,9 @@ class Surroundings(Protocol):
 
     def open_media_room(self, kind: str) -> MediaRoom:
         """A room of the media engine. Raises MediaRefused."""
+
+    def open_floors(self, control: FloorControl, on_event: Callable[[Event], None]) -> FloorTransport:
+        """What carries a conference's floor control. on_event: called with each event of its rules."""
 
     def keep_record(self, record: CallRecord) -> None:
         """Write a call record behind."""

@@ -96,6 +96,16 @@ class WorkerPool:
         """Whether a leg of any room has that id."""
         return any(leg_id in room.legs for worker in self._workers for room in worker.rooms.values())
 
+    @property
+    def certificate(self) -> Certificate:
+        """Of this run, for what is protected by fingerprints."""
+        assert self._engine.certificate is not None
+        return self._engine.certificate
+
+    def some_ports(self) -> list[int]:
+        """Ports of the range to try for what is no media."""
+        return self._engine.ports.some()
+
     def figures(self) -> list[WorkerFigures]:
         """What is known of each worker."""
         return [worker.figures() for worker in self._workers]
