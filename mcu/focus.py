@@ -21,6 +21,7 @@ from mcu.floor_line import MeetingFloors
 from mcu.keypad import Keypad, Verb, info_key
 from mcu.leg import FOCUS, CallLeg, answer_call, create_media, own_contact
 from mcu.location import Way
+from mcu.meeting_desktops import MeetingDesktops
 from mcu.participant import Identity, ParticipantId, Role
 from mcu.policy import Policy
 from mcu.roster import Device, Roster
@@ -70,6 +71,7 @@ class Focus:
         self._closed = closed
         self._room = server.open_media_room("mix")
         self.floors = MeetingFloors(server, self._is_host, self._on_floor)
+        self.desktops = MeetingDesktops(self.floors, server, self._note)
         self._roster = Roster(self.entity, name, policy.max_members)
         self._subscriptions: dict[Subscription, ParticipantId | None] = {}
         self._notified_at = -NOTIFY_INTERVAL_S
@@ -152,7 +154,7 @@ class Focus:
 
     def _lines_for(self, participant_id: ParticipantId, identity: Identity) -> list[ApplicationLine]:
         """What answers other lines than sound and pictures in a member's call."""
-        return [self.floors.line(participant_id, identity)]
+        return [self.floors.line(participant_id, identity), self.desktops.line(participant_id)]
 
     def leg_of(self, call: Call) -> CallLeg | None:
         """The leg of a member's call."""
@@ -346,6 +348,7 @@ class Focus:
                 self._room.play("join")
             case rules.ParticipantLeft(participant):
                 log.info("left", extra={"room": self.name, "who": participant.identity.entity})
+                self.desktops.leave(participant.id)
                 self.floors.leave(participant.id)
                 self._roster.remove(participant.id)
                 self._room.play("leave")
@@ -378,6 +381,7 @@ class Focus:
 
     def _on_floor(self, event: FloorEvent) -> None:
         """A floor was granted or has ended: what it is for passes from now on, or not any more."""
+        self.desktops.on_floor(event)
         match event:
             case FloorGranted(grant):
                 self.conference.let_pass(grant.holder, MEDIA[grant.floor], True)
@@ -385,6 +389,15 @@ class Focus:
             case FloorEnded(grant, reason):
                 self.conference.let_pass(grant.holder, MEDIA[grant.floor], False, reason)
                 self._carry_out()
+
+    def _note(self, actor: ParticipantId | None, verb: str, target: ParticipantId | None, detail: str) -> None:
+        """A line for the audit of the desktops."""
+        log.info(verb, extra={"room": self.name, "actor": self._entity_of(actor), "target": self._entity_of(target),
+                              "detail": detail})
+
+    def _entity_of(self, participant_id: ParticipantId | None) -> str:
+        found = None if participant_id is None else self.conference.participants.get(participant_id)
+        return found.identity.entity if found is not None else str(participant_id or "")
 
     def hear(self, leg_ids: tuple[int, ...]) -> None:
         """These speak now, the loudest first."""
@@ -426,6 +439,7 @@ class Focus:
         for subscription in list(self._subscriptions):
             subscription.terminate("noresource", now, self._roster.deleted(), CONTENT_TYPE)
         self._subscriptions.clear()
+        self.desktops.close()
         self.floors.close()
         self._room.close()
         self._closed(self)

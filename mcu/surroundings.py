@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mcu.addresses import Addresses
 from mcu.application_line import ApplicationLine
@@ -26,6 +26,9 @@ from sip.invite import Call
 from sip.media_backend import MediaBackend
 from sip.registration import Registration
 from sip.uri import Uri
+
+if TYPE_CHECKING:
+    from mcu.relay.service import RelayService
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +145,11 @@ class FloorTransport(Protocol):
 
 
 class Surroundings(Protocol):
-    """What a role asks of the server that it lives in."""
+    """What a role asks of the server that it lives in. relay: for desktops."""
 
     domain: str
     addresses: Addresses
+    relay: RelayService
 
     def now(self) -> float:
         """Monotonic seconds."""
