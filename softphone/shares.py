@@ -6,7 +6,12 @@ Values alone, without X or Tk: the window's model and the options take them in, 
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rtp.codecs.i420 import Picture
 
 FRAME_RATES = (5, 15, 30)
 """Pictures a second: for texts, for everything, for films."""
@@ -59,15 +64,35 @@ class Shareable:
     preview: tuple[int, int, bytes] | None = None
 
 
+class LatestPicture:
+    """The newest picture of a stream, from the thread that decodes to the one that draws. What was not drawn is forgotten."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._picture: Picture | None = None
+
+    def put(self, picture: Picture) -> None:
+        """A new picture came; its planes must stay as they are."""
+        with self._lock:
+            self._picture = picture
+
+    def take(self) -> Picture | None:
+        """The newest one, once."""
+        with self._lock:
+            picture, self._picture = self._picture, None
+        return picture
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """The screen that is shared in the meeting. name: whose it is, for people; is_own: it is ours; is_asked: the floor was
-    asked for and not yet given; title: what is shared, of our own."""
+    asked for and not yet given; title: what is shared, of our own; view: where its pictures are, of another's."""
 
     name: str = ""
     is_own: bool = False
     is_asked: bool = False
     title: str = ""
+    view: LatestPicture | None = None
 
 
 # ---- events, in the past tense

@@ -25,8 +25,8 @@ from softphone.shares import Choice, Shareable
 
 NO_MODULE = "To share a screen, the packages mss and python-xlib are needed; type: pip install 'confero[phone]'"
 TEST_SIZE = (1280, 720)
-PREVIEW = (200, 112)
-"""Small pictures are no larger."""
+SMALL, LARGE = (200, 120), (560, 340)
+"""Small pictures of windows and monitors are no larger; that of the whole screen is, as a part of it is chosen there."""
 
 
 class ShareSource(Protocol):
@@ -82,7 +82,7 @@ def find_shareables(display: str | None = None) -> list[Shareable]:
     found = []
     grabber = ScreenGrabber(display)
     try:
-        found = [Shareable(Choice("screen"), "", (grabber.area.width, grabber.area.height), preview_of(grabber.grab()))]
+        found = [Shareable(Choice("screen"), "", (grabber.area.width, grabber.area.height), preview_of(grabber.grab(), LARGE))]
         found += [Shareable(Choice("screen", number), str(number), (area.width, area.height), preview_of(grabber.grab(area)))
                   for number, area in enumerate(grabber.monitors, 1) if len(grabber.monitors) > 1]
     finally:
@@ -103,12 +103,12 @@ def find_shareables(display: str | None = None) -> list[Shareable]:
     return found
 
 
-def preview_of(picture: Pixels | None) -> tuple[int, int, bytes] | None:
-    """A small picture: width, height, RGB bytes."""
+def preview_of(picture: Pixels | None, most: tuple[int, int] = SMALL) -> tuple[int, int, bytes] | None:
+    """A small picture, no larger than `most`: width, height, RGB bytes."""
     if picture is None:
         return None
     height, width = picture.shape
-    scale = min(1.0, PREVIEW[0] / width, PREVIEW[1] / height)
+    scale = min(1.0, most[0] / width, most[1] / height)
     small = cv2.resize(as_bgra(picture), (max(1, round(width * scale)), max(1, round(height * scale))),
                        interpolation=cv2.INTER_AREA)
     return small.shape[1], small.shape[0], cv2.cvtColor(small, cv2.COLOR_BGRA2RGB).tobytes()

@@ -7,7 +7,6 @@ there, and its own damage tells when it changed.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +25,8 @@ from softphone.remote.x11 import open_display
 SMALLEST = 48
 """Windows with a shorter side are parts of others: nobody shares them."""
 MAX_WINDOWS = 60
+OWN_CLASS = "Confero"
+"""Of our own window (WM_CLASS): a picture of itself is nothing to share."""
 CLOSED = "The shared window was closed."
 
 
@@ -60,8 +61,8 @@ def _top_windows(connection: Any, root: Any) -> list[Any]:
 
 
 def _look_at(connection: Any, root: Any, window: Any) -> WindowFound | None:
-    owner = window.get_full_property(connection.intern_atom("_NET_WM_PID"), Xatom.CARDINAL)
-    if owner is not None and len(owner.value) and owner.value[0] == os.getpid():
+    names = window.get_wm_class()
+    if names is not None and OWN_CLASS in names:
         return None
     if window.get_attributes().map_state != X.IsViewable:
         return None

@@ -53,6 +53,28 @@ WORDS: dict[str, str] = {
     "People": "成员",
     "Stats": "统计",
     "Keypad": "拨号盘",
+    # sharing a screen
+    "Share screen": "共享屏幕",
+    "Share": "共享",
+    "Stop sharing": "停止共享",
+    "Share your screen": "共享您的屏幕",
+    "Looking for what can be shared …": "正在查找可共享的内容 …",
+    "Whole screen": "整个屏幕",
+    "Monitor {number}": "显示器 {number}",
+    "Part of the screen": "屏幕的一部分",
+    "Window": "窗口",
+    "More windows": "更多窗口",
+    "Draw a frame round the part that others shall see.": "请用鼠标框出要让他人看到的部分。",
+    "5 pictures a second, for texts": "每秒 5 帧，适合文字",
+    "15 pictures a second": "每秒 15 帧",
+    "30 pictures a second, for films": "每秒 30 帧，适合影片",
+    "{name} is sharing; your screen is shown when that has ended.": "{name} 正在共享；结束后将显示您的屏幕。",
+    "Asking to share …": "正在请求共享 …",
+    "You are sharing: {what}": "您正在共享：{what}",
+    "You are sharing your screen": "您正在共享屏幕",
+    "Screen of {name}": "{name} 的屏幕",
+    "The screen of {name} is about to be shown …": "即将显示 {name} 的屏幕 …",
+    "Share the screen, or stop sharing it": "共享屏幕或停止共享",
     "Hold": "保持",
     "Resume": "恢复",
     "Speaker view": "演讲者视图",
@@ -154,6 +176,18 @@ WORDS: dict[str, str] = {
 }
 
 SENTENCES: dict[str, str] = {
+    'This is a Wayland session, in which a program can neither see nor steer the screen. Sign out, choose "on Xorg" at the '
+    "login screen, and sign in again.":
+        "当前是 Wayland 会话，程序无法查看或控制屏幕。请注销，在登录界面选择“on Xorg”，然后重新登录。",
+    "This machine's screen can't be reached, so it can't be shared or steered. Is this an X11 session?":
+        "无法访问本机屏幕，因此不能共享或控制。当前是 X11 会话吗？",
+    "This machine's screen can't be read, so it can't be shared. Is this an X11 session?":
+        "无法读取本机屏幕，因此不能共享。当前是 X11 会话吗？",
+    "To share a screen, the packages mss and python-xlib are needed; type: pip install 'confero[phone]'":
+        "共享屏幕需要 mss 和 python-xlib；请运行：pip install 'confero[phone]'",
+    "The shared window was closed.": "共享的窗口已关闭。",
+    "There is no window {number} on this screen.": "此屏幕上没有窗口 {number}。",
+    "The screen can't be read any more.": "无法再读取屏幕。",
     "Calling {name} …": "正在呼叫 {name} …",
     "Missed call from {name}": "未接来电：{name}",
     "The host has muted you.": "主持人已将您静音。",

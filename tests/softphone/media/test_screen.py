@@ -55,7 +55,7 @@ def test_the_null_source_is_black_and_still() -> None:
 
 def test_a_small_picture_keeps_its_shape_and_colours() -> None:
     small = preview_of(np.full((1080, 1920), 0x102030, np.uint32))
-    assert small is not None and small[:2] == (199, 112) and small[2][:3] == b"\x10\x20\x30"
+    assert small is not None and small[:2] == (200, 112) and small[2][:3] == b"\x10\x20\x30"
     assert preview_of(None) is None
 
 
