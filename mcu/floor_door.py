@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+import socket
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from mcu.conference import Done, Refused
 from mcu.floor import Command, Event, Requested
@@ -86,6 +88,11 @@ class FloorDoors:
         self._doors: dict[ParticipantId, StreamDoor | DatagramDoor] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._is_pumping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def _own(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def open(self, participant: ParticipantId, protocol: str, host: str, port: int = 0) -> Address:
         """Listen for a member; the bound address. Nobody comes in before `admit`. Raises OSError when the port is taken."""
@@ -93,6 +100,18 @@ class FloorDoors:
             await self._doors.pop(participant).close()
         door = DatagramDoor(self, participant) if protocol.upper() == UDP else StreamDoor(self, participant)
         address = await door.open(host, port)
+        self._doors[participant] = door
+        return address
+
+    def open_now(self, participant: ParticipantId, protocol: str, host: str, port: int = 0) -> Address:
+        """As `open`, for who has to answer at once: the port is there when it returns, and is listened at a moment later."""
+        before = self._doors.pop(participant, None)
+        if before is not None:
+            self._own(asyncio.get_running_loop().create_task(before.close()))
+        door = DatagramDoor(self, participant) if protocol.upper() == UDP else StreamDoor(self, participant)
+        address, listening = door.open_now(host, port)
+        if listening is not None:
+            self._own(asyncio.get_running_loop().create_task(listening))
         self._doors[participant] = door
         return address
 
@@ -173,9 +192,18 @@ class StreamDoor:
 
     async def open(self, host: str, port: int) -> Address:
         """Listen. Raises OSError."""
-        self._server = await asyncio.start_server(self._accepted, host, port, limit=CHUNK)
-        name = self._server.sockets[0].getsockname()
-        return (name[0], name[1])
+        address, listening = self.open_now(host, port)
+        await listening
+        return address
+
+    def open_now(self, host: str, port: int) -> tuple[Address, Coroutine[Any, Any, None]]:
+        """Bind; the address, and what listens there. Raises OSError."""
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        name = listener.getsockname()
+        return (name[0], name[1]), self._listen(listener)
+
+    async def _listen(self, listener: socket.socket) -> None:
+        self._server = await asyncio.start_server(self._accepted, sock=listener, limit=CHUNK)
 
     def admit(self, agreed: NegotiatedFloors, hosts: frozenset[str]) -> None:
         """Who may come in; a new connection ends an old one (RFC 4145 §5)."""
@@ -337,8 +365,12 @@ class DatagramDoor:
 
     async def open(self, host: str, port: int) -> Address:
         """Bind. Raises OSError."""
+        return self.open_now(host, port)[0]
+
+    def open_now(self, host: str, port: int) -> tuple[Address, None]:
+        """Bind. Raises OSError."""
         self._socket = UdpSocket(host, port, self._received)
-        return self._socket.address
+        return self._socket.address, None
 
     def admit(self, agreed: NegotiatedFloors, hosts: frozenset[str]) -> None:
         """Who may come in. A description that names the same address again changes nothing."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mcu import conference as rules
@@ -22,6 +22,7 @@ from mcu.policy import Policy
 from mcu.roster import Device, Roster
 from mcu.storage.base import CallRecord
 from mcu.surroundings import Surroundings
+from mcu.transmission import Medium, TransmissionStarted, TransmissionStopped
 from mcu.words import REPLACED
 from sip import events
 from sip.conference_info import CONTENT_TYPE, PACKAGE
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 
 NOTIFY_INTERVAL_S = 1.0
 MAX_SUBSCRIPTIONS = 1000
+CONTENTS = {Medium.VIDEO: "main", Medium.SCREEN: "slides"}
+"""Media that are pictures, and what their lines show."""
 ORPHAN_S = 2.0
 """How long who has left may take to unsubscribe by themselves: linphone 5.1 does, and answers a NOTIFY in between with 481."""
 
@@ -158,7 +161,8 @@ class Focus:
             raise MediaRefused(refusal.reason, refusal.status)
         participant_id = server.new_id()
         flow = way.flow
-        media = create_media(self._room, participant_id, flow, srtp=(self.conference.policy.srtp, identity.srtp))
+        media = create_media(self._room, participant_id, flow, srtp=(self.conference.policy.srtp, identity.srtp),
+                             has_pictures=True)
         try:
             call = server.dial(way.target, from_=NameAddr(Uri.parse(self.entity), self.name), to=to, flow=flow,
                                offer=media.offer(), data=self, headers=way.headers, alternatives=way.alternatives)
@@ -199,13 +203,19 @@ class Focus:
             case events.OfferReceived(call, offer, _):
                 member = self._member_of(call)
                 if member is not None and member.leg.receive_offer(offer, now):
-                    self._show(member)
+                    self._changed(member)
             case events.AnswerReceived(call, answer):
                 member = self._member_of(call)
                 if member is not None and member.leg.receive_answer(answer, now):
-                    self._show(member)
+                    self._changed(member)
             case events.DialogRequestReceived(call, transaction_id, request):
                 self._requested(call, transaction_id, request.method, request.content_type or "", request.body)
+
+    def _changed(self, member: Member) -> None:
+        """What is agreed with a member's phone is another."""
+        self._note_sending(member)
+        self._carry_out()
+        self._show(member)
 
     def _requested(self, call: Call, transaction_id: int, method: str, content_type: str, body: bytes) -> None:
         member = self._member_of(call)
@@ -317,6 +327,8 @@ class Focus:
         match event:
             case rules.ParticipantJoined(participant):
                 log.info("joined", extra={"room": self.name, "who": participant.identity.entity})
+                self._room.describe(participant.id, participant.identity.display_name)
+                self._note_sending(self.members[participant.id])
                 self._show(self.members[participant.id])
                 self._room.play("join")
             case rules.ParticipantLeft(participant):
@@ -329,6 +341,10 @@ class Focus:
                 if member is not None:
                     member.leg.media.set_muted(participant.is_muted)
                     self._show(member)
+            case TransmissionStarted(participant_id, medium):
+                self._let_pass(participant_id, medium, True)
+            case TransmissionStopped(participant_id, medium):
+                self._let_pass(participant_id, medium, False)
             case rules.ParticipantKicked(participant, reason):
                 member = self.members.get(participant.id)
                 if member is not None:
@@ -341,6 +357,30 @@ class Focus:
                 self._room.play("closing")
             case rules.ConferenceClosed(reason, _):
                 self._finish(reason)
+
+    def hear(self, leg_ids: tuple[int, ...]) -> None:
+        """These speak now, the loudest first."""
+        self.speaking = leg_ids
+        self._room.hear(leg_ids)
+
+    def pin(self, viewer: ParticipantId, targets: Sequence[ParticipantId]) -> None:
+        """A member wants to see these in any case; none: whoever speaks."""
+        self._room.pin(viewer, targets)
+
+    def _note_sending(self, member: Member) -> None:
+        """Tell the rules what a member's phone sends, as its SDP says."""
+        media = member.leg.media
+        agreed = media.negotiated
+        self.conference.send(member.id, Medium.AUDIO, agreed is not None and agreed.may_receive and not member.leg.is_held)
+        self.conference.send(member.id, Medium.VIDEO, media.sends("main"))
+        self.conference.send(member.id, Medium.SCREEN, media.sends("slides"))
+
+    def _let_pass(self, participant_id: ParticipantId, medium: Medium, may_pass: bool) -> None:
+        """A transmission has started or stopped: pictures are let pass accordingly (sound is by `set_muted`)."""
+        member = self.members.get(participant_id)
+        content = CONTENTS.get(medium)
+        if member is not None and content is not None:
+            member.leg.media.let_pass(content, may_pass)
 
     def _finish(self, reason: str) -> None:
         if self._is_over:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from mcu.addresses import Addresses
+from mcu.application_line import ApplicationLine
 from mcu.participant import Identity
 from mcu.storage.base import CallRecord
 from mcu.surroundings import Media, MediaRoom, Surroundings
@@ -160,13 +161,15 @@ class CallLeg:
 
 
 def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identity: Identity, server: Surroundings, name: str,
-                *, is_focus: bool, srtp: Iterable[str | None] = ()) -> CallLeg:
-    """Answer an INVITE into a media room, as what is called `name`. srtp: what is wanted of it beside the caller's own wish.
+                *, is_focus: bool, srtp: Iterable[str | None] = (), lines: Iterable[ApplicationLine] = ()) -> CallLeg:
+    """Answer an INVITE into a media room, as what is called `name`. srtp: what is wanted of it beside the caller's own wish;
+    lines: what answers lines of `m=application`. Pictures are taken by a focus.
 
     Raises MediaRefused, with nothing left behind.
     """
     call = event.call
-    media = create_media(room, leg_id, call.flow, srtp=(*srtp, identity.srtp))
+    media = create_media(room, leg_id, call.flow, srtp=(*srtp, identity.srtp), has_pictures=is_focus)
+    media.take_lines(*lines)
     leg = CallLeg(call, media, identity, begin_record(event.request, call, identity, name, server.wallclock()))
     contact = NameAddr(own_contact(call.flow, name, server.addresses, is_secure=is_secure(event.request)), "",
                        FOCUS if is_focus else ())
@@ -179,11 +182,12 @@ def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identi
 
 
 def create_media(room: MediaRoom, leg_id: int, flow: Flow, capabilities: Capabilities | None = None,
-                 srtp: Iterable[str | None] = ()) -> Media:
-    """The media of a call over this flow. srtp: what the room and the people in the call want of SRTP, None for nothing."""
+                 srtp: Iterable[str | None] = (), *, has_pictures: bool = False) -> Media:
+    """The media of a call over this flow. srtp: what the room and the people in the call want of SRTP, None for nothing;
+    has_pictures: whether lines of pictures are taken."""
     return room.create_leg(leg_id, local_host=flow.local[0], signalling_host=flow.remote[0], capabilities=capabilities,
                            is_signalling_secure=flow.is_protected, srtp=[SrtpPolicy(one) for one in srtp if one],
-                           phone=str(flow))
+                           phone=str(flow), has_pictures=has_pictures)
 
 
 def begin_record(request: Request, call: Call, identity: Identity, room: str | None, wallclock: float) -> CallRecord:

@@ -264,7 +264,7 @@ class Server:
             case DtmfPressed(_, leg_id, key) if isinstance(role, Focus | UserCall | Attendant):
                 role.pressed(leg_id, key)
             case SpeakersChanged(_, leg_ids) if isinstance(role, Focus):
-                role.speaking = leg_ids
+                role.hear(leg_ids)
             case LegSilent(room_id, leg_id):
                 self.switchboard.silent(room_id, leg_id)
             case ProtectionFailed(_, leg_id, reason):

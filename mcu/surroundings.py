@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from mcu.addresses import Addresses
+from mcu.application_line import ApplicationLine
 from mcu.location import Located
 from mcu.participant import ParticipantId
 from mcu.storage.base import CallRecord
@@ -19,6 +21,26 @@ from sip.invite import Call
 from sip.media_backend import MediaBackend
 from sip.registration import Registration
 from sip.uri import Uri
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """The pictures of a leg. codec: of what it sends now, empty where that is not known; width, height: of the last key frame
+    that told; bitrate_bps, packets_in, lost: of what it sends; packets_out, remote_loss: of what it is sent; shows: how many of
+    its places show somebody; places: how many there are; estimate_bps: what it can take; suite: of SRTP."""
+
+    codec: str = ""
+    width: int = 0
+    height: int = 0
+    bitrate_bps: int = 0
+    packets_in: int = 0
+    lost: int = 0
+    packets_out: int = 0
+    remote_loss: float = 0.0
+    shows: int = 0
+    places: int = 0
+    estimate_bps: int = 0
+    suite: str = ""
 
 
 class Media(MediaBackend, Protocol):
@@ -45,6 +67,18 @@ class Media(MediaBackend, Protocol):
     def follow(self, signalling_host: str) -> None:
         """The phone has another address now, as its signalling proves: its media may come from there."""
 
+    def take_lines(self, *applications: ApplicationLine) -> None:
+        """From the next offer on these answer lines of `m=application`."""
+
+    def sends(self, content: str) -> bool:
+        """Whether the phone may send pictures of that kind: `main` or `slides`."""
+
+    def let_pass(self, content: str, may_pass: bool) -> None:
+        """Let what it sends of that be shown to others, or not any more."""
+
+    def picture_facts(self) -> PictureFacts:
+        """The pictures of the leg as they are now."""
+
 
 class MediaRoom(Protocol):
     """A room of the media engine."""
@@ -52,15 +86,26 @@ class MediaRoom(Protocol):
     room_id: int
 
     def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str, capabilities: Capabilities | None = None,
-                   is_signalling_secure: bool = False, srtp: Sequence[SrtpPolicy] = (), phone: str = "") -> Media:
+                   is_signalling_secure: bool = False, srtp: Sequence[SrtpPolicy] = (), phone: str = "",
+                   has_pictures: bool = False) -> Media:
         """A leg whose media the call negotiates. is_signalling_secure: whether keys in its SDP are hidden from the network;
-        srtp: what its room and the people in the call want; phone: the way to it."""
+        srtp: what its room and the people in the call want; phone: the way to it; has_pictures: whether lines of pictures are
+        taken."""
 
     def adopt(self, media: Media) -> None:
         """Take over a leg from another room of this engine, with its ports and all that is agreed."""
 
     def play(self, name: str) -> None:
         """Let everybody hear a short sound."""
+
+    def describe(self, leg_id: int, name: str) -> None:
+        """Somebody is called so, for who draws names under pictures."""
+
+    def hear(self, leg_ids: Sequence[int]) -> None:
+        """These speak now, the loudest first: their pictures come forward."""
+
+    def pin(self, leg_id: int, targets: Sequence[int]) -> None:
+        """A participant wants to see these in any case; none: whoever speaks."""
 
     def close(self) -> None:
         """End the room."""

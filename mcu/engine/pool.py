@@ -11,7 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
 
-from mcu.engine.handles import Engine, RoomMedia
+from mcu.engine.base import Engine
+from mcu.engine.handles import RoomMedia
 from mcu.engine.notices import MediaNotice
 from mcu.engine.ports import PortRange
 from mcu.engine.settings import EngineSettings

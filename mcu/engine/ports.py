@@ -10,7 +10,10 @@ import socket
 from dataclasses import dataclass
 
 from mcu.addresses import MAX_KNOWN
-from rtp.kernel.sockets import prepare
+from rtp.kernel.sockets import VIDEO, prepare
+
+LOCAL_BUFFER = 1 << 20
+"""Bytes that wait for a process of ours which is busy with a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,25 @@ def _bind(host: str, port: int) -> PortPair:
             sock.close()
         raise
     return PortPair(opened[0], opened[1], port)
+
+
+def local_pair() -> tuple[socket.socket, socket.socket]:
+    """Two UDP sockets on loopback, each connected to the other, so that nobody else gets in. Raises OSError."""
+    opened: list[socket.socket] = []
+    try:
+        for _ in range(2):
+            opened.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            opened[-1].bind(("127.0.0.1", 0))
+            prepare(opened[-1], VIDEO)
+            opened[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LOCAL_BUFFER)
+        one, other = opened
+        one.connect(other.getsockname())
+        other.connect(one.getsockname())
+    except OSError:
+        for sock in opened:
+            sock.close()
+        raise
+    return one, other
 
 
 @functools.lru_cache(MAX_KNOWN)

@@ -22,7 +22,15 @@ from rtp.kernel.slot import HEADER, Slot
 from rtp.kernel.sockets import receive
 from rtp.kernel.spec import Address, AddressLearnt, HandshakeReceived
 from rtp.kernel.video_reports import take_report
-from rtp.kernel.video_spec import PortSpec, PortStatistics, ProducerSpec, SlotSpec, SlotSwitched, VideoNotice
+from rtp.kernel.video_spec import (
+    PortSpec,
+    PortStatistics,
+    ProducerSpec,
+    ProducerStatistics,
+    SlotSpec,
+    SlotSwitched,
+    VideoNotice,
+)
 from rtp.packet import parse_extensions
 from rtp.srtp.context import StreamState
 
@@ -104,6 +112,8 @@ class Forwarder:
         if port := self.ports.get(spec.port_id):
             producer = self.producers[spec.producer_id] = Producer(spec)
             port.producers.append(producer)
+            if spec.ssrc:
+                port.by_ssrc[spec.ssrc] = producer
 
     def update_producer(self, producer_id: int, **changes: object) -> None:
         """Change `is_open`, `limit_bps` or `feedback` of a producer; an unknown one is no error."""
@@ -194,6 +204,10 @@ class Forwarder:
     def statistics(self) -> list[PortStatistics]:
         """Figures of all ports."""
         return [port.figures() for port in self.ports.values()]
+
+    def producer_statistics(self, now_ns: int) -> list[ProducerStatistics]:
+        """Figures of all streams in. now_ns: monotonic."""
+        return [producer.figures(now_ns) for producer in self.producers.values()]
 
     def streams(self) -> dict[int, tuple[StreamState, ...]]:
         """Where the peers' protected streams stand, by port id."""

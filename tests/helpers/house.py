@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mcu.addresses import Addresses
+from mcu.application_line import ApplicationLine
 from mcu.captures import Captures
 from mcu.dialplan import Dialplan
 from mcu.directory import Directory
@@ -33,6 +34,7 @@ from mcu.registrar import Registrar
 from mcu.server import SETTINGS
 from mcu.storage.base import CallRecord
 from mcu.storage.memory import MemoryStorage
+from mcu.surroundings import PictureFacts
 from mcu.switchboard import Limits, Switchboard
 from mcu.trunk import Trunk, Trunks
 from mcu.trunk_config import TrunkConfig
@@ -79,6 +81,9 @@ class FakeMedia:
         self.refusals: list[int] = []
         self.followed: list[str] = []
         self.rooms: list[FakeRoom] = []
+        self.lines: list[ApplicationLine] = []
+        self.sent: set[str] = set()
+        self.passing: list[tuple[str, bool]] = []
         self._local = LocalMedia(HOUSE[0], port, port + 1, crypto=KEYS)
         self._offered: Any = None
 
@@ -119,6 +124,22 @@ class FakeMedia:
         """Another address."""
         self.followed.append(signalling_host)
 
+    def take_lines(self, *applications: ApplicationLine) -> None:
+        """Other media."""
+        self.lines += applications
+
+    def sends(self, content: str) -> bool:
+        """What a test says that it sends."""
+        return content in self.sent
+
+    def let_pass(self, content: str, may_pass: bool) -> None:
+        """Which pictures are shown."""
+        self.passing.append((content, may_pass))
+
+    def picture_facts(self) -> PictureFacts:
+        """None."""
+        return PictureFacts()
+
 
 class FakeRoom:
     """A media room that remembers its legs and what it played."""
@@ -127,10 +148,13 @@ class FakeRoom:
         self.room_id, self.kind = room_id, kind
         self.legs: dict[int, FakeMedia] = {}
         self.played: list[str] = []
+        self.names: dict[int, str] = {}
+        self.pins: dict[int, tuple[int, ...]] = {}
         self.is_closed = False
 
     def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str, capabilities: Capabilities | None = None,
-                   is_signalling_secure: bool = False, srtp: Sequence[SrtpPolicy] = (), phone: str = "") -> FakeMedia:
+                   is_signalling_secure: bool = False, srtp: Sequence[SrtpPolicy] = (), phone: str = "",
+                   has_pictures: bool = False) -> FakeMedia:
         """A leg; its keys are always the same."""
         known = replace(capabilities or Capabilities(), srtp=strictest(SrtpPolicy.PREFER, *srtp))
         media = self.legs[leg_id] = FakeMedia(leg_id, 20000 + 2 * len(self.legs), known)
@@ -148,6 +172,17 @@ class FakeRoom:
     def play(self, name: str) -> None:
         """A chime."""
         self.played.append(name)
+
+    def describe(self, leg_id: int, name: str) -> None:
+        """A name."""
+        self.names[leg_id] = name
+
+    def hear(self, leg_ids: Sequence[int]) -> None:
+        """Who speaks."""
+
+    def pin(self, leg_id: int, targets: Sequence[int]) -> None:
+        """Who is wanted."""
+        self.pins[leg_id] = tuple(targets)
 
     def close(self) -> None:
         """The end."""
