@@ -31,7 +31,7 @@ import psutil
 from rtp.codecs.i420 import Picture
 from rtp.codecs.video import VideoDecoder
 from rtp.errors import CodecError
-from rtp.feedback import PictureLossIndication, parse_feedback
+from rtp.feedback import Feedback, parse_feedback
 from rtp.rtcp import OtherPacket, parse_compound
 from rtp.srtp import SUITES, receiver, sender
 from rtp.srtp.suites import MasterKey
@@ -55,25 +55,48 @@ def share(screen: str, port: int, key: str, options: argparse.Namespace) -> None
     protect = sender(SUITES[0], _key(key)).protect
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.connect(("127.0.0.1", port))
-        stream = VideoSender(options.codec, PAYLOAD_TYPE, SSRC, 0, protect)
-        lock = threading.Lock()
-
-        def send(coded: CodedSlide) -> None:
-            with lock:
-                packets = stream.packets_of(coded.data, coded.timestamp)
-            for packet in packets:
-                with contextlib.suppress(OSError):
-                    sock.send(packet)
-
+        line = _Line(sock, VideoSender(options.codec, PAYLOAD_TYPE, SSRC, 0, protect))
         settings = ShareSettings(options.codec, frame_rate=options.rate, bitrate_bps=options.bitrate)
-        sharing = Sharing(lambda: open_source(Choice("screen"), screen), settings, send, lambda _: os.kill(os.getpid(), 15))
+        sharing = Sharing(lambda: open_source(Choice("screen"), screen), settings, line, lambda _: os.kill(os.getpid(), 15))
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         sharing.start()
         while True:
             data = sock.recv(2048)
             for packet in parse_compound(data):
-                if isinstance(packet, OtherPacket) and isinstance(parse_feedback(packet), PictureLossIndication):
-                    sharing.want_key_frame()
+                item = parse_feedback(packet) if isinstance(packet, OtherPacket) else None
+                if item is not None:
+                    line.receive(item)
+
+
+class _Line:
+    """Packets of the pictures onto a connected socket."""
+
+    def __init__(self, sock: socket.socket, stream: VideoSender) -> None:
+        self._socket, self._stream, self._lock = sock, stream, threading.Lock()
+
+    def takes_key_frame(self) -> bool:
+        """See SlidesLine."""
+        with self._lock:
+            return self._stream.takes_key_frame(time.monotonic_ns())
+
+    def bitrate_bps(self) -> int:
+        """See SlidesLine: as the settings say."""
+        return self._stream.limit_bps
+
+    def send(self, slide: CodedSlide) -> None:
+        """See SlidesLine."""
+        with self._lock:
+            self._transmit(self._stream.packets_of(slide.data, slide.timestamp))
+
+    def receive(self, item: Feedback) -> None:
+        """Something the viewer says."""
+        with self._lock:
+            self._transmit(self._stream.receive_feedback(item, time.monotonic_ns()))
+
+    def _transmit(self, packets: list[bytes]) -> None:
+        for packet in packets:
+            with contextlib.suppress(OSError):
+                self._socket.send(packet)
 
 
 def _key(text: str) -> MasterKey:

@@ -1,10 +1,9 @@
 """Encodes a shared screen: only when it changed, and sharper and sharper while it rests (H.264, RFC 6184; VP8, RFC 7741).
 
-    sharing = Sharing(lambda: open_source(choice), ShareSettings("h264"), on_coded, on_ended)
+    sharing = Sharing(lambda: open_source(choice), ShareSettings("h264"), line, on_ended)
     sharing.start()                               # a thread of its own
-    sharing.bitrate_bps, sharing.want_key_frame() # from any thread
 
-`Slides` is the work without thread and clock. `on_coded` and `on_ended` are called in the thread.
+`Slides` is the work without thread and clock. The line's methods and `on_ended` are called in the thread.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -54,13 +54,27 @@ class ShareSettings:
 
 @dataclass(frozen=True, slots=True)
 class CodedSlide:
-    """A coded picture. timestamp: RTP, 90 kHz, from the beginning of the share."""
+    """A coded picture. taken_ns: monotonic; timestamp: RTP, 90 kHz, from the beginning of the share."""
 
     data: bytes
+    taken_ns: int
     timestamp: int
     width: int
     height: int
     is_key: bool
+
+
+class SlidesLine(Protocol):
+    """Where coded pictures go."""
+
+    def takes_key_frame(self) -> bool:
+        """Whether the next picture is to be a key frame; asking counts as making it."""
+
+    def bitrate_bps(self) -> int:
+        """What the path and the receivers take, 0 when it is unknown."""
+
+    def send(self, slide: CodedSlide) -> None:
+        """Send a picture."""
 
 
 class Slides:
@@ -148,7 +162,7 @@ class Slides:
             self._is_key_wanted = is_key
             return None
         self.coded += 1
-        return CodedSlide(data, timestamp, self._picture.width, self._picture.height, is_key)
+        return CodedSlide(data, round(now * 1e9), timestamp, self._picture.width, self._picture.height, is_key)
 
 
 def fitted(width: int, height: int, macroblocks: int) -> tuple[int, int]:
@@ -193,15 +207,13 @@ def _scaled(bgra: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
 class Sharing:
     """A share in a thread of its own. open_it: opens the source, in the thread. `figures`: pictures grabbed and coded.
 
-    on_coded: each coded picture; on_ended: the end, with the reason in words, empty after `stop`.
+    on_ended: the end, with the reason in words, empty after `stop`.
     """
 
-    def __init__(self, open_it: Callable[[], ShareSource], settings: ShareSettings, on_coded: Callable[[CodedSlide], None],
+    def __init__(self, open_it: Callable[[], ShareSource], settings: ShareSettings, line: SlidesLine,
                  on_ended: Callable[[str], None]) -> None:
         self._open_it, self._settings = open_it, settings
-        self._on_coded, self._on_ended = on_coded, on_ended
-        self._bitrate_bps = settings.bitrate_bps
-        self._wants_key = threading.Event()
+        self._line, self._on_ended = line, on_ended
         self._is_stopping = threading.Event()
         self._slides: Slides | None = None
         self._thread = threading.Thread(target=self._run, name="share", daemon=True)
@@ -226,14 +238,6 @@ class Sharing:
         """Pictures grabbed, pictures coded."""
         return (0, 0) if self._slides is None else (self._slides.grabbed, self._slides.coded)
 
-    def limit(self, bitrate_bps: int) -> None:
-        """What the path and the receivers take, 0 when unknown."""
-        self._bitrate_bps = min(MAX_BPS, bitrate_bps) if bitrate_bps > 0 else self._settings.bitrate_bps
-
-    def want_key_frame(self) -> None:
-        """Somebody needs a whole picture."""
-        self._wants_key.set()
-
     def _run(self) -> None:
         reason = ""
         try:
@@ -255,10 +259,9 @@ class Sharing:
         while not self._is_stopping.wait(max(0.0, due - time.monotonic())):
             now = time.monotonic()
             due = max(due + 1.0 / slides.frame_rate, now)
-            slides.bitrate_bps = self._bitrate_bps
-            if self._wants_key.is_set():
-                self._wants_key.clear()
+            slides.bitrate_bps = min(MAX_BPS, self._line.bitrate_bps() or self._settings.bitrate_bps)
+            if self._line.takes_key_frame():
                 slides.want_key_frame()
             coded = slides.turn(now)
             if coded is not None:
-                self._on_coded(coded)
+                self._line.send(coded)

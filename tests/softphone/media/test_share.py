@@ -179,13 +179,34 @@ def test_on_a_narrow_way_pictures_are_few_and_follow_the_limit() -> None:
     assert 8 * octets / 10 < 320_000
 
 
+class Line:
+    """A line that keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent = queue.Queue[CodedSlide]()
+        self.is_key_wanted = False
+
+    def takes_key_frame(self) -> bool:
+        """See SlidesLine."""
+        wanted, self.is_key_wanted = self.is_key_wanted, False
+        return wanted
+
+    def bitrate_bps(self) -> int:
+        """See SlidesLine."""
+        return 0
+
+    def send(self, slide: CodedSlide) -> None:
+        """See SlidesLine."""
+        self.sent.put(slide)
+
+
 def test_the_thread_ends_in_words_when_its_window_is_closed() -> None:
-    source, coded, ended = Desk(page(64, 48)), queue.Queue[CodedSlide](), queue.Queue[str]()
-    sharing = Sharing(lambda: source, replace(H264, frame_rate=30), coded.put, ended.put)
+    source, line, ended = Desk(page(64, 48)), Line(), queue.Queue[str]()
+    sharing = Sharing(lambda: source, replace(H264, frame_rate=30), line, ended.put)
     sharing.start()
-    assert coded.get(timeout=20).is_key
-    sharing.want_key_frame()
-    while not coded.get(timeout=20).is_key:
+    assert line.sent.get(timeout=20).is_key
+    line.is_key_wanted = True
+    while not line.sent.get(timeout=20).is_key:
         pass
     source.is_gone = True
     assert ended.get(timeout=20) == "The shared window was closed."
@@ -193,7 +214,7 @@ def test_the_thread_ends_in_words_when_its_window_is_closed() -> None:
 
 def test_a_stopped_share_ends_without_a_reason_and_one_that_cannot_begin_says_why() -> None:
     ended = queue.Queue[str]()
-    sharing = Sharing(NullSource, H264, lambda _: None, ended.put)
+    sharing = Sharing(NullSource, H264, Line(), ended.put)
     sharing.start()
     sharing.stop(20)
     assert ended.get(timeout=20) == "" and not sharing.is_running
@@ -201,5 +222,5 @@ def test_a_stopped_share_ends_without_a_reason_and_one_that_cannot_begin_says_wh
     def refuse() -> ShareSource:
         raise PhoneError("There is no display here.")
 
-    Sharing(refuse, H264, lambda _: None, ended.put).start()
+    Sharing(refuse, H264, Line(), ended.put).start()
     assert ended.get(timeout=20) == "There is no display here."
