@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from softphone.shares import LookForShareables, Share, ShareablesFound, ShareChanged, StartShare, StopShare
+
 
 class Screen(Enum):
     """Which page fills the window."""
@@ -109,6 +111,7 @@ class Meeting:
     is_held: bool = False
     is_host: bool = False
     quality: Quality = Quality()
+    share: Share | None = None
     desktop: DesktopState = DesktopState()
 
 
@@ -164,6 +167,7 @@ class State:
     settings: dict[str, str | bool] = field(default_factory=dict)
     signalling: str = ""
     is_signalling_protected: bool = False
+    shareables: ShareablesFound | None = None
 
 
 # ---- events: made by the agent, in the past tense -------------------------------------------------------------------
@@ -340,6 +344,7 @@ Event = (
     | CallStarted
     | CallEstablished | RosterChanged | SpeakersChanged | MuteChanged | HoldChanged | QualityChanged | CallEnded
     | IncomingRang | IncomingGone | BannerShown | BannerDismissed | RecentChanged | SettingsChanged | DesktopChanged
+    | ShareablesFound | ShareChanged
 )
 
 
@@ -491,7 +496,7 @@ class Quit:
 Command = (
     SignIn | NewMeeting | OpenPrejoin | ClosePrejoin | Dial | Answer | Decline | SetMuted | SetHold | Transfer | SendDigits
     | Leave | ChooseDevice | TestSpeaker | ChangeSetting | Quit | AskForControl | ReleaseControl | AnswerControl
-    | TakeBackControl | CloseDesktop
+    | TakeBackControl | CloseDesktop | LookForShareables | StartShare | StopShare
 )
 
 
@@ -534,6 +539,8 @@ def reduce(state: State, event: Event) -> State:
             return replace(state, recent=recent)
         case SettingsChanged(settings):
             return replace(state, settings=settings)
+        case ShareablesFound():
+            return replace(state, shareables=event)
     if state.meeting is None:
         return state
     return replace(state, meeting=_reduce_meeting(state.meeting, event))
@@ -560,6 +567,8 @@ def _reduce_meeting(meeting: Meeting, event: Event) -> Meeting:
             return replace(meeting, is_held=is_held)
         case QualityChanged(quality):
             return replace(meeting, quality=quality)
+        case ShareChanged(share):
+            return replace(meeting, share=share)
         case DesktopChanged(desktop):
             return replace(meeting, desktop=desktop)
     return meeting
