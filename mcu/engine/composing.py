@@ -29,12 +29,13 @@ class Face:
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What may be shown now. faces: in the order of joining; speakers: who speaks or spoke last, the latest first; slides: the
-    producer of what is shared, 0 for none; sharer: whose."""
+    producer of what is shared, 0 for none; sharer: whose; speaking: those who speak at this moment."""
 
     faces: tuple[Face, ...] = ()
     speakers: tuple[int, ...] = ()
     slides: int = 0
     sharer: int = 0
+    speaking: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
