@@ -43,43 +43,49 @@ def _sockets() -> tuple[socket.socket, socket.socket]:
     return made[0], made[1]
 
 
-@dataclass
-class Camera:
-    """Sends charts with its number: 25 pictures a second of its codec; a key frame when it is asked."""
+class Film:
+    """A stream of charts with a number. garbage: what is made of each coded picture before it is packed."""
 
-    number: int
-    socket: socket.socket
-    room: tuple[str, int]
-    codec: str = "h264"
-    size: tuple[int, int] = (320, 180)
-    count: int = 0
-    asked: int = 0
-    garbage: Callable[[bytes], bytes] | None = None
-
-    def __post_init__(self) -> None:
-        kind = next(number for number, codec, mode in COMPOSED_TYPES if codec == self.codec)
-        self._sender = VideoSender(self.codec, kind, self.number + 1000, 1, lambda packet: packet)
-        self.resize(*self.size)
+    def __init__(self, number: int, codec: str = "h264", ssrc: int = 1, size: tuple[int, int] = (320, 180)) -> None:
+        self.number, self.size = number, size
+        self.count = 0
+        self.garbage: Callable[[bytes], bytes] | None = None
+        kind = next(number for number, name, _ in COMPOSED_TYPES if name == codec)
+        self.sender = VideoSender(codec, kind, ssrc, 1, lambda packet: packet)
+        self._codec = codec
+        self.resize(*size)
 
     def resize(self, width: int, height: int) -> None:
-        """Send pictures of another size from now on, beginning with a key frame."""
+        """Go on with pictures of another size."""
         self.size = width, height
-        self._encoder = create_video_encoder(self.codec, width, height, 400_000)
+        self._encoder = create_video_encoder(self._codec, width, height, 400_000)
+
+    def packets(self, now_ns: int) -> list[bytes]:
+        """Those of the next picture; 25 a second."""
+        picture = Picture.create(*self.size)
+        draw(picture, self.number, self.count)
+        data = self._encoder.encode(picture, self.count * 3600, is_key=self.sender.takes_key_frame(now_ns))
+        self.count += 1
+        if self.garbage is not None:
+            data = self.garbage(data)
+        return self.sender.packets_of(data, self.count * 3600) if data else []
+
+
+@dataclass
+class Camera:
+    """Sends a film to the room, and key frames when it is asked."""
+
+    film: Film
+    socket: socket.socket
+    room: tuple[str, int]
 
     def turn(self, now_ns: int) -> None:
         """Send the next picture, and take what is asked."""
         while (data := _receive(self.socket)) is not None:
             for item in _feedback(data):
-                self.asked += 1
-                for packet in self._sender.receive_feedback(item, now_ns):
+                for packet in self.film.sender.receive_feedback(item, now_ns):
                     self.socket.sendto(packet, self.room)
-        picture = Picture.create(*self.size)
-        draw(picture, self.number, self.count)
-        data = self._encoder.encode(picture, self.count * 3600, is_key=self._sender.takes_key_frame(now_ns))
-        self.count += 1
-        if self.garbage is not None:
-            data = self.garbage(data)
-        for packet in self._sender.packets_of(data, self.count * 3600) if data else ():
+        for packet in self.film.packets(now_ns):
             self.socket.sendto(packet, self.room)
 
 
@@ -164,7 +170,7 @@ class House:
     def film(self, number: int, codec: str = "h264") -> Camera:
         """Somebody who sends pictures: a producer of that number."""
         theirs, room = self._port(number)
-        camera = self.cameras[number] = Camera(number, theirs, room, codec)
+        camera = self.cameras[number] = Camera(Film(number, codec, number + 1000), theirs, room)
         kind = next(one for one in COMPOSED_TYPES if one[1] == codec)
         self.forwarder.add_producer(ProducerSpec(number, number, (kind,), feedback=WISHES))
         return camera
