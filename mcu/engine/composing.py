@@ -29,13 +29,15 @@ class Face:
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What may be shown now. faces: in the order of joining; speakers: who speaks or spoke last, the latest first; slides: the
-    producer of what is shared, 0 for none; sharer: whose; speaking: those who speak at this moment."""
+    producer of what is shared, 0 for none; sharer: whose; speaking: those who speak at this moment;
+    is_test: a test picture is shown, and nobody."""
 
     faces: tuple[Face, ...] = ()
     speakers: tuple[int, ...] = ()
     slides: int = 0
     sharer: int = 0
     speaking: tuple[int, ...] = ()
+    is_test: bool = False
 
 
 @dataclass(frozen=True, slots=True)

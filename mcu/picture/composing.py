@@ -33,6 +33,8 @@ from mcu.picture.seating import seated
 
 MAX_STRIKES = 2
 """A source whose pictures took so many workers along is shown as an avatar from then on."""
+TEST_ID = 1004
+"""The source that is the test picture, which goes with that tone."""
 RAISE = 1.25
 """A viewer gets more once it can take so much more than that needs, less as soon as it can't take what it gets."""
 
@@ -175,13 +177,17 @@ class RoomComposer:
         scene = self._scene
         there = {face.participant for face in scene.faces}
         self._strikes = {one: count for one, count in self._strikes.items() if one in there or one == scene.slides}
-        self._seats = seated(self._seats, scene.faces, scene.speakers)
+        self._seats = (TEST_ID,) if scene.is_test else seated(self._seats, scene.faces, scene.speakers)
         main, before = [*(one for one in scene.speakers if one in there), 0, 0][:2]
         seen = {*self._seats, main, before}
         wanted = {face.participant: (face.name, face.participant if face.has_picture and face.participant in seen else 0)
                   for face in scene.faces if face.participant in seen}
         if scene.slides:
             wanted[scene.slides] = (self._name_of(scene.sharer), scene.slides)
+        if scene.is_test:
+            self._sources[TEST_ID] = _Source(PutSource(self.studio_id, TEST_ID, 0, SourceKind.CHART, ""), 0)
+            wanted[TEST_ID] = "", 0
+            self._worker.send(self._sources[TEST_ID].put)
         for source_id in [one for one in self._sources if one not in wanted]:
             self._unwatch(self._sources.pop(source_id))
             self._worker.send(RemoveSource(self.studio_id, source_id))

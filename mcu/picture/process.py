@@ -96,7 +96,7 @@ class PictureWorker:
         """One life of the worker."""
         channel = self._channel
         assert channel is not None
-        NOTE.pack_into(self._note, 0, 0, 0)
+        self.note(0, 0)
         descriptor = channel.worker_end.fileno()
         process = None
         try:
@@ -127,9 +127,14 @@ class PictureWorker:
                 break
         logger.error("a picture worker died or hangs", extra={"pid": process.pid, "status": process.returncode})
 
+    def note(self, studio_id: int, source_id: int) -> None:
+        """Write down whose picture is being decoded, as the worker does."""
+        NOTE.pack_into(self._note, 0, studio_id, source_id)
+
     def _replace(self) -> None:
         """A new line for the worker to come, with all that it must know of the old one's rooms."""
         self.restarts += 1
+        self._heartbeat = Heartbeat(0, 0, 0, 0, 0, 0)
         self._channel = Channel(self._receive, pack, parse)
         studio_id, source_id = NOTE.unpack_from(self._note)
         for room in list(self.rooms.values()):
