@@ -133,7 +133,9 @@ class Studio:
         source = self.sources.get(source_id)
         if source is None:
             return Content(None)
-        return Content(source.picture, source.spec.name, source_id in self.scene.speaking and not tile.is_whole)
+        if tile.is_whole:                               # a shared screen: nothing is laid over what somebody has to read
+            return Content(source.picture, "" if source.picture is not None else source.spec.name)
+        return Content(source.picture, source.spec.name, source_id in self.scene.speaking)
 
     def datagrams_to_send(self) -> list[bytes]:
         """What goes to the forwarder since the last call."""
