@@ -92,6 +92,12 @@ class Composer(Protocol):
     def serve(self, viewers: tuple[Viewer, ...]) -> None:
         """These want a picture, and no others; called at each change."""
 
+    def follow(self, participant: int, estimate_bps: int) -> None:
+        """What the path to a viewer takes, once a second; an unknown one is no error."""
+
+    def set_layout(self, layout: str) -> None:
+        """Show the room another way, to all. layout: one of `mcu.picture.layout.Layout`. Raises ValueError for another."""
+
     def close(self) -> None:
         """The room is over, its ports are closed."""
 

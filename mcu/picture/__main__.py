@@ -14,7 +14,8 @@ import sys
 
 import cv2
 
-from mcu.picture.loop import NOTE, PictureLoop
+from mcu.picture.loop import PictureLoop
+from mcu.picture.messages import NOTE
 from mcu.secrecy import keep_memory_private
 
 NICENESS = 5

@@ -35,8 +35,9 @@ MAX_STRIKES = 2
 """A source whose pictures took so many workers along is shown as an avatar from then on."""
 TEST_ID = 1004
 """The source that is the test picture, which goes with that tone."""
-RAISE = 1.25
-"""A viewer gets more once it can take so much more than that needs, less as soon as it can't take what it gets."""
+LENIENCE = 1.1
+"""So much more than its estimate a viewer may be sent (`rtp.allocation`) before it gets less; more it gets once all of it fits.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,18 @@ class RateClass:
 
 RATE_CLASSES = (
     RateClass(1_500_000, 1280, 720, 30),
-    RateClass(800_000, 640, 480, 30),
-    RateClass(384_000, 352, 288, 30),
-    RateClass(192_000, 320, 240, 15),
-    RateClass(96_000, 176, 144, 10),
+    RateClass(1_050_000, 960, 540, 30),
+    RateClass(750_000, 640, 480, 30),
+    RateClass(520_000, 480, 360, 30),
+    RateClass(370_000, 352, 288, 30),
+    RateClass(260_000, 352, 288, 20),
+    RateClass(180_000, 320, 240, 15),
+    RateClass(128_000, 176, 144, 15),
+    RateClass(90_000, 176, 144, 10),
 )
-"""The best first: 720p for level 3.1 (RFC 6184's 42e01f), then the sizes that older levels of H.264 are made for (ITU-T H.264
-table A-6: level 2.2, 1.2 and 1). The last is what those get who take nothing."""
+"""The best first: 720p for level 3.1 (RFC 6184's 42e01f), and what older levels of H.264 take (ITU-T H.264 table A-6:
+level 2.2, 1.2 and 1). The last is what those get who take nothing. No step is larger than an estimate may grow above what is
+sent."""
 
 
 def takes(viewer: Viewer, rate: RateClass) -> bool:
@@ -131,10 +137,10 @@ class RoomComposer:
         self._scene = scene
         self._settle()
 
-    def set_layout(self, layout: Layout) -> None:
-        """Show the room another way, to all."""
-        if layout is not self.layout:
-            self.layout = layout
+    def set_layout(self, layout: str) -> None:
+        """Show the room another way, to all. Raises ValueError for one that there is not."""
+        if layout != self.layout:
+            self.layout = Layout(layout)
             self._settle()
 
     def serve(self, viewers: tuple[Viewer, ...]) -> None:
@@ -156,7 +162,7 @@ class RoomComposer:
         fitting = [rate for rate in RATE_CLASSES if takes(seat.viewer, rate)] or [RATE_CLASSES[-1]]
         now_bps = seat.rate.bitrate_bps
         affordable = [rate for rate in fitting
-                      if estimate_bps >= rate.bitrate_bps * (RAISE if rate.bitrate_bps > now_bps else 1 / RAISE)]
+                      if estimate_bps >= rate.bitrate_bps / (1 if rate.bitrate_bps > now_bps else LENIENCE)]
         seat.rate = affordable[0] if affordable else fitting[-1]
         self._assign()
 

@@ -13,13 +13,13 @@ import os
 import resource
 import select
 import socket
-import struct
 import time
 from collections.abc import Sequence
 
 from mcu.errors import ProtocolError
 from mcu.messages import MAX_MESSAGE, Heartbeat
 from mcu.picture.messages import (
+    NOTE,
     AddOutput,
     CloseStudio,
     OpenStudio,
@@ -40,8 +40,6 @@ TICK_NS = 16_666_667
 MAX_SLOWNESS = 6
 BEAT_NS, FIGURES_NS = 250_000_000, 1_000_000_000
 MAX_COMMANDS, MAX_PACKETS = 64, 512
-NOTE = struct.Struct("!II")
-"""Studio and source whose picture is being decoded; zeros for none."""
 BUSY, IDLE = 0.85, 0.5
 """Shares of the time: above the one there are fewer pictures, below the other more again."""
 

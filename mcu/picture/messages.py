@@ -14,6 +14,7 @@ from enum import IntEnum
 from mcu import messages
 from mcu.engine.composing import COMPOSED_TYPES
 from mcu.errors import ProtocolError
+from mcu.fields import MAX_TEXT
 from mcu.picture.layout import Layout
 
 VERSION = messages.VERSION
@@ -22,6 +23,8 @@ FIRST_KIND = 128
 MAX_SEATS = 16
 MAX_SIDE = 4096
 CODECS = ("h264", "vp8")
+NOTE = struct.Struct("!II")
+"""What a worker writes down in memory that control can read: studio and source whose picture is being decoded, or zeros."""
 _HEAD = struct.Struct("!BBI")
 _SOURCE = struct.Struct("!IIB")
 _OUTPUT = struct.Struct("!IIHBBBHHBI?")
@@ -215,13 +218,13 @@ def parse(data: bytes) -> PictureMessage:
 
 
 def _write_source(message: PutSource) -> bytes:
-    return _SOURCE.pack(message.source_id, message.ssrc, message.kind) + message.name.encode()[:messages.MAX_TEXT]
+    return _SOURCE.pack(message.source_id, message.ssrc, message.kind) + message.name.encode()[:MAX_TEXT]
 
 
 def _read_source(studio_id: int, body: bytes) -> PutSource:
     source_id, ssrc, kind = _SOURCE.unpack_from(body)
     name = body[_SOURCE.size:]
-    if len(name) > messages.MAX_TEXT:
+    if len(name) > MAX_TEXT:
         raise ValueError(f"a name of {len(name)} bytes")
     return PutSource(studio_id, source_id, ssrc, SourceKind(kind), name.decode("utf-8", "replace"))
 

@@ -23,8 +23,8 @@ from mcu.engine.composing import Stage
 from mcu.engine.supervisor import CHECK_S, MISSED_CHECKS, ONE_THREAD, START_S, STOP_S, WorkerFigures
 from mcu.messages import Heartbeat
 from mcu.picture.composing import RoomComposer
-from mcu.picture.loop import NOTE
 from mcu.picture.messages import (
+    NOTE,
     OutputFigures,
     PictureCommand,
     PictureMessage,
@@ -167,6 +167,10 @@ class PictureWorkers:
             for room in list(worker.rooms.values()):
                 room.close()
             await worker.stop()
+
+    def figures(self) -> list[WorkerFigures]:
+        """What is known of those that run."""
+        return [worker.figures() for worker in self.workers if worker.pid]
 
     def __call__(self, stage: Stage) -> RoomComposer:
         """The composer of a room, on the least loaded worker."""

@@ -7,7 +7,7 @@ import pytest
 from confero.testing import Server
 from tests.helpers.watchers import Watchers
 
-pytestmark = pytest.mark.loopback
+pytestmark = [pytest.mark.loopback, pytest.mark.usefixtures("nobody_composes")]
 
 
 async def test_phones_with_slots_see_each_other_and_a_stock_phone_who_speaks(server: Server) -> None:
