@@ -30,6 +30,7 @@ from softphone.words import call_failed, registration_failed
 REFERENCE = Path(__file__).resolve().parent / "reference"
 NOTICE = "<!-- Made from the code by `python -m docs.generate`; do not edit. -->"
 DEFAULTS = {"data": "the platform's data folder", "listen": "all addresses; loopback with `open`", "workers": "one a core",
+            "picture_workers": "one for two cores",
             "domain": "the machine's name", "public_address": "none", "stun_server": "none", "trunk": "none", "pcap": "none",
             "tls_cert": "one of its own", "tls_key": "its own"}
 """Defaults that are found out at run time, in words."""
@@ -51,6 +52,8 @@ MEANINGS = {
                    "asked.",
     "open": "Anyone who reaches the server may call rooms, make rooms and be host.",
     "workers": "How many media processes are started.",
+    "picture_workers": "How many processes may compose pictures, each started when it is needed; 0: phones with one video line "
+                       "see who speaks, if they take that codec.",
     "pcap": "A file to capture all signalling and media into, in clear: [capture a call](../how-to/capture-a-call.md).",
     "pcap_max_mb": "The size of a file of a capture, in MB; then another one is begun.",
     "pcap_files": "How many files of a capture are kept; the oldest goes first.",

@@ -36,6 +36,11 @@ def default_workers() -> int:
     return max(1, len(os.sched_getaffinity(0)))
 
 
+def default_picture_workers() -> int:
+    """One picture worker for two cores: the rest is for sound and what is forwarded."""
+    return max(1, default_workers() // 2)
+
+
 def _to_path(value: Any) -> Any:
     return Path(value).expanduser() if isinstance(value, str) and value else value
 
@@ -108,6 +113,7 @@ class ServerConfig(BaseModel):
     stun_server: Annotated[str | None, BeforeValidator(_to_server)] = None
     open: bool = False
     workers: int = Field(default_factory=default_workers, ge=1, le=256)
+    picture_workers: int = Field(default_factory=default_picture_workers, ge=0, le=256)
     srtp: Literal["off", "prefer", "require"] = "prefer"
     drain_s: float = Field(0.0, ge=0, le=86400)
     grace_s: float = Field(60.0, ge=0, le=86400)
@@ -163,6 +169,7 @@ EXPECTED = {
     "open": "true or false",
     "srtp": "one of off, prefer, require",
     "workers": "a number from 1 to 256",
+    "picture_workers": "a number from 0 to 256",
     "drain_s": "a number of seconds from 0 to 86400",
     "grace_s": "a number of seconds from 0 to 86400",
     "max_members": "a number from 1 to 10000",

@@ -45,6 +45,7 @@ from mcu.leg import own_contact
 from mcu.live import LiveView
 from mcu.location import Located, MemoryLocationStore
 from mcu.participant import ParticipantId
+from mcu.picture.process import PictureWorkers
 from mcu.public_address import ask_stun
 from mcu.registrar import EXTENSIONS, Registrar
 from mcu.relay.service import RelayService
@@ -105,10 +106,11 @@ class Server:
         self._storage = storage
         self.endpoint = Endpoint(SETTINGS, secrets.token_bytes)
         self.driver = Driver(self.endpoint, self._receive_event)
+        self.pictures = PictureWorkers(config.picture_workers)
         self.pool = WorkerPool(
             EngineSettings(workers=config.workers, first_port=config.rtp_ports[0], last_port=config.rtp_ports[1],
                            addresses=self.addresses, prompts=config.data / prompts.FOLDER, srtp=SrtpPolicy(config.srtp)),
-            self._receive_notice)
+            self._receive_notice, self.pictures if config.picture_workers else None)
         self.relay = RelayService(config.rtp_ports, self.domain, config.data)
         self.endpoint.told_host = lambda flow: self.addresses.towards(flow.local[0], flow.remote[0])
         dialplan = Dialplan(self.domain, lambda name: directory.account(name) is not None)
@@ -263,7 +265,8 @@ class Server:
     def figures(self) -> dict[str, Any]:
         """How much state there is, what was counted, and the media workers."""
         return {**self.endpoint.figures(), **self.driver.figures(), "counters": dict(self.endpoint.counters),
-                "workers": [asdict(worker) for worker in self.pool.figures()]}
+                "workers": [asdict(worker) for worker in self.pool.figures()],
+                "picture_workers": [asdict(worker) for worker in self.pictures.figures()]}
 
     # ---- what comes in
 
@@ -393,6 +396,7 @@ async def run(config: ServerConfig) -> int:
         if config.trunk:
             await asyncio.to_thread(prompts.prepare, config.data / prompts.FOLDER)
         await stack.enter_async_context(server.driver)
+        await stack.enter_async_context(server.pictures)
         await stack.enter_async_context(server.pool)
         await stack.enter_async_context(server.relay)
         await server.listen()

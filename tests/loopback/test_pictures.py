@@ -11,7 +11,7 @@ from rtp.sdp.video import SLIDES
 from sip.bfcp.attributes import Status
 from tests.helpers.watchers import Watchers
 
-pytestmark = pytest.mark.loopback
+pytestmark = [pytest.mark.loopback, pytest.mark.usefixtures("nobody_composes")]
 
 
 async def test_phones_with_slots_see_each_other_and_a_stock_phone_who_speaks(server: Server) -> None:
