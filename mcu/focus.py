@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from mcu import conference as rules
+from mcu.bus import facts_of, kind_of
 from mcu.conference import Admitted, Conference, Done, Refused
 from mcu.keypad import Keypad, Verb, info_key
 from mcu.leg import FOCUS, CallLeg, answer_call, create_media, own_contact
@@ -311,6 +312,7 @@ class Focus:
     def _carry_out(self) -> None:
         while (event := self.conference.next_event()) is not None:
             self._apply(event)
+            self._server.publish(kind_of(event), room=self.name, **facts_of(event))
         self._arm()
 
     def _apply(self, event: rules.Event) -> None:
