@@ -87,6 +87,11 @@ class Access:
         self._failures = Attempts()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
+    @property
+    def domain(self) -> str:
+        """The server's domain."""
+        return self._directory.domain
+
     def identify(self, request: HTTPConnection) -> Principal:
         """Who sends this request. Raises Denied."""
         credentials = request.headers.get("authorization", "")

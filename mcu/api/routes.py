@@ -119,6 +119,12 @@ async def list_people(room: str, desk: DeskOf, who: RoomReader) -> Listing:
     return people
 
 
+@router.get("/verbs", tags=["rooms"])
+async def list_verbs(desk: DeskOf, who: Anybody) -> Listing:
+    """What can be done to a room: the names after `POST /api/v1/rooms/{room}/`."""
+    return [{"name": name.partition(".")[2]} for name in desk.administration.verbs if name.startswith("room.")]
+
+
 @router.get("/calls", tags=["calls"])
 async def list_calls(desk: DeskOf, who: Reader, all: bool = False,
                      limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> Listing:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from mcu.api.access import COOKIE, SESSION_S, Denied, Principal, Session
-from mcu.api.desk import DeskOf, Facts
+from mcu.api.access import COOKIE, SESSION_S, Principal, Session
+from mcu.api.desk import Desk, DeskOf, Facts
 from mcu.api.routes import PROBLEMS
 
 router = APIRouter(prefix="/api/v1", tags=["session"], responses=PROBLEMS)
@@ -27,17 +27,17 @@ async def log_in(login: Login, request: Request, response: Response, desk: DeskO
     secret, session, principal = desk.access.log_in(request, login.user, login.password)
     response.set_cookie(COOKIE, secret, max_age=int(SESSION_S), path="/", httponly=True, samesite="strict",
                         secure=request.url.scheme == "https")
-    return _facts(session, principal)
+    return _facts(desk, session, principal)
 
 
 @router.get("/session")
 async def show_session(request: Request, desk: DeskOf) -> Facts:
-    """Who is logged in here, and the secret of the session."""
-    principal = desk.access.identify(request)
+    """Who is logged in here, and the secret of the session; `user` is null where nobody is."""
     session = desk.access.session_of(request)
     if session is None:
-        raise Denied(401, "there is no session; log in")
-    return _facts(session, principal)
+        return {"user": None}
+    principal = desk.access.identify(request)
+    return _facts(desk, session, principal)
 
 
 @router.delete("/session")
@@ -50,5 +50,5 @@ async def log_out(request: Request, response: Response, desk: DeskOf) -> Facts:
     return {"ok": True}
 
 
-def _facts(session: Session, principal: Principal) -> Facts:
-    return {"user": principal.name, "scope": principal.scope, "csrf": session.csrf}
+def _facts(desk: Desk, session: Session, principal: Principal) -> Facts:
+    return {"user": principal.name, "domain": desk.access.domain, "scope": principal.scope, "csrf": session.csrf}
