@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from mcu import conference as rules
 from mcu.application_line import ApplicationLine
+from mcu.bus import facts_of, kind_of
 from mcu.conference import Admitted, Conference, Done, Refused
 from mcu.floor import MEDIA, FloorEnded, FloorGranted
 from mcu.floor import Event as FloorEvent
@@ -335,6 +336,7 @@ class Focus:
     def _carry_out(self) -> None:
         while (event := self.conference.next_event()) is not None:
             self._apply(event)
+            self._server.publish(kind_of(event), room=self.name, **facts_of(event))
         self._arm()
 
     def _apply(self, event: rules.Event) -> None:

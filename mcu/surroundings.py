@@ -172,6 +172,9 @@ class Surroundings(Protocol):
     def keep_record(self, record: CallRecord) -> None:
         """Write a call record behind."""
 
+    def publish(self, kind: str, **facts: object) -> None:
+        """Tell those who listen to events (mcu.bus)."""
+
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
              headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = (),
              credentials: DigestClient | None = None, max_forwards: int = 70) -> Call:

@@ -295,6 +295,7 @@ class House:
         self.addresses = Addresses()
         self.names: dict[str, list[Address]] = {}
         self.rooms: list[FakeRoom] = []
+        self.published: list[tuple[str, dict[str, object]]] = []
         self.records: dict[str, CallRecord] = {}
         self.random = random.Random(7)
         self.storage = MemoryStorage()
@@ -369,6 +370,10 @@ class House:
     def keep_record(self, record: CallRecord) -> None:
         """Keep a record."""
         self.records[record.call_id] = record
+
+    def publish(self, kind: str, **facts: object) -> None:
+        """Note an event."""
+        self.published.append((kind, facts))
 
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
              headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = (),
