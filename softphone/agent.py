@@ -151,6 +151,9 @@ class Agent:
                 self._start(self._test_speaker())
             case model.ChangeSetting(name, value):
                 self._change_setting(name, value)
+            case (model.AskForControl() | model.ReleaseControl() | model.AnswerControl() | model.TakeBackControl()
+                  | model.CloseDesktop()) if self.call is not None:
+                self.call.desktops.handle(command)
             case model.Quit():
                 self._quit.set()
 
@@ -331,6 +334,7 @@ class Agent:
         self._registering.show_signalling(call)
         self._publish(model.CallEstablished(str(call.uri), call.title, call.is_conference, time.monotonic()))
         self._muting.begin(call)
+        call.desktops.begin(lambda state: self._publish(model.DesktopChanged(state)), lambda text: self._banner(Banner(text)))
         self._publish_members(call)
         self._remember(call)
 
