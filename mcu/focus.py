@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from mcu import conference as rules
 from mcu.conference import Admitted, Conference, Done, Refused
+from mcu.focus_floors import FocusFloors
 from mcu.keypad import Keypad, Verb, info_key
 from mcu.leg import FOCUS, CallLeg, answer_call, create_media, own_contact
 from mcu.location import Way
@@ -65,6 +66,7 @@ class Focus:
         self._server = server
         self._closed = closed
         self._room = server.open_media_room("mix")
+        self.floors = FocusFloors(self.conference, server, self._carry_out)
         self._roster = Roster(self.entity, name, policy.max_members)
         self._subscriptions: dict[Subscription, ParticipantId | None] = {}
         self._notified_at = -NOTIFY_INTERVAL_S
@@ -92,7 +94,7 @@ class Focus:
         participant_id = server.new_id()
         try:
             leg = answer_call(event, self._room, participant_id, identity, server, self.name, is_focus=True,
-                              srtp=(self.conference.policy.srtp,))
+                              srtp=(self.conference.policy.srtp,), lines=self.floors.lines_of(participant_id, identity))
         except MediaRefused as error:
             call.reject(error.status, error.reason, [("Warning", f'399 {server.domain} "{_warning(error.reason)}"')],
                         now=server.now())
@@ -121,6 +123,7 @@ class Focus:
         leg.record = replace(leg.record, room=self.name)
         self._was_used = True
         self.members[participant_id] = Member(participant_id, leg, Keypad())
+        leg.media.take_lines(*self.floors.lines_of(participant_id, leg.identity))
         self._room.adopt(leg.media)
         self._server.keep_record(leg.record)
         self._carry_out()
@@ -250,6 +253,7 @@ class Focus:
             if owner == member.id:
                 del self._subscriptions[subscription]
                 self._server.call_at(self._server.now() + ORPHAN_S, functools.partial(self._end_orphan, subscription))
+        self.floors.leave(member.id)
         self.conference.leave(member.id, self._server.now())
         self._carry_out()
 
@@ -398,6 +402,7 @@ class Focus:
         for subscription in list(self._subscriptions):
             subscription.terminate("noresource", now, self._roster.deleted(), CONTENT_TYPE)
         self._subscriptions.clear()
+        self.floors.close()
         self._room.close()
         self._closed(self)
 

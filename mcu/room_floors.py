@@ -55,7 +55,9 @@ log = logging.getLogger(__name__)
 class Room(Protocol):
     """What the floors ask of their conference."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The conference's name."""
 
     def is_host(self, participant: ParticipantId) -> bool:
         """Whether a member is a host."""

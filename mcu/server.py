@@ -44,6 +44,7 @@ from mcu.location import Located, MemoryLocationStore
 from mcu.participant import ParticipantId
 from mcu.public_address import ask_stun
 from mcu.registrar import EXTENSIONS, Registrar
+from mcu.relay.service import RelayService
 from mcu.secrecy import keep_memory_private
 from mcu.storage.base import CallRecord, Storage
 from mcu.storage.folder import DataLock
@@ -52,6 +53,7 @@ from mcu.surroundings import MediaRoom
 from mcu.switchboard import Limits, Switchboard
 from mcu.trunk import Trunk, Trunks
 from mcu.welcome import Welcome, reachable
+from rtp.keying.certificate import Certificate
 from rtp.sdp.protection import SrtpPolicy
 from sip.aio.driver import Driver
 from sip.aio.resolver import DnsResolver, find
@@ -105,6 +107,8 @@ class Server:
             EngineSettings(workers=config.workers, first_port=config.rtp_ports[0], last_port=config.rtp_ports[1],
                            addresses=self.addresses, prompts=config.data / prompts.FOLDER, srtp=SrtpPolicy(config.srtp)),
             self._receive_notice)
+        self.media_certificate: Certificate | None = self.pool.certificate
+        self.relay = RelayService(config.rtp_ports, self.domain, config.data)
         self.endpoint.told_host = lambda flow: self.addresses.towards(flow.local[0], flow.remote[0])
         dialplan = Dialplan(self.domain, lambda name: directory.account(name) is not None)
         store = MemoryLocationStore(storage.put_binding, storage.delete_binding)
@@ -382,6 +386,7 @@ async def run(config: ServerConfig) -> int:
             await asyncio.to_thread(prompts.prepare, config.data / prompts.FOLDER)
         await stack.enter_async_context(server.driver)
         await stack.enter_async_context(server.pool)
+        await stack.enter_async_context(server.relay)
         await server.listen()
         await server.learn_public_address()
         server.switchboard.trunks.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mcu.addresses import Addresses
 from mcu.application_line import ApplicationLine
@@ -12,6 +12,7 @@ from mcu.location import Located
 from mcu.participant import ParticipantId
 from mcu.storage.base import CallRecord
 from rtp.kernel import LegStatistics
+from rtp.keying.certificate import Certificate
 from rtp.sdp.negotiation import Capabilities, NegotiatedAudio
 from rtp.sdp.protection import SrtpPolicy
 from sip.auth import DigestClient
@@ -41,6 +42,10 @@ class PictureFacts:
     places: int = 0
     estimate_bps: int = 0
     suite: str = ""
+
+
+if TYPE_CHECKING:
+    from mcu.relay.service import RelayService
 
 
 class Media(MediaBackend, Protocol):
@@ -112,10 +117,12 @@ class MediaRoom(Protocol):
 
 
 class Surroundings(Protocol):
-    """What a role asks of the server that it lives in."""
+    """What a role asks of the server that it lives in. media_certificate: for TLS and DTLS of calls; relay: for desktops."""
 
     domain: str
     addresses: Addresses
+    media_certificate: Certificate | None
+    relay: RelayService
 
     def now(self) -> float:
         """Monotonic seconds."""

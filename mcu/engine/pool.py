@@ -37,6 +37,7 @@ class WorkerPool:
     def __init__(self, settings: EngineSettings, on_notice: Callable[[MediaNotice], None]) -> None:
         ports = PortRange(settings.first_port, settings.last_port)
         certificate = Certificate.create(datetime.now(UTC))          # a room may want SRTP where the server does without
+        self.certificate = certificate
         self._engine = Engine(settings, ports, on_notice, secrets.token_urlsafe(12), certificate)
         self._workers: list[Supervisor] = []
         self._tasks: list[asyncio.Task[None]] = []

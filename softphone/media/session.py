@@ -32,6 +32,7 @@ from rtp.sdp.video import VideoCapabilities
 from rtp.session import RtcpSession
 from rtp.srtp import SUITES, Suite
 from sip.media_backend import MediaRefused
+from softphone.floors import Floors
 from softphone.media.inbound import Inbound
 from softphone.media.levels import SILENT, level_dbov
 from softphone.media.lines import Agreed, Lines, Pictures
@@ -39,6 +40,7 @@ from softphone.media.outbound import Outbound, Position
 from softphone.media.pictures import PictureMedia, PictureSettings
 from softphone.media.ports import open_pair, plain_address
 from softphone.media.security import DTLS_BYTES, MediaSecurity, SecuritySettings
+from softphone.remote.line import DesktopLine
 from softphone.stats import MediaFigures
 
 Address = tuple[str, int]
@@ -70,7 +72,8 @@ class MediaSettings:
 
 
 class MediaSession:
-    """The streams of one call. `negotiated` says what is agreed of sound; `pictures` is None in a call of sound alone."""
+    """The streams of one call. `negotiated` says what is agreed of sound; `pictures` is None in a call of sound alone; floors,
+    desktop_line: the other lines of its SDP."""
 
     def __init__(self, settings: MediaSettings) -> None:
         self.settings = settings
@@ -82,7 +85,10 @@ class MediaSession:
         self._loop = asyncio.get_running_loop()
         self._rtp: socket.socket | None = None
         self._rtcp_socket: socket.socket | None = None
+        self.floors = Floors(settings.host, settings.certificate)
+        self.desktop_line = DesktopLine(settings.host, settings.certificate)
         self.lines = Lines(settings.capabilities)
+        self.lines.applications += [self.floors, self.desktop_line]
         self._inbound: Inbound | None = None
         self._outbound: Outbound | None = None
         self._rtcp: RtcpSession | None = None
@@ -160,6 +166,7 @@ class MediaSession:
         if self._is_released:
             return
         self._is_released = True
+        self.floors.close()
         if self.pictures is not None:
             self.pictures.release()
         if self._rtcp is not None:

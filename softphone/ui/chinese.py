@@ -173,6 +173,32 @@ WORDS: dict[str, str] = {
     "Leave and quit": "离开并退出",
     "Stay": "留下",
     "Something went wrong in the window: {fault}": "窗口出错：{fault}",
+    # desktops
+    "Control of your desktop": "控制您的桌面",
+    "Somebody": "有人",
+    "{name} asks to control your desktop.": "{name} 请求控制您的桌面。",
+    "Whoever controls it can do all that you can do. Press Escape twice, or move your mouse, to take it back. "
+    "Without an answer it is refused after 30 seconds.":
+        "控制者可以做您能做的一切。按两次 Esc 或移动您的鼠标即可收回。30 秒内不回答则视为拒绝。",
+    "Allow control": "允许控制",
+    "Allow view": "仅允许查看",
+    "Deny": "拒绝",
+    "{name} controls your desktop. Press Escape twice, or move your mouse, to take it back.":
+        "{name} 正在控制您的桌面。按两次 Esc 或移动您的鼠标即可收回。",
+    "{name} controls your desktop – Esc Esc takes it back": "{name} 正在控制您的桌面 – 按两次 Esc 收回",
+    "Take back": "收回",
+    "{name} sees your desktop.": "{name} 正在查看您的桌面。",
+    "{name} shares the screen.": "{name} 正在共享屏幕。",
+    "You control the desktop of {name}.": "您正在控制 {name} 的桌面。",
+    "Release": "释放",
+    "You have asked for control.": "您已请求控制。",
+    "Ask for control": "请求控制",
+    "Desktop of {name}": "{name} 的桌面",
+    "1:1": "1:1",
+    "Fit": "适应窗口",
+    "You look at the desktop of {name}.": "您正在查看 {name} 的桌面。",
+    "Your keyboard is over there. The right Ctrl key brings it back.": "您的键盘正在对方桌面上。按右 Ctrl 键收回。",
+    "Move the mouse over the picture to act there.": "将鼠标移到画面上即可操作。",
 }
 
 SENTENCES: dict[str, str] = {
@@ -188,6 +214,14 @@ SENTENCES: dict[str, str] = {
     "The shared window was closed.": "共享的窗口已关闭。",
     "There is no window {number} on this screen.": "此屏幕上没有窗口 {number}。",
     "The screen can't be read any more.": "无法再读取屏幕。",
+    "Your screen is not shared: {reason}": "未能共享您的屏幕：{reason}",
+    "Your screen is not shared any more: {reason}": "已停止共享您的屏幕：{reason}",
+    "The other side takes no shared screen.": "对方不支持屏幕共享。",
+    "You control the desktop of {name}": "您正在控制 {name} 的桌面",
+    "{name} lets you look, but not act": "{name} 允许您查看，但不能操作",
+    "Control was refused: {reason}": "控制请求被拒绝：{reason}",
+    "Control has ended: {reason}": "控制已结束：{reason}",
+    "The server gave no way to the desktop": "服务器没有提供到该桌面的通路",
     "Calling {name} …": "正在呼叫 {name} …",
     "Missed call from {name}": "未接来电：{name}",
     "The host has muted you.": "主持人已将您静音。",

@@ -35,6 +35,7 @@ from softphone.ui.bars import BannerBar, IncomingBar
 from softphone.ui.calling import CallingPage
 from softphone.ui.card import Card, Question
 from softphone.ui.cards import HelpCard, KeypadCard, SettingsCard, SignInCard, TransferCard
+from softphone.ui.desktop import DesktopParts
 from softphone.ui.device_menu import device_items
 from softphone.ui.home import HomePage
 from softphone.ui.meeting import MeetingPage
@@ -240,6 +241,7 @@ class Window:
             self._open_page(state.screen)
         self._banner.draw(state.banner, now)
         self._incoming.draw(state)
+        self._desktops.draw(state)
         if isinstance(self.card, SettingsCard | ShareCard):
             self.card.draw(state)
         if self.page is not None:
@@ -260,6 +262,7 @@ class Window:
     def _build(self) -> None:
         self._banner = BannerBar(self)
         self._incoming = IncomingBar(self)
+        self._desktops = DesktopParts(self)
         self.root.grid_columnconfigure(0, weight=1)
         self.root.grid_rowconfigure(2, weight=1)
 
@@ -267,6 +270,7 @@ class Window:
         had_settings = isinstance(self.card, SettingsCard)
         if self._menu is not None:
             self._menu.close()
+        self._desktops.close()
         for child in self.root.winfo_children():
             child.destroy()
         self.card, self.page, self._screen = None, None, None
