@@ -13,12 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mcu import conference as rules
+from mcu.application_line import ApplicationLine
+from mcu.bus import facts_of, kind_of
 from mcu.conference import Admitted, Conference, Done, Refused
-from mcu.focus_floors import FocusFloors
+from mcu.floor import MEDIA, FloorEnded, FloorGranted
+from mcu.floor import Event as FloorEvent
+from mcu.floor_line import MeetingFloors
 from mcu.keypad import Keypad, Verb, info_key
 from mcu.leg import FOCUS, CallLeg, answer_call, create_media, own_contact
 from mcu.location import Way
-from mcu.participant import Identity, ParticipantId
+from mcu.meeting_desktops import MeetingDesktops
+from mcu.participant import Identity, ParticipantId, Role
 from mcu.policy import Policy
 from mcu.roster import Device, Roster
 from mcu.storage.base import CallRecord
@@ -66,7 +71,8 @@ class Focus:
         self._server = server
         self._closed = closed
         self._room = server.open_media_room("mix")
-        self.floors = FocusFloors(self.conference, server, self._carry_out)
+        self.floors = MeetingFloors(server, self._is_host, self._on_floor)
+        self.desktops = MeetingDesktops(self.floors, server, self._note)
         self._roster = Roster(self.entity, name, policy.max_members)
         self._subscriptions: dict[Subscription, ParticipantId | None] = {}
         self._notified_at = -NOTIFY_INTERVAL_S
@@ -94,8 +100,9 @@ class Focus:
         participant_id = server.new_id()
         try:
             leg = answer_call(event, self._room, participant_id, identity, server, self.name, is_focus=True,
-                              srtp=(self.conference.policy.srtp,), lines=self.floors.lines_of(participant_id, identity))
+                              srtp=(self.conference.policy.srtp,), lines=self._lines_for(participant_id, identity))
         except MediaRefused as error:
+            self.floors.leave(participant_id)
             call.reject(error.status, error.reason, [("Warning", f'399 {server.domain} "{_warning(error.reason)}"')],
                         now=server.now())
             return Refused(error.status, error.reason)
@@ -123,8 +130,8 @@ class Focus:
         leg.record = replace(leg.record, room=self.name)
         self._was_used = True
         self.members[participant_id] = Member(participant_id, leg, Keypad())
-        leg.media.take_lines(*self.floors.lines_of(participant_id, leg.identity))
         self._room.adopt(leg.media)
+        leg.media.take_lines(*self._lines_for(participant_id, leg.identity))
         self._server.keep_record(leg.record)
         self._carry_out()
         own = own_contact(leg.call.flow, self.name, self._server.addresses, is_secure=leg.call.contact.scheme == "sips")
@@ -146,6 +153,10 @@ class Focus:
         self._carry_out()
         old.hang_up(self._server.now(), REPLACED)
 
+    def _lines_for(self, participant_id: ParticipantId, identity: Identity) -> list[ApplicationLine]:
+        """What answers other lines than sound and pictures in a member's call."""
+        return [self.floors.line(participant_id, identity), self.desktops.line(participant_id)]
+
     def leg_of(self, call: Call) -> CallLeg | None:
         """The leg of a member's call."""
         member = self._member_of(call)
@@ -166,6 +177,7 @@ class Focus:
         flow = way.flow
         media = create_media(self._room, participant_id, flow, srtp=(self.conference.policy.srtp, identity.srtp),
                              has_pictures=True)
+        media.take_lines(*self._lines_for(participant_id, identity))
         try:
             call = server.dial(way.target, from_=NameAddr(Uri.parse(self.entity), self.name), to=to, flow=flow,
                                offer=media.offer(), data=self, headers=way.headers, alternatives=way.alternatives)
@@ -253,7 +265,6 @@ class Focus:
             if owner == member.id:
                 del self._subscriptions[subscription]
                 self._server.call_at(self._server.now() + ORPHAN_S, functools.partial(self._end_orphan, subscription))
-        self.floors.leave(member.id)
         self.conference.leave(member.id, self._server.now())
         self._carry_out()
 
@@ -325,18 +336,22 @@ class Focus:
     def _carry_out(self) -> None:
         while (event := self.conference.next_event()) is not None:
             self._apply(event)
+            self._server.publish(kind_of(event), room=self.name, **facts_of(event))
         self._arm()
 
     def _apply(self, event: rules.Event) -> None:
         match event:
             case rules.ParticipantJoined(participant):
                 log.info("joined", extra={"room": self.name, "who": participant.identity.entity})
+                self.floors.join(participant.id, participant.identity)
                 self._room.describe(participant.id, participant.identity.display_name)
                 self._note_sending(self.members[participant.id])
                 self._show(self.members[participant.id])
                 self._room.play("join")
             case rules.ParticipantLeft(participant):
                 log.info("left", extra={"room": self.name, "who": participant.identity.entity})
+                self.desktops.leave(participant.id)
+                self.floors.leave(participant.id)
                 self._roster.remove(participant.id)
                 self._room.play("leave")
                 self._notify_soon()
@@ -361,6 +376,30 @@ class Focus:
                 self._room.play("closing")
             case rules.ConferenceClosed(reason, _):
                 self._finish(reason)
+
+    def _is_host(self, participant_id: ParticipantId) -> bool:
+        participant = self.conference.participants.get(participant_id)
+        return participant is not None and participant.role is Role.HOST
+
+    def _on_floor(self, event: FloorEvent) -> None:
+        """A floor was granted or has ended: what it is for passes from now on, or not any more."""
+        self.desktops.on_floor(event)
+        match event:
+            case FloorGranted(grant):
+                self.conference.let_pass(grant.holder, MEDIA[grant.floor], True)
+                self._carry_out()
+            case FloorEnded(grant, reason):
+                self.conference.let_pass(grant.holder, MEDIA[grant.floor], False, reason)
+                self._carry_out()
+
+    def _note(self, actor: ParticipantId | None, verb: str, target: ParticipantId | None, detail: str) -> None:
+        """A line for the audit of the desktops."""
+        log.info(verb, extra={"room": self.name, "actor": self._entity_of(actor), "target": self._entity_of(target),
+                              "detail": detail})
+
+    def _entity_of(self, participant_id: ParticipantId | None) -> str:
+        found = None if participant_id is None else self.conference.participants.get(participant_id)
+        return found.identity.entity if found is not None else str(participant_id or "")
 
     def hear(self, leg_ids: tuple[int, ...]) -> None:
         """These speak now, the loudest first."""
@@ -402,6 +441,7 @@ class Focus:
         for subscription in list(self._subscriptions):
             subscription.terminate("noresource", now, self._roster.deleted(), CONTENT_TYPE)
         self._subscriptions.clear()
+        self.desktops.close()
         self.floors.close()
         self._room.close()
         self._closed(self)

@@ -144,20 +144,25 @@ class CallLeg:
 
     def end(self, cause: str, status: int, reason: str, wallclock: float) -> CallRecord:
         """The call is over: media is given back; the finished record."""
-        figures = self.media.statistics
-        codec = self.codec or self.record.codec or ""
+        figures, quality = self.media.statistics, self.quality()
         self.media.release()
-        expected = figures.packets_in + figures.lost
-        loss_percent = 100.0 * (figures.lost + figures.late) / expected if expected else 0.0
-        delay_ms = figures.buffer_ms + 20 + max(0.0, figures.rtt_ms) / 2
         self.record = self._noted(
             ended_at=wallclock, packets_in=figures.packets_in,
             packets_out=figures.packets_out, lost=figures.lost, late=figures.late, concealed=figures.concealed,
-            jitter_ms=round(figures.jitter_ms, 2),
-            rtt_ms=round(figures.rtt_ms, 2) if figures.rtt_ms >= 0 else None,
-            mos=mos(codec, loss_percent, delay_ms) if figures.packets_in else None, cause=cause, status=status, reason=reason,
+            jitter_ms=quality["jitter_ms"], rtt_ms=quality["rtt_ms"], mos=quality["mos"], cause=cause, status=status,
+            reason=reason,
         )
         return self.record
+
+    def quality(self) -> dict[str, float | None]:
+        """How well the phone is heard: loss_percent, jitter_ms, rtt_ms and mos, of the call so far."""
+        figures, codec = self.media.statistics, self.codec or self.record.codec or ""
+        expected = figures.packets_in + figures.lost
+        loss_percent = 100.0 * (figures.lost + figures.late) / expected if expected else 0.0
+        delay_ms = figures.buffer_ms + 20 + max(0.0, figures.rtt_ms) / 2
+        return {"loss_percent": round(loss_percent, 2), "jitter_ms": round(figures.jitter_ms, 2),
+                "rtt_ms": round(figures.rtt_ms, 2) if figures.rtt_ms >= 0 else None,
+                "mos": mos(codec, loss_percent, delay_ms) if figures.packets_in else None}
 
 
 def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identity: Identity, server: Surroundings, name: str,

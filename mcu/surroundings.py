@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from mcu.addresses import Addresses
 from mcu.application_line import ApplicationLine
+from mcu.conference import Done, Refused
+from mcu.floor import Command, Event, Requested
+from mcu.floor_control import FloorControl
 from mcu.location import Located
 from mcu.participant import ParticipantId
 from mcu.storage.base import CallRecord
 from rtp.kernel import LegStatistics
-from rtp.keying.certificate import Certificate
+from rtp.keying.certificate import Fingerprint
+from rtp.sdp.floor_control import NegotiatedFloors
 from rtp.sdp.negotiation import Capabilities, NegotiatedAudio
 from rtp.sdp.protection import SrtpPolicy
 from sip.auth import DigestClient
@@ -22,6 +26,9 @@ from sip.invite import Call
 from sip.media_backend import MediaBackend
 from sip.registration import Registration
 from sip.uri import Uri
+
+if TYPE_CHECKING:
+    from mcu.relay.service import RelayService
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +49,6 @@ class PictureFacts:
     places: int = 0
     estimate_bps: int = 0
     suite: str = ""
-
-
-if TYPE_CHECKING:
-    from mcu.relay.service import RelayService
 
 
 class Media(MediaBackend, Protocol):
@@ -116,12 +119,36 @@ class MediaRoom(Protocol):
         """End the room."""
 
 
+class FloorTransport(Protocol):
+    """The doors of a conference's floor control (`mcu.floor_door.FloorDoors`)."""
+
+    def fingerprint(self) -> Fingerprint | None:
+        """Of the certificate for TLS, None where that is not spoken."""
+
+    def open(self, participant: ParticipantId, protocol: str, host: str) -> tuple[str, int]:
+        """Listen for a member; the bound address. Nobody comes in before `admit`. Raises OSError."""
+
+    def admit(self, participant: ParticipantId, agreed: NegotiatedFloors, hosts: Iterable[str] = ()) -> None:
+        """Let a member in as was agreed."""
+
+    def execute(self, command: Command, actor: ParticipantId | None) -> Requested | Done | Refused:
+        """Carry out a command that came by another way than BFCP."""
+
+    def shut(self, participant: ParticipantId) -> None:
+        """A member has no door any more; their floors are free."""
+
+    def leave(self, participant: ParticipantId) -> None:
+        """A member is gone."""
+
+    def close(self) -> None:
+        """The conference is over."""
+
+
 class Surroundings(Protocol):
-    """What a role asks of the server that it lives in. media_certificate: for TLS and DTLS of calls; relay: for desktops."""
+    """What a role asks of the server that it lives in. relay: for desktops."""
 
     domain: str
     addresses: Addresses
-    media_certificate: Certificate | None
     relay: RelayService
 
     def now(self) -> float:
@@ -139,8 +166,14 @@ class Surroundings(Protocol):
     def open_media_room(self, kind: str) -> MediaRoom:
         """A room of the media engine. Raises MediaRefused."""
 
+    def open_floors(self, control: FloorControl, on_event: Callable[[Event], None]) -> FloorTransport:
+        """What carries a conference's floor control. on_event: called with each event of its rules."""
+
     def keep_record(self, record: CallRecord) -> None:
         """Write a call record behind."""
+
+    def publish(self, kind: str, **facts: object) -> None:
+        """Tell those who listen to events (mcu.bus)."""
 
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
              headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = (),

@@ -27,7 +27,7 @@ _PRODUCER = struct.Struct("!IIB?III")
 _SLOT = struct.Struct("!IIIHIi")
 _PORT_FIGURES = struct.Struct("!IQQQQQQQQfQQQQ")
 _PRODUCER_FIGURES = struct.Struct("!IBHHQQQf")
-_PORT_FLAGS = ("rtcp_mux", "is_reduced", "awaits_keys", "has_ice")
+_PORT_FLAGS = ("rtcp_mux", "is_reduced", "awaits_keys", "has_ice", "is_local")
 
 
 # ---- commands
@@ -210,9 +210,9 @@ def _read_port(read: Fields) -> PortSpec:
     port_id, ssrc, flags, mid, transport, limit_bps = read.take(_PORT)
     remote, remote_rtcp, signalling_host, cname = read.address(), read.address(), read.text(), read.text()
     keys, rtcp_keys, streams = read_keys(read), read_keys(read), read_streams(read)
-    mux, is_reduced, awaits_keys, has_ice = (bool(flags & 1 << bit) for bit in range(len(_PORT_FLAGS)))
+    mux, is_reduced, awaits_keys, has_ice, is_local = (bool(flags & 1 << bit) for bit in range(len(_PORT_FLAGS)))
     return PortSpec(port_id, -1, -1, remote, remote_rtcp, mux, signalling_host, ssrc, cname, mid, transport, is_reduced,
-                    limit_bps, keys, rtcp_keys, streams, awaits_keys, has_ice)
+                    limit_bps, keys, rtcp_keys, streams, awaits_keys, has_ice, is_local)
 
 
 def _write_producer(message: AddProducer) -> bytes:

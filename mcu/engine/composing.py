@@ -29,12 +29,15 @@ class Face:
 @dataclass(frozen=True, slots=True)
 class Scene:
     """What may be shown now. faces: in the order of joining; speakers: who speaks or spoke last, the latest first; slides: the
-    producer of what is shared, 0 for none; sharer: whose."""
+    producer of what is shared, 0 for none; sharer: whose; speaking: those who speak at this moment;
+    is_test: a test picture is shown, and nobody."""
 
     faces: tuple[Face, ...] = ()
     speakers: tuple[int, ...] = ()
     slides: int = 0
     sharer: int = 0
+    speaking: tuple[int, ...] = ()
+    is_test: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,12 @@ class Composer(Protocol):
 
     def serve(self, viewers: tuple[Viewer, ...]) -> None:
         """These want a picture, and no others; called at each change."""
+
+    def follow(self, participant: int, estimate_bps: int) -> None:
+        """What the path to a viewer takes, once a second; an unknown one is no error."""
+
+    def set_layout(self, layout: str) -> None:
+        """Show the room another way, to all. layout: one of `mcu.picture.layout.Layout`. Raises ValueError for another."""
 
     def close(self) -> None:
         """The room is over, its ports are closed."""

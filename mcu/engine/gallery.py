@@ -42,7 +42,11 @@ Address = tuple[str, int]
 
 
 class PortOwner(Protocol):
-    """Whose a port is."""
+    """Whose a port is. participant: the id of that leg."""
+
+    @property
+    def participant(self) -> int:
+        """Whose leg it is."""
 
     def receive_handshake(self, message: PortHandshake, gallery: Gallery) -> None:
         """A datagram of DTLS or STUN came to it."""
@@ -84,6 +88,8 @@ class Gallery:
         self._names: dict[int, str] = {}
         self._speakers = Speakers()
         self._composer: Composer | None = None
+        self._layout = ""
+        self._speaking: tuple[int, ...] = ()
         self._composing = _Composing()
         self._scene = Scene()
         self._served: tuple[Viewer, ...] = ()
@@ -175,13 +181,22 @@ class Gallery:
 
     def hear(self, speaking: Iterable[int]) -> None:
         """These speak now, the loudest first."""
-        if self._speakers.hear(speaking, time.monotonic()):
+        self._speaking = tuple(speaking)
+        if self._speakers.hear(self._speaking, time.monotonic()):
             self.arrange()
+        else:
+            self._tell_composer()
 
     def pin(self, participant: int, targets: Sequence[int]) -> None:
         """A participant wants to see these in any case."""
         self._pins[participant] = tuple(targets)
         self.arrange()
+
+    def set_layout(self, layout: str) -> None:
+        """Compose the room that way. Raises ValueError for one that there is not."""
+        self._layout = layout
+        if self._composer is not None:
+            self._composer.set_layout(layout)
 
     def handle_timer(self) -> None:
         """Called some times a second."""
@@ -218,6 +233,8 @@ class Gallery:
             case PortReport(_, statistics):
                 if statistics.port_id in self._owners:
                     self.ports[statistics.port_id] = statistics
+                    if self._composer is not None:
+                        self._composer.follow(self._owners[statistics.port_id].participant, statistics.estimate_bps)
             case ProducerReport(_, stream):
                 if stream.producer_id in self._sources:
                     self.streams[stream.producer_id] = stream
@@ -262,6 +279,8 @@ class Gallery:
             return
         if self._composer is None:
             self._composer = self._engine.compose(self)
+            if self._layout:
+                self._composer.set_layout(self._layout)
         scene, viewers = self._scene_now(), tuple(self._viewers.values())
         if scene != self._scene:
             self._scene = scene
@@ -275,12 +294,13 @@ class Gallery:
         pictured = {source.participant for source in sources if not source.is_slides}
         slides = next((source for source in reversed(sources) if source.is_slides), None)
         faces = tuple(Face(participant, name, participant in pictured) for participant, name in self._names.items())
-        return Scene(faces, tuple(self._speakers.recent), *((slides.producer_id, slides.participant) if slides else (0, 0)))
+        return Scene(faces, tuple(self._speakers.recent), *((slides.producer_id, slides.participant) if slides else (0, 0)),
+                     self._speaking)
 
     def _local_port(self, port_id: int, sock: socket.socket) -> PortSpec:
         remote: Address = sock.getpeername()
         return PortSpec(port_id, -1, -1, remote, remote, True, remote[0], secrets.randbits(32), self._engine.cname,
-                        is_reduced=True)
+                        is_reduced=True, is_local=True)
 
     def open_port(self, sock: socket.socket) -> int:
         """See Stage."""

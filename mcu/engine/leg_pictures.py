@@ -84,6 +84,11 @@ class LegPictures:
         self._may_pass = {MAIN: False, SLIDES: False}
         self._signalling_host = ""
 
+    @property
+    def participant(self) -> int:
+        """Whose leg it is."""
+        return self._leg_id
+
     # ---- offer and answer
 
     def lines_for(self, theirs: SessionDescription, host: str, told_host: str) -> list[LocalVideo]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from mcu.addresses import MAX_KNOWN
 from rtp.kernel.sockets import VIDEO, prepare
 
+MAX_TRIES = 64
 LOCAL_BUFFER = 1 << 20
 """Bytes that wait for a process of ours which is busy with a picture."""
 
@@ -42,6 +43,12 @@ class PortRange:
         if self._pairs < 1:
             raise ValueError(f"there is no pair of ports between {first} and {last}")
         self._next = random.randrange(self._pairs)
+
+    def some(self, count: int = MAX_TRIES) -> list[int]:
+        """Ports of the range for what is no pair, in turn with those of pairs; they may be taken."""
+        ports = [self._first + 2 * ((self._next + number) % self._pairs) for number in range(min(count, self._pairs))]
+        self._next = (self._next + 1) % self._pairs
+        return ports
 
     def open(self, host: str) -> PortPair:
         """The next free pair on an address of this machine, IPv4 or IPv6. Raises OSError when there is none."""

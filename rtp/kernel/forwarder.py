@@ -251,7 +251,8 @@ class Forwarder:
         """Give a peer whose address is certain a socket of its own; see who else sends to the port of one that has it."""
         is_quiet = now_ns - port.filter.last_ns > QUIET_NS
         port.look_ns = now_ns + (0 if is_quiet and port.door is not None else LOOK_NS)
-        if port.door is None and not is_quiet and port.spec.remote is not None and port.filter.accepted == port.spec.remote:
+        may_lock = port.door is None and not is_quiet and not port.spec.is_local
+        if may_lock and port.spec.remote is not None and port.filter.accepted == port.spec.remote:
             self._lock(port, port.spec.remote)
         for _ in range(MAX_NEWCOMERS_WHEN_QUIET if is_quiet else MAX_NEWCOMERS):
             packet = None if port.door is None else receive(port.door, time.time_ns() - time.monotonic_ns(), now_ns)

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 
 from rtp.allocation import Allocation
-from rtp.congestion import BandwidthEstimate, RateMeter
+from rtp.congestion import MAX_BPS, START_BPS, BandwidthEstimate, RateMeter
 from rtp.feedback import Feedback
 from rtp.kernel.addressing import SourceFilter
 from rtp.kernel.producer import Producer
@@ -46,7 +46,7 @@ class Port:
         self.producers: list[Producer] = []
         self.slots: list[Slot] = []
         self.by_ssrc: dict[int, Producer] = {}
-        self.estimate = BandwidthEstimate()
+        self.estimate = BandwidthEstimate(MAX_BPS if spec.is_local else START_BPS)
         self.arrivals = ArrivalLog()
         self.allocation = Allocation()
         self.has_numbers = False

@@ -17,7 +17,7 @@ class PortSpec:
     where to send, None while on hold; signalling_host: whose other ports may be learnt; ssrc: of our reports while we send
     nothing; mid_extension, transport_extension: ids of RFC 9143's mid and of the transport-wide number, 0 for none;
     is_reduced: feedback may go alone (RFC 5506); limit_bps: what the peer's b= lines allow, 0 for anything; keys and what
-    follows: as in LegSpec.
+    follows: as in LegSpec; is_local: the peer is a process of ours on this machine, to which everything fits.
     """
 
     port_id: int
@@ -38,6 +38,7 @@ class PortSpec:
     streams: tuple[StreamState, ...] = ()
     awaits_keys: bool = False
     has_ice: bool = False
+    is_local: bool = False
 
 
 @dataclass(slots=True)

@@ -202,6 +202,11 @@ WORDS: dict[str, str] = {
 }
 
 SENTENCES: dict[str, str] = {
+    "You control the desktop of {name}": "您正在控制 {name} 的桌面",
+    "{name} lets you look, but not act": "{name} 允许您查看，但不能操作",
+    "Control was refused: {reason}": "控制请求被拒绝：{reason}",
+    "Control has ended: {reason}": "控制已结束：{reason}",
+    "The server gave no way to the desktop": "服务器没有提供到该桌面的通路",
     'This is a Wayland session, in which a program can neither see nor steer the screen. Sign out, choose "on Xorg" at the '
     "login screen, and sign in again.":
         "当前是 Wayland 会话，程序无法查看或控制屏幕。请注销，在登录界面选择“on Xorg”，然后重新登录。",

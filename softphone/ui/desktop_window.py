@@ -158,7 +158,7 @@ class DesktopWindow(tk.Toplevel):
     def _bind(self) -> None:
         bind = self.canvas.bind
         bind("<KeyPress>", self._key_pressed)
-        bind("<KeyRelease>", lambda event: self._keyboard.release(event) or "break")
+        bind("<KeyRelease>", self._key_released)
         bind("<FocusOut>", lambda _event: self.give_keyboard_back())
         bind("<Enter>", self._entered)
         bind("<Motion>", self._moved)
@@ -174,6 +174,10 @@ class DesktopWindow(tk.Toplevel):
             self.give_keyboard_back()
         elif self.may_act:
             self._keyboard.press(event)
+        return "break"
+
+    def _key_released(self, event: tk.Event[Any]) -> str:
+        self._keyboard.release(event)
         return "break"
 
     def _entered(self, _event: tk.Event[Any]) -> None:

@@ -23,8 +23,13 @@ from typing import Any
 from mcu.addresses import Addresses
 from mcu.application_line import ApplicationLine
 from mcu.captures import Captures
+from mcu.conference import Done, Refused
 from mcu.dialplan import Dialplan
 from mcu.directory import Directory
+from mcu.floor import Command as FloorCommand
+from mcu.floor import Event as FloorEvent
+from mcu.floor import Requested
+from mcu.floor_control import FloorControl
 from mcu.guard import Guard
 from mcu.leg import own_contact
 from mcu.live import LiveView
@@ -42,6 +47,7 @@ from rtp.errors import NegotiationFailed, ParseError
 from rtp.kernel import LegStatistics
 from rtp.keying import sdes
 from rtp.sdp import negotiation
+from rtp.sdp.floor_control import NegotiatedFloors
 from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio
 from rtp.sdp.parser import parse
 from rtp.sdp.protection import SrtpPolicy, strictest
@@ -191,6 +197,54 @@ class FakeRoom:
             media.release()
 
 
+class FakeDoors:
+    """The doors of a conference without sockets: commands only. admitted: members whose phones may come in."""
+
+    def __init__(self, control: FloorControl, on_event: Callable[[FloorEvent], None], now: Callable[[], float]) -> None:
+        self.admitted: dict[ParticipantId, frozenset[str]] = {}
+        self.is_closed = False
+        self._control, self._on_event, self._now = control, on_event, now
+
+    def fingerprint(self) -> None:
+        """No TLS."""
+
+    def open(self, participant: ParticipantId, protocol: str, host: str) -> Address:
+        """An address."""
+        return HOUSE[0], 25000 + participant % 1000
+
+    def admit(self, participant: ParticipantId, agreed: NegotiatedFloors, hosts: Iterable[str] = ()) -> None:
+        """Come in."""
+        self.admitted[participant] = frozenset(hosts)
+
+    def execute(self, command: FloorCommand, actor: ParticipantId | None) -> Requested | Done | Refused:
+        """A command, and what follows."""
+        verdict = self._control.execute(command, self._now(), actor)
+        self._tell()
+        return verdict
+
+    def shut(self, participant: ParticipantId) -> None:
+        """No door any more."""
+        self.admitted.pop(participant, None)
+        self._control.lose_touch(participant, self._now())
+        self._tell()
+
+    def leave(self, participant: ParticipantId) -> None:
+        """Gone."""
+        self.admitted.pop(participant, None)
+        self._control.leave(participant, self._now())
+        self._tell()
+
+    def close(self) -> None:
+        """The end."""
+        for participant in list(self._control.users):
+            self.leave(participant)
+        self.is_closed = True
+
+    def _tell(self) -> None:
+        while (event := self._control.next_event()) is not None:
+            self._on_event(event)
+
+
 class Phone:
     """A SIP phone at its own address."""
 
@@ -241,6 +295,7 @@ class House:
         self.addresses = Addresses()
         self.names: dict[str, list[Address]] = {}
         self.rooms: list[FakeRoom] = []
+        self.published: list[tuple[str, dict[str, object]]] = []
         self.records: dict[str, CallRecord] = {}
         self.random = random.Random(7)
         self.storage = MemoryStorage()
@@ -308,9 +363,17 @@ class House:
         self.rooms.append(FakeRoom(len(self.rooms) + 1, kind))
         return self.rooms[-1]
 
+    def open_floors(self, control: FloorControl, on_event: Callable[[FloorEvent], None]) -> FakeDoors:
+        """Doors without sockets."""
+        return FakeDoors(control, on_event, self.now)
+
     def keep_record(self, record: CallRecord) -> None:
         """Keep a record."""
         self.records[record.call_id] = record
+
+    def publish(self, kind: str, **facts: object) -> None:
+        """Note an event."""
+        self.published.append((kind, facts))
 
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
              headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = (),

@@ -15,6 +15,7 @@ import asyncio
 import secrets
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,7 +25,9 @@ from rtp.packet import RtpPacket, is_rtcp
 from rtp.rtcp import OtherPacket, parse_compound
 from rtp.sdp import several
 from rtp.sdp.bundle import MID
-from rtp.sdp.model import MediaDescription, SessionDescription
+from rtp.sdp.floor_client import LocalClient, apply_answer_as_client, offer_as_client
+from rtp.sdp.floor_control import TCP
+from rtp.sdp.model import SessionDescription
 from rtp.sdp.negotiation import LocalMedia, apply_answer
 from rtp.sdp.parser import parse
 from rtp.sdp.several import LocalVideo, NegotiatedVideo
@@ -32,6 +35,7 @@ from rtp.sdp.video import SLIDES, VideoCapabilities
 from sip import events
 from sip.uri import Uri
 from tests.helpers.crowd import CODECS, Crowd, Person, tone_frames
+from tests.helpers.floor_phone import FloorPhone
 
 RATE = 30
 PACKETS = 2
@@ -87,6 +91,11 @@ class Watcher:
         slides = {line.mid or str(line.index) for line in self.lines if (line.content == SLIDES) == (content == SLIDES)}
         return {packet.payload[-1] for name, packet in self.came if name in slides}
 
+    @property
+    def last(self) -> int:
+        """Whose picture came last, 0 for nobody's."""
+        return self.came[-1][1].payload[-1] if self.came else 0
+
     def origins(self) -> dict[int, set[int]]:
         """By number, the CSRCs that its packets named."""
         out: dict[int, set[int]] = {}
@@ -94,10 +103,14 @@ class Watcher:
             out.setdefault(packet.payload[-1], set()).update(packet.csrcs)
         return out
 
-    @property
-    def application(self) -> MediaDescription | None:
-        """The answered line of BFCP."""
-        return None if self.answer is None else next((m for m in self.answer.media if m.kind == "application"), None)
+    async def floors(self) -> FloorPhone:
+        """Its connection to the server's floor control, as the answer says."""
+        assert self.answer is not None
+        at = next(index for index, media in enumerate(self.answer.media) if media.kind == "application")
+        agreed = apply_answer_as_client(self.offered.media[at], at, self.answer)
+        peer = agreed.peer
+        assert peer.remote is not None and peer.conference_id is not None and peer.user_id is not None
+        return await FloorPhone.connect(peer.protocol, peer.remote, peer.conference_id, peer.user_id)
 
 
 class Watchers(Crowd):
@@ -117,8 +130,9 @@ class Watchers(Crowd):
             watcher.sock.close()
 
     async def watch(self, room: str, hz: float, *, number: int = 0, slots: int = 0, has_slides: bool = False,
-                    extra: tuple[MediaDescription, ...] = (), direction: str = "sendrecv") -> Watcher:
-        """Call a room with pictures. number: what its pictures show; slots: receive slots beside the camera, bundled."""
+                    has_floors: bool = False, direction: str = "sendrecv") -> Watcher:
+        """Call a room with pictures. number: what its pictures show; slots: receive slots beside the camera, bundled;
+        has_slides, has_floors: lines of slides and of BFCP."""
         number = number or len(self.watchers) + 1
         sock = self._media_socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
@@ -132,7 +146,8 @@ class Watchers(Crowd):
         audio_sock = self._media_socket()
         audio = LocalMedia(self.host, audio_sock.getsockname()[1], audio_sock.getsockname()[1])
         offer = several.offer(CODECS, audio, CAMERA, videos, session_id=1, version=1)
-        offer = replace(offer, media=offer.media + extra)
+        if has_floors:
+            offer = replace(offer, media=(*offer.media, offer_as_client(LocalClient(self.host), TCP)))
         call = self.endpoint.invite(Uri.parse(self.server.uri(room)), from_=self._aor(name), flow=self._flow(),
                                     contact=self._contact(name), now=self.driver.now(), offer=bytes(offer))
         person = Person(name, hz, call, audio_sock, tone_frames(hz), asyncio.get_running_loop().create_future())
@@ -153,10 +168,16 @@ class Watchers(Crowd):
             watcher.streams[SLIDES].number = number + 100
         return watcher
 
-    async def show(self, seconds: float) -> None:
-        """Send everybody's pictures and sound for so long."""
+    async def show_until(self, is_enough: Callable[[], bool], limit_s: float = 20.0) -> None:
+        """Send everybody's pictures and sound until that holds. Raises TimeoutError."""
+        await self.show(limit_s, is_enough)
+        if not is_enough():
+            raise TimeoutError(f"it did not come to it in {limit_s} s")
+
+    async def show(self, seconds: float, is_enough: Callable[[], bool] = lambda: False) -> None:
+        """Send everybody's pictures and sound for so long, or until it is enough."""
         due, step = time.monotonic(), 0
-        while step < seconds * 50:
+        while step < seconds * 50 and not is_enough():
             for person in self.people:
                 self._send(person)
             for watcher in self.watchers:
