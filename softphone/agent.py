@@ -19,7 +19,7 @@ from softphone.addresses import FACTORY, AddressError, Server, target_uri, title
 from softphone.call import Call
 from softphone.config import Account, Config
 from softphone.desk import Desk
-from softphone.errors import CallFailed
+from softphone.errors import CallFailed, PhoneError
 from softphone.handover import Handover
 from softphone.kept import Kept
 from softphone.line import (
@@ -35,6 +35,7 @@ from softphone.line import (
     TransferAsked,
     TransferProgressed,
 )
+from softphone.media.screen import find_shareables
 from softphone.media.sound import Sound
 from softphone.meter import Meter, quality_of
 from softphone.model import Banner, Command, Event
@@ -154,6 +155,12 @@ class Agent:
             case (model.AskForControl() | model.ReleaseControl() | model.AnswerControl() | model.TakeBackControl()
                   | model.CloseDesktop()) if self.call is not None:
                 self.call.desktops.handle(command)
+            case model.LookForShareables():
+                self._start(self._look_for_shareables())
+            case model.StartShare(choice, title) if self.call is not None:
+                self.call.showing.start(choice, title)
+            case model.StopShare() if self.call is not None:
+                self.call.showing.stop()
             case model.Quit():
                 self._quit.set()
 
@@ -334,6 +341,8 @@ class Agent:
         self._registering.show_signalling(call)
         self._publish(model.CallEstablished(str(call.uri), call.title, call.is_conference, time.monotonic()))
         self._muting.begin(call)
+        call.showing.begin(lambda share: self._publish(model.ShareChanged(share)),
+                           lambda text: self._banner(Banner(_sentence(text), "warning")))
         call.desktops.begin(lambda state: self._publish(model.DesktopChanged(state)), lambda text: self._banner(Banner(text)))
         self._publish_members(call)
         self._remember(call)
@@ -426,6 +435,14 @@ class Agent:
     def _needs_sound(self) -> bool:
         rings = bool(self._ringing.calls) and self._kept.is_on("ring")
         return self._is_in_prejoin or self.call is not None or self._is_dialing or rings
+
+    async def _look_for_shareables(self) -> None:
+        try:
+            found = await asyncio.to_thread(find_shareables)
+        except PhoneError as error:
+            self._publish(model.ShareablesFound(trouble=str(error)))
+            return
+        self._publish(model.ShareablesFound(tuple(found)))
 
     async def _look_for_devices(self) -> None:
         devices = await self._desk.look()
