@@ -85,6 +85,7 @@ class Call:
         self.floors = media.floors
         self.desktops = Desktops(media.floors, media.desktop_line, self._offer_again)
         self.showing = Showing(media.floors, media.pictures, lambda: self.is_conference, self._offer_again)
+        self.showing.on_chosen = self.desktops.choose
         self._probed_at = 0.0
         self._probe: asyncio.Future[Response | None] | None = None
 

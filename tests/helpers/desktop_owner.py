@@ -13,7 +13,7 @@ import sys
 from softphone.floors import SCREEN
 from softphone.model import DesktopState
 from softphone.phone import Phone
-from softphone.remote.ends import Part
+from softphone.remote.part import Part
 
 
 async def own(uri: str, display: str, name: str, answer: str) -> None:
