@@ -16,9 +16,11 @@ from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 
+from mcu.commands import CloseConference, Command, KickParticipant, LockConference, MuteParticipant
 from mcu.participant import Identity, Participant, ParticipantId, Role
-from mcu.policy import Policy, may
+from mcu.policy import Policy
 from mcu.transmission import Medium, Transmissions, TransmissionStarted, TransmissionStopped
+from mcu.verbs import VERBS, may, words_of
 
 
 class State(Enum):
@@ -57,42 +59,6 @@ class Done:
     """The command was carried out, on so many participants."""
 
     count: int = 1
-
-
-# ---- commands
-
-
-@dataclass(frozen=True, slots=True)
-class MuteParticipant:
-    """Take a participant out of the mix, or let them in again."""
-
-    target: ParticipantId
-    muted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class KickParticipant:
-    """Put somebody out."""
-
-    target: ParticipantId
-    reason: str = "removed by the host"
-
-
-@dataclass(frozen=True, slots=True)
-class LockConference:
-    """Let nobody else in, or open again."""
-
-    locked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CloseConference:
-    """End it for all."""
-
-    reason: str = "the host has ended the meeting"
-
-
-Command = MuteParticipant | KickParticipant | LockConference | CloseConference
 
 
 # ---- events
@@ -291,6 +257,8 @@ class Conference:
                 return self._lock(locked)
             case CloseConference(reason):
                 return self._begin_closing(reason, now)
+            case _:
+                return Refused(501, "this server can not do that yet")
 
     def _check_right(self, command: Command, actor: ParticipantId | None) -> Refused | None:
         if self.state is State.CLOSED:
@@ -300,9 +268,10 @@ class Conference:
         participant = self.participants.get(actor)
         if participant is None:
             return Refused(403, "only members of the meeting may do that")
-        if may(participant.role, _verb(command, actor)):
+        verb = VERBS[command.verb]
+        if may(verb, participant.role, is_own=getattr(command, "target", None) == actor):
             return None
-        return Refused(403, "only the host may do that")
+        return Refused(403, words_of(verb))
 
     def _mute(self, target: ParticipantId, muted: bool, *, by_host: bool) -> Done | Refused:
         participant = self.participants.get(target)
@@ -389,14 +358,3 @@ class Conference:
         heir.role = Role.HOST
         self._events.append(ParticipantChanged(heir))
 
-
-def _verb(command: Command, actor: ParticipantId) -> str:
-    match command:
-        case MuteParticipant(target, _):
-            return "mute_self" if target == actor else "mute"
-        case KickParticipant():
-            return "kick"
-        case LockConference():
-            return "lock"
-        case CloseConference():
-            return "close"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from mcu import conference as rules
+from mcu.commands import CloseConference, Command, LockConference, MuteParticipant
 from mcu.conference import Admitted, Conference, Done, Refused
 from mcu.keypad import Keypad, Verb, info_key
 from mcu.leg import FOCUS, CallLeg, answer_call, create_media, own_contact
@@ -252,7 +253,7 @@ class Focus:
 
     # ---- commands
 
-    def execute(self, command: rules.Command, actor: ParticipantId | None = None) -> Done | Refused:
+    def execute(self, command: Command, actor: ParticipantId | None = None) -> Done | Refused:
         """Carry out a command of a member, or of the operator (actor None)."""
         verdict = self.conference.execute(command, self._server.now(), actor)
         self._carry_out()
@@ -271,25 +272,25 @@ class Focus:
             return
         match verb:
             case Verb.TOGGLE_MUTE:
-                self.execute(rules.MuteParticipant(member.id, not participant.is_muted), member.id)
+                self.execute(MuteParticipant(member.id, not participant.is_muted), member.id)
             case Verb.TOGGLE_LOCK:
-                self.execute(rules.LockConference(not self.conference.is_locked), member.id)
+                self.execute(LockConference(not self.conference.is_locked), member.id)
             case Verb.CLOSE:
-                self.execute(rules.CloseConference(), member.id)
+                self.execute(CloseConference(), member.id)
 
     def _obey(self, member: Member, content_type: str, body: bytes) -> tuple[int, str | None]:
         """A text inside the dialog (RFC 3428): `/close`, `/lock`, `/unlock`, `/mute` and `/unmute` are commands."""
         if content_type != "text/plain":
             return 415, None
         words = body[:1024].decode("utf-8", "replace").strip().lower()
-        command: rules.Command
+        command: Command
         match words:
             case "/close" | "/end":
-                command = rules.CloseConference()
+                command = CloseConference()
             case "/lock" | "/unlock":
-                command = rules.LockConference(words == "/lock")
+                command = LockConference(words == "/lock")
             case "/mute" | "/unmute":
-                command = rules.MuteParticipant(member.id, words == "/mute")
+                command = MuteParticipant(member.id, words == "/mute")
             case _:
                 return 403, "this server takes commands only: /close /lock /unlock /mute /unmute"
         verdict = self.execute(command, member.id)

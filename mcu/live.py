@@ -7,7 +7,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from mcu.captures import Captures
-from mcu.conference import CloseConference, KickParticipant, LockConference, MuteParticipant, Refused
+from mcu.commands import CloseConference, KickParticipant, LockConference, MuteParticipant
+from mcu.conference import Refused
 from mcu.errors import CommandError
 from mcu.focus import Focus, Member
 from mcu.leg import CallLeg

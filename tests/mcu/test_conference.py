@@ -9,16 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcu import conference as rules
+from mcu.commands import CloseConference, KickParticipant, LockConference, MuteParticipant
 from mcu.conference import (
     Admitted,
-    CloseConference,
     Conference,
     ConferenceClosed,
     ConferenceClosing,
     Done,
-    KickParticipant,
-    LockConference,
-    MuteParticipant,
     ParticipantChanged,
     ParticipantJoined,
     ParticipantKicked,
