@@ -23,6 +23,7 @@ from mcu.conference import (
     Refused,
     State,
 )
+from mcu.happenings import CommandJudged, HostChanged
 from mcu.participant import Identity, ParticipantId, Role, clean_name
 from mcu.policy import Policy
 
@@ -32,9 +33,10 @@ GUEST = Identity("sip:guest-1@example.org", "Guest")
 
 
 def events_of(conference: Conference) -> Iterator[rules.Event]:
-    """All that has happened."""
+    """All that has happened, but for the audit log."""
     while (event := conference.next_event()) is not None:
-        yield event
+        if not isinstance(event, CommandJudged | HostChanged):
+            yield event
 
 
 def admitted(verdict: Admitted | Refused) -> rules.Participant:
