@@ -40,6 +40,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE accounts ADD COLUMN srtp TEXT",
         "ALTER TABLE rooms ADD COLUMN srtp TEXT",
     ),
+    (
+        "CREATE TABLE room_states (name TEXT PRIMARY KEY, memory TEXT NOT NULL, changed_at REAL NOT NULL, emptied_at REAL) "
+        "WITHOUT ROWID",
+        "CREATE TABLE audit (at REAL NOT NULL, room TEXT NOT NULL, actor TEXT NOT NULL, verb TEXT NOT NULL, "
+        "target TEXT NOT NULL, detail TEXT NOT NULL, refusal TEXT NOT NULL)",
+        "CREATE INDEX audit_by_room ON audit (room, at)",
+    ),
 )
 
 
