@@ -32,12 +32,11 @@ class RoomKeeper:
         if state is None:
             return None
         memory = Memory.parse(state.memory)
-        if self.was_interrupted(name):
-            return memory
-        emptied_at = state.emptied_at if state.emptied_at is not None else self._began_at
-        if name in self._interrupted or self._wallclock() - emptied_at > KEPT_S:
+        since = state.emptied_at if state.emptied_at is not None else state.changed_at
+        is_known = self.was_interrupted(name) or (name not in self._interrupted and self._wallclock() - since <= KEPT_S)
+        if not is_known:
             return memory.forget_people()
-        return replace(memory, had_host=False, is_locked=False)
+        return memory if state.emptied_at is None else replace(memory, had_host=False, is_locked=False)
 
     def was_interrupted(self, name: str) -> bool:
         """Whether a meeting was going on in this room when the server ended, and may go on."""

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from mcu.addresses import Addresses
+from mcu.happenings import Event
 from mcu.location import Located
+from mcu.memory import Memory
 from mcu.participant import ParticipantId
-from mcu.storage.base import CallRecord
+from mcu.storage.base import AuditRecord, CallRecord
 from rtp.kernel import LegStatistics
 from rtp.sdp.negotiation import Capabilities, NegotiatedAudio
 from rtp.sdp.protection import SrtpPolicy
@@ -89,6 +91,21 @@ class Surroundings(Protocol):
 
     def keep_record(self, record: CallRecord) -> None:
         """Write a call record behind."""
+
+    def recall_room(self, name: str) -> Memory | None:
+        """What a room that opens remembers of its people."""
+
+    def keep_room(self, name: str, memory: Memory, *, is_empty: bool) -> None:
+        """Keep what a room remembers, behind."""
+
+    def end_room(self, name: str, memory: Memory, *, is_permanent: bool) -> None:
+        """A meeting is over."""
+
+    def keep_audit(self, record: AuditRecord) -> None:
+        """Write a row of the audit log behind."""
+
+    def perform(self, room: str, event: Event) -> None:
+        """Have done what the rules of a room have decided and its focus does not do itself: recording, sounds, calls out."""
 
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
              headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = (),

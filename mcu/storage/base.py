@@ -1,8 +1,8 @@
 """What is kept of a server: accounts, permanent rooms, calls, bindings and a few facts; and the Protocol of who keeps it.
 
 Times are seconds since 1970 (UTC). `put_` replaces what has the same key. Accounts, rooms and facts are kept once the call
-returns; calls, bindings, what rooms remember and the audit log are written behind: their `put_` never waits, and what a full queue or a full disk costs is
-counted in `lost_writes`.
+returns; calls, bindings, what rooms remember and the audit log are written behind: their `put_` never waits, and what a full
+queue or a full disk costs is counted in `lost_writes`.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class RoomState:
-    """What a room remembers (`mcu.memory.Memory`, as text). emptied_at: when the last member left, None while somebody is in."""
+    """What a room remembers (`mcu.memory.Memory` as text). emptied_at: when the last member left, None while one is in."""
 
     name: str
     memory: str
@@ -124,7 +124,7 @@ class RoomState:
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """What somebody did to a room, or was not let do. actor, target: URIs of members, or names; refusal: why not, else empty."""
+    """What somebody did to a room, or was not let do. actor, target: URIs of members, or names; refusal: why not, or empty."""
 
     at: float
     room: str
