@@ -58,6 +58,14 @@ class RoomKeeper:
         elif name in self._states:
             self.forget(name)
 
+    def read(self, name: str) -> None:
+        """What a room remembers was written by somebody else: take that from now on."""
+        state = next((state for state in self._storage.room_states() if state.name == name), None)
+        if state is not None:
+            self._states[name] = state
+        else:
+            self._states.pop(name, None)
+
     def forget(self, name: str) -> None:
         """The room is gone."""
         self._interrupted.discard(name)

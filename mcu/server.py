@@ -103,6 +103,7 @@ class Server:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._storage = storage
+        self._directory = directory
         self.keeper = RoomKeeper(storage, self.wallclock)
         self.performers: dict[type[RoomEvent], Callable[[str, Any], None]] = {}
         self.endpoint = Endpoint(SETTINGS, secrets.token_bytes)
@@ -168,13 +169,17 @@ class Server:
         """What a room that opens remembers of its people."""
         return self.keeper.recall(name)
 
+    def read_room(self, name: str) -> None:
+        """What a room remembers was changed from outside."""
+        self.keeper.read(name)
+
     def keep_room(self, name: str, memory: Memory, *, is_empty: bool) -> None:
         """Keep what a room remembers, behind."""
         self.keeper.keep(name, memory, is_empty=is_empty)
 
     def end_room(self, name: str, memory: Memory, *, is_permanent: bool) -> None:
         """A meeting is over."""
-        self.keeper.end(name, memory, is_permanent=is_permanent)
+        self.keeper.end(name, memory, is_permanent=is_permanent and self._directory.room(name) is not None)
 
     def keep_audit(self, record: AuditRecord) -> None:
         """Write a row of the audit log behind."""

@@ -95,6 +95,9 @@ class Surroundings(Protocol):
     def recall_room(self, name: str) -> Memory | None:
         """What a room that opens remembers of its people."""
 
+    def read_room(self, name: str) -> None:
+        """What a room remembers was changed from outside, or the room is gone: read it anew."""
+
     def keep_room(self, name: str, memory: Memory, *, is_empty: bool) -> None:
         """Keep what a room remembers, behind."""
 

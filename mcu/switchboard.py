@@ -414,7 +414,7 @@ class Switchboard:
         record = self._names.room(name)
         if record is not None:
             return Policy(record.max_members, record.pin, record.host_pin, record.owner, is_permanent=True,
-                          guests_may_host=self._is_open, srtp=record.srtp)
+                          guests_may_host=self._is_open, srtp=record.srtp, lobby=record.lobby)
         if self._is_open:
             return Policy(self._limits.max_members, grace_s=self._limits.grace_s, guests_may_host=True)
         return None

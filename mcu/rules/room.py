@@ -93,6 +93,12 @@ class Room:
         """The host, if there is one."""
         return next((one for one in self.participants.values() if one.role is Role.HOST), None)
 
+    @property
+    def hands(self) -> list[ParticipantId]:
+        """Who wants to speak, in the order of raising."""
+        raised = [(one.hand_at, one.id) for one in self.participants.values() if one.hand_at is not None]
+        return [who for _, who in sorted(raised)]
+
     def anyone(self, target: ParticipantId) -> Participant | None:
         """Somebody in the conference or its lobby."""
         return self.participants.get(target) or self.lobby.get(target)

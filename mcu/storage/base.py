@@ -37,8 +37,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class RoomRecord:
-    """A permanent room. owner: the account that may reclaim the host's role; lobby: always False in this version; srtp: what
-    it wants of SRTP, None for what the server wants."""
+    """A permanent room. owner: the account that may reclaim the host's role; lobby: newcomers wait until they are admitted;
+    srtp: what it wants of SRTP, None for what the server wants."""
 
     name: str
     pin: str | None

@@ -40,6 +40,7 @@ from mcu.storage.memory import MemoryStorage
 from mcu.switchboard import Limits, Switchboard
 from mcu.trunk import Trunk, Trunks
 from mcu.trunk_config import TrunkConfig
+from mcu.verbs import build
 from rtp.errors import NegotiationFailed, ParseError
 from rtp.kernel import LegStatistics
 from rtp.keying import sdes
@@ -238,6 +239,10 @@ class House:
     def close_tap(self, tap_id: int) -> None:
         """See `mcu.captures.Taps`."""
 
+    def order(self, verb: str, room: str = "daily", **arguments: str) -> int:
+        """A verb of the operator."""
+        return self.live.order(room, build(verb, arguments), "operator")
+
     def phone(self, name: str, password: str | None = None) -> Phone:
         """A new phone; with a password it has an account here."""
         phone = Phone(self, name, f"192.0.2.{len(self.phones) + 1}", password)
@@ -286,6 +291,10 @@ class House:
     def recall_room(self, name: str) -> Memory | None:
         """What a room remembers."""
         return self.keeper.recall(name)
+
+    def read_room(self, name: str) -> None:
+        """What a room remembers was changed from outside."""
+        self.keeper.read(name)
 
     def keep_room(self, name: str, memory: Memory, *, is_empty: bool) -> None:
         """A room has changed."""
