@@ -54,7 +54,8 @@ class Verb:
 
     others: the roles that may do it (to others, where it is about somebody); own: those that may do it to themselves; make: the
     command of it for one target; done: what the command line says of who it was done to, or of the room; keypad: its code; cli:
-    its word after `confero room`, empty for none; also: other words for it in a text; owner: the meeting's owner may, too.
+    its word after `confero room`, empty for none; also: other words for it in a text; owner: the meeting's owner may, too;
+    setting: the switch of the policy that says who of them may.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Verb:
     cli: str = ""
     also: tuple[str, ...] = ()
     owner: bool = False
+    setting: str = ""
 
     @property
     def chat(self) -> str:
@@ -83,7 +85,7 @@ class Verb:
     @property
     def command(self) -> str:
         """The command line."""
-        words = (a.name.upper() if a.is_required else f"[{a.name.upper()}]" for a in self.arguments)
+        words = (a.name.upper() if a.is_required or a.kind == "who" else f"[{a.name.upper()}]" for a in self.arguments)
         return " ".join(["confero room", self.cli or self.name, "ROOM", *words])
 
     @property
@@ -167,7 +169,8 @@ VERBS: dict[str, Verb] = {verb.name: verb for verb in (
     Verb("invite", lambda at, v: commands.Invite(v["uri"]), "calls out", "call somebody into the meeting", "呼叫某人入会",
          others=PRESENTERS, arguments=(Argument("uri", most=512, help="a user of this server, or a SIP URI"),)),
     Verb("record", lambda at, v: commands.Record(v["action"]), "is recorded as told", "record the meeting", "录制会议",
-         others=SPEAKERS, arguments=(Argument("action", "choice", choices=("start", "pause", "resume", "stop")),), keypad="*7"),
+         others=SPEAKERS, arguments=(Argument("action", "choice", choices=("start", "pause", "resume", "stop")),), keypad="*7",
+         setting="record"),
     Verb("layout", lambda at, v: commands.SetLayout(v["layout"]), "is arranged anew", "arrange the composed picture",
          "选择画面布局", arguments=(Argument("layout", "choice", choices=LAYOUTS),)),
     Verb("say", lambda at, v: commands.Say(v["text"]), "is told", "let a voice say something to all", "向全体播报文字",
