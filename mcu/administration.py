@@ -14,11 +14,12 @@ from typing import Any, Protocol
 
 from mcu.commands import SetSwitch
 from mcu.directory import Directory
-from mcu.errors import CommandError, McuError, UsageError
+from mcu.errors import CommandError, McuError, UnknownError, UsageError
 from mcu.memory import Memory
 from mcu.policy import Policy, with_switches
 from mcu.protection import is_protected, words_of
-from mcu.storage.base import Account, CallRecord, RoomRecord, RoomState, Storage
+from mcu.storage.base import Account, CallRecord, RoomRecord, RoomState, Storage, TokenRecord
+from mcu.tokens import Tokens
 from mcu.verbs import VERBS, Order, build
 
 Facts = dict[str, Any]
@@ -143,6 +144,7 @@ class Administration:
         self._live = live
         self._max_members = max_members
         self._clock = clock
+        self.tokens = Tokens(storage, clock)
         self._verbs: dict[str, Callable[[Arguments], Any]] = {
             **{f"room.{name}": functools.partial(self._order, name) for name in VERBS},
             "user.add": self._add_user, "user.list": self._list_users, "user.passwd": self._change_password,
@@ -152,12 +154,18 @@ class Administration:
             "room.dial": self._dial, "room.capture": self._capture_room, "call.capture": self._capture_call,
             "call.list": self._list_calls, "call.show": self._show_call, "call.hangup": self._hang_up,
             "reg.list": self._list_registrations, "server.show": self._show_server,
+            "token.add": self._add_token, "token.list": self._list_tokens, "token.del": self._delete_token,
         }
 
     @property
     def verbs(self) -> list[str]:
         """The names of all verbs."""
         return list(self._verbs)
+
+    def owner_of(self, room: str) -> str | None:
+        """The account that owns a permanent room; None for a room without owner, and for one that is not there."""
+        record = self._directory.room(room)
+        return None if record is None else record.owner
 
     def execute(self, verb: str, arguments: Facts, by: str = "operator") -> Any:
         """Carry out a verb, for somebody called `by` in the audit log.
@@ -312,7 +320,7 @@ class Administration:
         self._storage.flush()
         record: CallRecord | None = self._storage.call(call_id)
         if record is None:
-            raise CommandError(f"there is no call {call_id[:200]!r}")
+            raise UnknownError(f"there is no call {call_id[:200]!r}")
         return _call_facts(asdict(record), False)
 
     def _capture_room(self, arguments: Arguments) -> Facts:
@@ -329,7 +337,7 @@ class Administration:
         call_id = arguments.text("call_id")
         arguments.finish()
         if not self._running().hang_up(call_id):
-            raise CommandError(f"no call {call_id[:200]!r} is running")
+            raise UnknownError(f"no call {call_id[:200]!r} is running")
         return {"call_id": call_id}
 
     def _list_registrations(self, arguments: Arguments) -> list[Facts]:
@@ -339,6 +347,22 @@ class Administration:
         now = self._clock()
         return [{**asdict(binding), "trunk": None, "state": "registered"} for binding in self._storage.bindings()
                 if binding.expires_at > now]
+
+    def _add_token(self, arguments: Arguments) -> Facts:
+        name, scope = arguments.text("name"), arguments.text_or_none("scope") or "read"
+        days = arguments.number("days", 0)
+        arguments.finish()
+        token, secret = self.tokens.add(name, scope, days or None)
+        return {**_token_facts(token), "token": secret}
+
+    def _list_tokens(self, arguments: Arguments) -> list[Facts]:
+        arguments.finish()
+        return [_token_facts(token) for token in self.tokens.all()]
+
+    def _delete_token(self, arguments: Arguments) -> Facts:
+        name = arguments.text("name")
+        arguments.finish()
+        return {"name": self.tokens.remove(name).name}
 
     def _show_server(self, arguments: Arguments) -> Facts:
         arguments.finish()
@@ -357,7 +381,7 @@ class Administration:
         """The name of a room that is open or permanent."""
         name = arguments.text("name").lower()
         if self._directory.room(name) is None and self._open_room(name) is None:
-            raise CommandError(f"there is no room {name!r}")
+            raise UnknownError(f"there is no room {name!r}")
         return name
 
     def _forget_bindings(self, name: str) -> None:
@@ -401,6 +425,10 @@ def _check_switches(switches: Mapping[str, str]) -> None:
         with_switches(Policy(), switches)
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def _token_facts(token: TokenRecord) -> Facts:
+    return {"name": token.name, "scope": token.scope, "created_at": token.created_at, "expires_at": token.expires_at}
 
 
 def _call_facts(call: Facts, is_running: bool) -> Facts:

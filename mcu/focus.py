@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mcu import conference as rules
+from mcu.application_line import ApplicationLine
+from mcu.bus import facts_of, kind_of
 from mcu.commands import Command
 from mcu.conference import Admitted, Conference, InLobby, Refused
 from mcu.errors import UsageError
+from mcu.floor import MEDIA, FloorEnded, FloorGranted, FloorId, StopFloors
+from mcu.floor import Event as FloorEvent
+from mcu.floor_line import MeetingFloors
 from mcu.happenings import (
     ActivitySuspended,
     CommandJudged,
@@ -26,7 +31,6 @@ from mcu.happenings import (
     LobbyEntered,
     LobbyLeft,
     PlayRequested,
-    PolicyChanged,
     RecordingRequested,
     SayRequested,
     TimeRunsOut,
@@ -35,16 +39,18 @@ from mcu.happenings import (
 from mcu.keypad import Keypad, info_key
 from mcu.leg import FOCUS, CallLeg, answer_call, create_media, own_contact
 from mcu.location import Way
+from mcu.meeting_desktops import MeetingDesktops
 from mcu.memory import Memory
 from mcu.orders import answer, carry_out, counted, find, keyed
-from mcu.participant import Identity, Participant, ParticipantId
+from mcu.participant import Identity, Participant, ParticipantId, Role
 from mcu.policy import Policy
 from mcu.roster import Device, Roster
 from mcu.storage.base import AuditRecord, CallRecord
 from mcu.surroundings import Surroundings
+from mcu.transmission import Medium, TransmissionStarted, TransmissionStopped
 from mcu.verbs import Order, parse_command
 from mcu.verdicts import Verdict
-from mcu.waiting_room import WaitingRoom
+from mcu.waiting_room import MembersLine, WaitingRoom
 from mcu.words import REPLACED
 from sip import events
 from sip.conference_info import CONTENT_TYPE, PACKAGE
@@ -59,6 +65,8 @@ log = logging.getLogger(__name__)
 
 NOTIFY_INTERVAL_S = 1.0
 MAX_SUBSCRIPTIONS = 1000
+CONTENTS = {Medium.VIDEO: "main", Medium.SCREEN: "slides"}
+"""Media that are pictures, and what their lines show."""
 ORPHAN_S = 2.0
 """How long who has left may take to unsubscribe by themselves: linphone 5.1 does, and answers a NOTIFY in between with 481."""
 
@@ -84,9 +92,13 @@ class Focus:
         self.waiting = WaitingRoom(server)
         self.speaking: tuple[int, ...] = ()
         self._dialled: dict[Call, Member] = {}
+        self._lines: dict[ParticipantId, list[MembersLine]] = {}
         self._server = server
         self._closed = closed
         self._room = server.open_media_room("mix")
+        self.floors = MeetingFloors(server, self._is_host, self._on_floor)
+        self.floors.control.floors.may_ask = self._may_ask
+        self.desktops = MeetingDesktops(self.floors, server, self._note)
         self._roster = Roster(self.entity, name, policy.max_members)
         self._subscriptions: dict[Subscription, ParticipantId | None] = {}
         self._notified_at = -NOTIFY_INTERVAL_S
@@ -118,9 +130,11 @@ class Focus:
         must_wait = self.conference.must_wait(identity, pin, is_creator=is_creator, is_invited=is_invited)
         try:
             room = self.waiting.media_room if must_wait else self._room
+            lines = [] if must_wait else self._lines_for(participant_id, identity)
             leg = answer_call(event, room, participant_id, identity, server, self.name, is_focus=True,
-                              srtp=(self.conference.policy.srtp,))
+                              srtp=(self.conference.policy.srtp,), lines=lines)
         except MediaRefused as error:
+            self.floors.leave(participant_id)
             call.reject(error.status, error.reason, [("Warning", f'399 {server.domain} "{_warning(error.reason)}"')],
                         now=server.now())
             return Refused(error.status, error.reason)
@@ -128,6 +142,8 @@ class Focus:
                                       is_invited=is_invited, source=source)
         assert isinstance(joined, Admitted | InLobby)
         self._take(Member(participant_id, leg, Keypad()), is_waiting=must_wait)
+        if must_wait:
+            leg.media.take_lines(*self._lines_for(participant_id, identity))
         server.keep_record(leg.record)
         self._carry_out()
         return None
@@ -147,6 +163,7 @@ class Focus:
         is_waiting = isinstance(verdict, InLobby)
         (self.waiting.media_room if is_waiting else self._room).adopt(leg.media)
         self._take(Member(participant_id, leg, Keypad()), is_waiting=is_waiting)
+        leg.media.take_lines(*self._lines_for(participant_id, leg.identity))
         self._server.keep_record(leg.record)
         self._carry_out()
         own = own_contact(leg.call.flow, self.name, self._server.addresses, is_secure=leg.call.contact.scheme == "sips")
@@ -177,6 +194,12 @@ class Focus:
         self._carry_out()
         old.hang_up(self._server.now(), REPLACED)
 
+    def _lines_for(self, participant_id: ParticipantId, identity: Identity) -> list[ApplicationLine]:
+        """What answers other lines than sound and pictures in a member's call."""
+        lines = (self.floors.line(participant_id, identity), self.desktops.line(participant_id))
+        self._lines[participant_id] = [MembersLine(line, lambda: participant_id in self.conference.lobby) for line in lines]
+        return list(self._lines[participant_id])
+
     def leg_of(self, call: Call) -> CallLeg | None:
         """The leg of a member's call."""
         member = self._member_of(call)
@@ -195,7 +218,9 @@ class Focus:
             raise MediaRefused(refusal.reason, refusal.status)
         participant_id = server.new_id()
         flow = way.flow
-        media = create_media(self._room, participant_id, flow, srtp=(self.conference.policy.srtp, identity.srtp))
+        media = create_media(self._room, participant_id, flow, srtp=(self.conference.policy.srtp, identity.srtp),
+                             has_pictures=True)
+        media.take_lines(*self._lines_for(participant_id, identity))
         try:
             call = server.dial(way.target, from_=NameAddr(Uri.parse(self.entity), self.name), to=to, flow=flow,
                                offer=media.offer(), data=self, headers=way.headers, alternatives=way.alternatives)
@@ -236,13 +261,19 @@ class Focus:
             case events.OfferReceived(call, offer, _):
                 member = self._member_of(call)
                 if member is not None and member.leg.receive_offer(offer, now):
-                    self._show(member)
+                    self._changed(member)
             case events.AnswerReceived(call, answer):
                 member = self._member_of(call)
                 if member is not None and member.leg.receive_answer(answer, now):
-                    self._show(member)
+                    self._changed(member)
             case events.DialogRequestReceived(call, transaction_id, request):
                 self._requested(call, transaction_id, request.method, request.content_type or "", request.body)
+
+    def _changed(self, member: Member) -> None:
+        """What is agreed with a member's phone is another."""
+        self._note_sending(member)
+        self._carry_out()
+        self._show(member)
 
     def _requested(self, call: Call, transaction_id: int, method: str, content_type: str, body: bytes) -> None:
         member = self._member_of(call)
@@ -272,6 +303,7 @@ class Focus:
         if member is None:
             return
         self.members.pop(member.id, None)
+        self._lines.pop(member.id, None)
         self.waiting.let_go(member.id)
         self._server.keep_record(member.leg.end(cause, status, reason, self._server.wallclock()))
         for subscription, owner in list(self._subscriptions.items()):
@@ -350,6 +382,7 @@ class Focus:
     def _carry_out(self) -> None:
         while (event := self.conference.next_event()) is not None:
             self._apply(event)
+            self._server.publish(kind_of(event), room=self.name, **facts_of(event))
         self._remember()
         self._arm()
 
@@ -368,6 +401,8 @@ class Focus:
                 self._joined(participant)
             case rules.ParticipantLeft(participant):
                 log.info("left", extra={"room": self.name, "who": participant.identity.entity})
+                self.desktops.leave(participant.id)
+                self.floors.leave(participant.id)
                 self._roster.remove(participant.id)
                 if self.conference.policy.leave_tone:
                     self._room.play("leave")
@@ -377,6 +412,10 @@ class Focus:
                 if member is not None:
                     member.leg.media.set_muted(participant.is_muted)
                     self._show(member)
+            case TransmissionStarted(participant_id, medium):
+                self._let_pass(participant_id, medium, True)
+            case TransmissionStopped(participant_id, medium):
+                self._let_pass(participant_id, medium, False)
             case rules.ParticipantKicked(participant, reason):
                 member = self.members.get(participant.id) or self.waiting.members.get(participant.id)
                 if member is not None:
@@ -400,8 +439,10 @@ class Focus:
             case rules.LockChanged(locked):
                 self._roster.set_locked(locked)
                 self._notify_soon()
-            case (InviteRequested() | RecordingRequested() | LayoutChanged() | SayRequested() | PlayRequested()
-                  | PolicyChanged() | ActivitySuspended()):
+            case ActivitySuspended(is_suspended):
+                if is_suspended:
+                    self.floors.execute(StopFloors("all activity is suspended"), None)
+            case (InviteRequested() | RecordingRequested() | LayoutChanged() | SayRequested() | PlayRequested()):
                 self._server.perform(self.name, event)
             case rules.ConferenceClosing(reason):
                 log.info("closing", extra={"room": self.name, "reason": reason})
@@ -419,6 +460,9 @@ class Focus:
             self.members[participant.id] = member
             self.waiting.close_if_empty()
             self.announce(participant.id, "admitted")
+        self.floors.join(participant.id, participant.identity)
+        self._room.describe(participant.id, participant.identity.display_name)
+        self._note_sending(self.members[participant.id])
         self._show(self.members[participant.id])
         if self.conference.policy.join_tone:
             self._room.play("join")
@@ -428,12 +472,68 @@ class Focus:
         log.info("waits", extra={"room": self.name, "who": participant.identity.entity})
         member = self.members.pop(participant.id, None)
         if member is not None:
+            for line in self._lines.get(participant.id, ()):
+                line.end()
             try:
                 self.waiting.take_in(member)
             except MediaRefused as error:
                 member.leg.call.hang_up(self._server.now(), error.reason)
                 return
         self.announce(participant.id, "waiting-for-host" if for_host else "lobby")
+
+    def _is_host(self, participant_id: ParticipantId) -> bool:
+        participant = self.conference.participants.get(participant_id)
+        return participant is not None and participant.role is Role.HOST
+
+    def _may_ask(self, floor: FloorId, participant_id: ParticipantId) -> bool:
+        """Whether a member may ask for a floor just now."""
+        rules = self.conference
+        return rules.may_share(participant_id) if floor is FloorId.SCREEN else rules.may_control(participant_id)
+
+    def _on_floor(self, event: FloorEvent) -> None:
+        """A floor was granted or has ended: what it is for passes from now on, or not any more."""
+        self.desktops.on_floor(event)
+        match event:
+            case FloorGranted(grant):
+                self.conference.let_pass(grant.holder, MEDIA[grant.floor], True)
+                self._carry_out()
+            case FloorEnded(grant, reason):
+                self.conference.let_pass(grant.holder, MEDIA[grant.floor], False, reason)
+                self._carry_out()
+
+    def _note(self, actor: ParticipantId | None, verb: str, target: ParticipantId | None, detail: str) -> None:
+        """A line for the audit of the desktops."""
+        row = AuditRecord(self._server.wallclock(), self.name, self._entity_of(actor), verb, self._entity_of(target), detail)
+        log.info(verb, extra={"room": self.name, "actor": row.actor, "target": row.target, "detail": detail})
+        self._server.keep_audit(row)
+
+    def _entity_of(self, participant_id: ParticipantId | None) -> str:
+        found = None if participant_id is None else self.conference.participants.get(participant_id)
+        return found.identity.entity if found is not None else str(participant_id or "")
+
+    def hear(self, leg_ids: tuple[int, ...]) -> None:
+        """These speak now, the loudest first."""
+        self.speaking = leg_ids
+        self._room.hear(leg_ids)
+
+    def pin(self, viewer: ParticipantId, targets: Sequence[ParticipantId]) -> None:
+        """A member wants to see these in any case; none: whoever speaks."""
+        self._room.pin(viewer, targets)
+
+    def _note_sending(self, member: Member) -> None:
+        """Tell the rules what a member's phone sends, as its SDP says."""
+        media = member.leg.media
+        agreed = media.negotiated
+        self.conference.send(member.id, Medium.AUDIO, agreed is not None and agreed.may_receive and not member.leg.is_held)
+        self.conference.send(member.id, Medium.VIDEO, media.sends("main"))
+        self.conference.send(member.id, Medium.SCREEN, media.sends("slides"))
+
+    def _let_pass(self, participant_id: ParticipantId, medium: Medium, may_pass: bool) -> None:
+        """A transmission has started or stopped: pictures are let pass accordingly (sound is by `set_muted`)."""
+        member = self.members.get(participant_id)
+        content = CONTENTS.get(medium)
+        if member is not None and content is not None:
+            member.leg.media.let_pass(content, may_pass)
 
     def _finish(self, reason: str) -> None:
         if self._is_over:
@@ -452,6 +552,8 @@ class Focus:
         for subscription in list(self._subscriptions):
             subscription.terminate("noresource", now, self._roster.deleted(), CONTENT_TYPE)
         self._subscriptions.clear()
+        self.desktops.close()
+        self.floors.close()
         self._room.close()
         self._closed(self)
 

@@ -9,7 +9,7 @@ from typing import Any
 from mcu.captures import Captures
 from mcu.commands import CloseConference
 from mcu.conference import Refused
-from mcu.errors import CommandError
+from mcu.errors import CommandError, ForbiddenError, UnknownError, UsageError
 from mcu.focus import Focus, Member
 from mcu.leg import CallLeg
 from mcu.participant import Participant
@@ -21,6 +21,9 @@ from mcu.verbs import Order
 from sip.media_backend import MediaRefused
 
 Facts = dict[str, Any]
+
+ERRORS: dict[int, type[CommandError]] = {400: UsageError, 403: ForbiddenError, 404: UnknownError}
+"""What a refusal of the rules is to who gave the command; of another status a CommandError."""
 
 
 class LiveView:
@@ -59,7 +62,8 @@ class LiveView:
             "hand": focus.conference.hands.index(participant.id) + 1 if participant.hand_at is not None else 0,
             "is_held": member.leg.is_held,
             "is_speaking": member.id in focus.speaking, "level_dbov": figures.level_dbov, "packets_in": figures.packets_in,
-            "lost": figures.lost, "junk": figures.junk, "foreign": figures.foreign, "auth_failures": figures.auth_failures,
+            "packets_out": figures.packets_out, "lost": figures.lost, **member.leg.quality(),
+            "junk": figures.junk, "foreign": figures.foreign, "auth_failures": figures.auth_failures,
             "replayed": figures.replayed, "suite": record.suite, "keying": record.keying, "transport": record.transport,
             "is_protected": is_protected(record.transport, record.suite),
             "protection": words_of(record.transport, record.suite, record.keying),
@@ -140,7 +144,7 @@ class LiveView:
     def _done(self, verdict: object) -> int:
         self._changed()
         if isinstance(verdict, Refused):
-            raise CommandError(verdict.reason)
+            raise ERRORS.get(verdict.status, CommandError)(verdict.reason)
         return int(getattr(verdict, "count", 0))
 
 

@@ -5,10 +5,13 @@ Members move between it and the meeting with their leg as it is (ports, codec, k
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
+from mcu.application_line import ApplicationLine
 from mcu.participant import ParticipantId
 from mcu.surroundings import MediaRoom, Surroundings
+from rtp.sdp.model import MediaDescription, SessionDescription
 
 if TYPE_CHECKING:
     from mcu.focus import Member
@@ -57,3 +60,31 @@ class WaitingRoom:
         """The conference is over."""
         self.members.clear()
         self.close_if_empty()
+
+
+class MembersLine:
+    """A line of `m=application` (`mcu.application_line.ApplicationLine`) for members alone: who waits has none."""
+
+    def __init__(self, line: ApplicationLine, waits: Callable[[], bool]) -> None:
+        self._line = line
+        self._waits = waits
+
+    def answer(self, session: SessionDescription, index: int, host: str, told_host: str) -> MediaDescription | None:
+        """See ApplicationLine."""
+        return None if self._waits() else self._line.answer(session, index, host, told_host)
+
+    def confirm(self, hosts: Collection[str]) -> None:
+        """See ApplicationLine."""
+        self._line.confirm(hosts)
+
+    def again(self) -> MediaDescription | None:
+        """See ApplicationLine."""
+        return None if self._waits() else self._line.again()
+
+    def apply(self, session: SessionDescription, index: int) -> None:
+        """See ApplicationLine."""
+        self._line.apply(session, index)
+
+    def end(self) -> None:
+        """See ApplicationLine."""
+        self._line.end()

@@ -8,6 +8,7 @@ import select
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mcu import video_messages
 from mcu.engine import notices
 from mcu.errors import ProtocolError
 from mcu.messages import (
@@ -29,6 +30,8 @@ from mcu.messages import (
     UpdateLeg,
     parse,
 )
+from mcu.video_messages import AddPort
+from mcu.worker.pictures import Pictures
 from mcu.worker.sounds import source
 from mcu.worker.taps import Taps
 from rtp import kernel
@@ -64,6 +67,7 @@ class Rooms:
         self._rooms: dict[int, Room] = {}
         self._kinds: dict[int, str] = {}
         self._taps = Taps({})
+        self.pictures = Pictures(report)
         self._relays = select.epoll()
         self._by_descriptor: dict[int, int] = {}
         self._failed_ticks: dict[int, int] = {}
@@ -82,7 +86,7 @@ class Rooms:
     @property
     def failures(self) -> int:
         """Messages, packets and ticks that went wrong."""
-        return self._failures + sum(room.failures for room in self._rooms.values())
+        return self._failures + self.pictures.failures + sum(room.failures for room in self._rooms.values())
 
     # ---- control's messages
 
@@ -93,6 +97,9 @@ class Rooms:
             if isinstance(message, AddLeg) and len(descriptors) == 2 and message.room_id in self._rooms:
                 sockets, descriptors = descriptors, ()
                 self._add_leg(message, sockets)
+            elif isinstance(message, AddPort) and descriptors and message.room_id in self._rooms:
+                sockets, descriptors = descriptors, ()
+                self.pictures.add_port(message, sockets)
             elif isinstance(message, OpenTap) and len(descriptors) == 1:
                 (descriptor,), descriptors = descriptors, ()
                 self._taps.open(message, descriptor, self._rooms.values())
@@ -125,6 +132,9 @@ class Rooms:
             return
         room = self._rooms.get(getattr(message, "room_id", 0))
         if room is None:
+            return
+        if isinstance(message, video_messages.Command):
+            self.pictures.carry_out(message)
             return
         match message:
             case CloseRoom():
@@ -167,6 +177,7 @@ class Rooms:
 
     def _close(self, room_id: int) -> None:
         room = self._rooms.pop(room_id, None)
+        self.pictures.close(room_id)
         self._kinds.pop(room_id, None)
         self._chimed.pop(room_id, None)
         self._failed_ticks.pop(room_id, None)
@@ -187,6 +198,7 @@ class Rooms:
         """End all rooms."""
         for room_id in list(self._rooms):
             self._close(room_id)
+        self.pictures.end()
         self._relays.close()
         self._taps.end()
 
@@ -203,21 +215,31 @@ class Rooms:
             else:
                 self._failed_ticks.pop(room_id, None)
             self._tell(room_id, room)
+        self._look_after_pictures(self.pictures.tick, due)
         self._taps.flush()
+
+    def _look_after_pictures(self, work: Callable[[int], None], now_ns: int) -> None:
+        try:
+            work(now_ns)
+        except Exception:
+            self._failures += 1
+            logger.exception("pictures could not be forwarded")
 
     @property
     def has_relays(self) -> bool:
         """Whether there are rooms that are worth looking at between two ticks."""
-        return bool(self._by_descriptor)
+        return bool(self._by_descriptor) or len(self.pictures) > 0
 
     def relay(self, now_ns: int) -> None:
-        """Pass on what has arrived for calls between two. now_ns: monotonic."""
+        """Pass on what has arrived for calls between two, and pictures. now_ns: monotonic."""
         for descriptor, _ in self._relays.poll(0, MAX_RELAYS):
             room_id = self._by_descriptor[descriptor]
             try:
                 self._rooms[room_id].drain(now_ns)
             except Exception:
                 self._failed(room_id)
+        if len(self.pictures):
+            self._look_after_pictures(self.pictures.look, now_ns)
 
     def skip(self, due: int) -> None:
         """One step that comes too late."""
@@ -246,6 +268,7 @@ class Rooms:
                         self._report(LegReport(room_id, figures))
                     for leg_id, streams in room.streams().items():
                         self._report(StreamsReport(room_id, leg_id, streams))
+                    self.pictures.report(room_id, due + TICK_NS)
                 except Exception:
                     self._failed(room_id)
 

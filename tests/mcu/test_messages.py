@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from mcu.engine.notices import AddressLearnt, DtmfPressed, RoomLost, SpeakersChanged
 from mcu.errors import ProtocolError
+from mcu.fields import MAX_STREAMS
 from mcu.messages import (
     CODECS,
     MAX_DATAGRAM,
     MAX_MESSAGE,
     MAX_SPEAKERS,
-    MAX_STREAMS,
     ROOM_KINDS,
     SOUNDS,
     VERSION,
