@@ -19,7 +19,7 @@ from softphone.remote.desktops import CONTROL_IT, DENY, VIEW
 from softphone.remote.part import Part
 from softphone.remote.watching import Watching
 from tests.helpers.screen import Display, display
-from tests.helpers.vnc import terminal
+from tests.helpers.vnc import terminal, tigervnc
 
 pytestmark = pytest.mark.window
 
@@ -107,3 +107,34 @@ async def test_what_was_not_granted_does_nothing(server: Server, tmp_path: Path)
             anna.floors.release(SCREEN)
             await until(lambda: bernd.desktops.state.view is None and not anna.desktops.shown)
         assert typed.read_text("utf-8") == ""
+
+
+async def test_a_stock_viewer_controls_by_a_ticket_of_the_operator_once_the_owner_agrees(server: Server, tmp_path: Path) -> None:
+    typed = tmp_path / "typed.txt"
+    with display(640, 480) as screen, display(900, 700) as elsewhere, terminal(screen, f"cat > {typed}"):
+        async with in_a_room(server, "daily") as (anna, bernd):
+            assert "nobody shares" in (await asyncio.to_thread(server.cli, "room", "desktop", "daily")).stderr
+            await share(anna, bernd, screen)
+            ticket = await asyncio.to_thread(server.json, "room", "desktop", "daily", "--viewer", "Support")
+            await until(lambda: anna.desktops.state.requests)
+            assert anna.desktops.state.requests[0].name == "Support" and ticket["owner"] == "Anna"
+            anna.desktops.answer(anna.desktops.state.requests[0].request_id, CONTROL_IT)
+            await until(lambda: "Support" in anna.desktops.state.viewers)
+            host, _, port = ticket["address"].partition("::")
+            options = ("-SecurityTypes=X509Plain", f"-X509CA={ticket['certificate']}")
+            with tigervnc(elsewhere, int(port), tmp_path, *options, host=host, VNC_USERNAME=ticket["user"],
+                          VNC_PASSWORD=ticket["password"]):
+                await until(lambda: "desktop seen" in server.log.read_text())
+                while "stock\n" not in typed.read_text():
+                    await asyncio.to_thread(write_there, elsewhere)
+            await until(lambda: anna.desktops.state.controller == "")
+    rows = server.json("room", "audit", "daily")
+    assert {"control asked", "control granted", "desktop seen", "input passes", "control ended"} <= {row["verb"] for row in rows}
+
+
+def write_there(screen: Display) -> None:
+    """Type into TigerVNC's window, which may not listen to its keyboard yet."""
+    screen.xdotool("search", "--sync", "--onlyvisible", "--name", "TigerVNC", "windowfocus")
+    screen.xdotool("mousemove", 200, 200)
+    screen.write("stock")
+    screen.key("Return")
