@@ -45,20 +45,22 @@ class Speakers:
     def __init__(self) -> None:
         self.recent: list[int] = []
         self._since: dict[int, float] = {}
+        self._forward: set[int] = set()
 
     def hear(self, speaking: Iterable[int], now: float) -> bool:
         """These speak now; whether somebody comes forward. Where nobody has spoken yet the first one does at once."""
         heard = list(speaking)
         self._since = {one: self._since.get(one, now) for one in heard}
+        self._forward.intersection_update(heard)
         if not self.recent and heard:
             self._since[heard[0]] = now - HOLD_S
         return self.advance(now)
 
     def advance(self, now: float) -> bool:
         """Let who has spoken long enough come forward; whether somebody does."""
-        due = [one for one, since in self._since.items() if 0 <= since <= now - HOLD_S]
+        due = [one for one, since in self._since.items() if since <= now - HOLD_S and one not in self._forward]
         for one in due:
-            self._since[one] = -1.0
+            self._forward.add(one)
             if one in self.recent:
                 self.recent.remove(one)
             self.recent.insert(0, one)
@@ -67,6 +69,7 @@ class Speakers:
     def forget(self, participant: int) -> None:
         """Somebody has left."""
         self._since.pop(participant, None)
+        self._forward.discard(participant)
         if participant in self.recent:
             self.recent.remove(participant)
 
