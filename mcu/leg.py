@@ -52,6 +52,21 @@ class CallLeg:
         agreed = self.media.negotiated
         return agreed is not None and agreed.direction in ("recvonly", "inactive")
 
+    def pictures(self) -> dict[str, Any]:
+        """What is known of its pictures, for who looks after the server; empty where there are none."""
+        if not self.media.picture_lines():
+            return {}
+        now = self.media.picture_facts()
+        expected = now.packets_in + now.lost
+        return {
+            "video": " ".join(part for part in (now.codec, f"{now.width}x{now.height}" if now.width else "") if part),
+            "video_kbps": round(now.bitrate_bps / 1000), "video_packets_in": now.packets_in, "video_lost": now.lost,
+            "video_loss_percent": round(100 * now.lost / expected, 2) if expected else 0.0,
+            "video_packets_out": now.packets_out, "video_loss_out_percent": round(100 * now.remote_loss, 2),
+            "video_estimate_kbps": round(now.estimate_bps / 1000), "video_shown": now.shows, "video_places": now.places,
+            "video_suite": now.suite,
+        }
+
     @property
     def is_silent_by_right(self) -> bool:
         """Whether the phone said that it would send nothing."""

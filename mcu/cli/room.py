@@ -16,7 +16,7 @@ app = make_group("Rooms: make them, look into them, close them.")
 RoomArgument = Annotated[str, typer.Argument(metavar="ROOM", help="a-z, 0-9 and -")]
 WhoArgument = Annotated[str, typer.Argument(metavar="WHO", help="id, name or URI of a member, or all")]
 
-PEOPLE = (("id", "ID"), ("name", "NAME"), ("role", "ROLE"), ("codec", "CODEC"), ("is_muted", "MUTED"),
+PEOPLE = (("id", "ID"), ("name", "NAME"), ("role", "ROLE"), ("codec", "CODEC"), ("video", "VIDEO"), ("is_muted", "MUTED"),
           ("is_speaking", "SPEAKS"), ("level_dbov", "DBOV"), ("packets_in", "PACKETS"), ("lost", "LOST"), ("uri", "URI"),
           ("protection", "PROTECTION"))
 

@@ -66,11 +66,11 @@ def phone(slots: int = 9, crypto: bool = False) -> tuple[SessionDescription, lis
     """The offer of our phone: camera, receive slots and slides in one group."""
     keys = sdes.offer(lambda size: bytes(range(size))) if crypto else ()
     local = LocalMedia(HOST, 5002, 5002, crypto=keys)
-    videos = [LocalVideo(local, mid="v"), *(LocalVideo(replace(local, direction="recvonly"), mid=f"r{n}") for n in range(slots)),
-              LocalVideo(local, SLIDES, "slides", "s")]
-    policy = SrtpPolicy.REQUIRE if crypto else SrtpPolicy.OFF
-    made = offer(Capabilities(srtp=policy), LocalMedia(HOST, 5000, 5001, crypto=keys), VideoCapabilities(takes_all=True), videos,
-                 session_id=1, version=1)
+    places = [LocalVideo(replace(local, direction="recvonly"), mid=f"r{number}") for number in range(slots)]
+    videos = [LocalVideo(local, mid="v"), *places, LocalVideo(local, SLIDES, "slides", "s")]
+    audio = Capabilities(srtp=SrtpPolicy.REQUIRE if crypto else SrtpPolicy.OFF)
+    made = offer(audio, LocalMedia(HOST, 5000, 5001, crypto=keys), VideoCapabilities(takes_all=True), videos, session_id=1,
+                 version=1)
     return made, videos
 
 
