@@ -181,14 +181,15 @@ class CallLeg:
 
 
 def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identity: Identity, server: Surroundings, name: str,
-                *, is_focus: bool, srtp: Iterable[str | None] = (), lines: Iterable[ApplicationLine] = ()) -> CallLeg:
+                *, is_focus: bool, srtp: Iterable[str | None] = (), lines: Iterable[ApplicationLine] = (),
+                has_pictures: bool = False) -> CallLeg:
     """Answer an INVITE into a media room, as what is called `name`. srtp: what is wanted of it beside the caller's own wish;
-    lines: what answers lines of `m=application`. Pictures are taken by a focus.
+    lines: what answers lines of `m=application`; has_pictures: whether pictures are taken, as a focus does.
 
     Raises MediaRefused, with nothing left behind.
     """
     call = event.call
-    media = create_media(room, leg_id, call.flow, srtp=(*srtp, identity.srtp), has_pictures=is_focus)
+    media = create_media(room, leg_id, call.flow, srtp=(*srtp, identity.srtp), has_pictures=is_focus or has_pictures)
     media.take_lines(*lines)
     leg = CallLeg(call, media, identity, begin_record(event.request, call, identity, name, server.wallclock()))
     contact = NameAddr(own_contact(call.flow, name, server.addresses, is_secure=is_secure(event.request)), "",

@@ -124,6 +124,9 @@ class MediaRoom(Protocol):
     def hear(self, leg_ids: Sequence[int]) -> None:
         """These speak now, the loudest first: their pictures come forward."""
 
+    def set_layout(self, layout: str) -> None:
+        """Compose the room that way, for phones with one line of pictures. Raises ValueError for a way that there is not."""
+
     def pin(self, leg_id: int, targets: Sequence[int]) -> None:
         """A participant wants to see these in any case; none: whoever speaks."""
 

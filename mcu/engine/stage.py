@@ -75,13 +75,14 @@ class Speakers:
 
 
 def arrange(places: Sequence[Place], sources: Collection[Source], shown: Mapping[int, int], recent: Sequence[int],
-            pinned: Sequence[int] = ()) -> dict[int, tuple[int, int]]:
+            pinned: Sequence[int] = (), *, is_mirror: bool = False) -> dict[int, tuple[int, int]]:
     """What each place of one participant is to show: slot → (producer, rank), producer 0 for nothing.
 
-    sources: those that are open; shown: what its places show now; recent: who spoke, the latest first; pinned: participants.
+    sources: those that are open; shown: what its places show now; recent: who spoke, the latest first; pinned: participants;
+    is_mirror: everybody sees themselves, and nobody else.
     """
     viewer = places[0].participant if places else 0
-    others = [source for source in sources if source.participant != viewer]
+    others = [source for source in sources if (source.participant == viewer) == is_mirror]
     slides = [source for source in others if source.is_slides]
     faces = sorted((source for source in others if not source.is_slides), key=lambda one: _order(one, recent, pinned))
     screens, mains = [place for place in places if place.is_slides], [place for place in places if not place.is_slides]
