@@ -20,7 +20,7 @@ from softphone.board import PictureBoard
 from softphone.call import Call
 from softphone.config import Account, Config
 from softphone.desk import Desk
-from softphone.errors import CallFailed
+from softphone.errors import CallFailed, PhoneError
 from softphone.handover import Handover
 from softphone.kept import Kept
 from softphone.line import (
@@ -36,6 +36,7 @@ from softphone.line import (
     TransferAsked,
     TransferProgressed,
 )
+from softphone.media.screen import find_shareables
 from softphone.media.sound import Sound
 from softphone.meter import Meter, quality_of
 from softphone.model import Banner, Command, Event
@@ -167,6 +168,12 @@ class Agent:
             case (model.AskForControl() | model.ReleaseControl() | model.AnswerControl() | model.TakeBackControl()
                   | model.CloseDesktop()) if self.call is not None:
                 self.call.desktops.handle(command)
+            case model.LookForShareables():
+                self._start(self._look_for_shareables())
+            case model.StartShare(choice, title) if self.call is not None:
+                self.call.showing.start(choice, title)
+            case model.StopShare() if self.call is not None:
+                self.call.showing.stop()
             case model.Quit():
                 self._quit.set()
 
@@ -347,6 +354,8 @@ class Agent:
         self._registering.show_signalling(call)
         self._publish(model.CallEstablished(str(call.uri), call.title, call.is_conference, time.monotonic()))
         self._muting.begin(call)
+        call.showing.begin(lambda share: self._publish(model.ShareChanged(share)),
+                           lambda text: self._banner(Banner(_sentence(text), "warning")))
         call.desktops.begin(lambda state: self._publish(model.DesktopChanged(state)), lambda text: self._banner(Banner(text)))
         self._picturing.begin(call)
         self._publish_members(call)
@@ -451,6 +460,13 @@ class Agent:
         self._start(self._settle_desk())
         if self.phone is not None:
             self.phone.pictures = self._picturing.settings()
+    async def _look_for_shareables(self) -> None:
+        try:
+            found = await asyncio.to_thread(find_shareables)
+        except PhoneError as error:
+            self._publish(model.ShareablesFound(trouble=str(error)))
+            return
+        self._publish(model.ShareablesFound(tuple(found)))
 
     async def _look_for_devices(self) -> None:
         await self._picturing.look()

@@ -38,6 +38,7 @@ from softphone.model import Member
 from softphone.protection import exposure, protection_words
 from softphone.remote.desktops import Desktops
 from softphone.roster import RosterFeed
+from softphone.showing import Showing
 from softphone.stats import MediaFigures
 from softphone.transfer import Transfer
 from softphone.words import TRANSFERRED, call_ended
@@ -53,7 +54,7 @@ GONE_S = 2.0
 
 class Call:
     """One call. `uri` is what to show and to call again, `roster` is empty outside of conferences, `end` is set at the end.
-    floors: who may share and act where; desktops: what is shown and seen of them.
+    floors: who may share and act where; desktops: what is shown and seen of them; showing: the shared screen.
 
     `has_pin`: whether a PIN was given to get in; it is in `uri` no more.
     """
@@ -83,6 +84,8 @@ class Call:
         self._feed: RosterFeed | None = None
         self.floors = media.floors
         self.desktops = Desktops(media.floors, media.desktop_line, self._offer_again)
+        self.showing = Showing(media.floors, media.pictures, lambda: self.is_conference, self._offer_again)
+        self.showing.on_chosen = self.desktops.choose
         self._probed_at = 0.0
         self._probe: asyncio.Future[Response | None] | None = None
 
@@ -394,6 +397,7 @@ class Call:
         if self._feed is not None:
             self._feed.end(self._line.now())
         self.desktops.close()
+        self.showing.close()
         self.media.release()
         self._settle_reoffer(481)
         if self._transfer is not None:
