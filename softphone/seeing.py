@@ -28,7 +28,8 @@ class Seeing:
     Raises OSError when the file can't be written.
     """
 
-    def __init__(self, media: PictureMedia | None, options: Options, shared: Callable[[], tuple[int, int]] | None = None) -> None:
+    def __init__(self, media: PictureMedia | None, options: Options,
+                 shared: Callable[[], tuple[int, int]] | None = None) -> None:
         self._media = media
         self._shared = shared
         self._witness = Witness()
