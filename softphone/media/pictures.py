@@ -192,6 +192,7 @@ class PictureMedia:
         now_ns = time.monotonic_ns()
         transport = self._ways[0].transport
         with self._lock:
+            transport.wanted_bps = self.bitrate_bps
             is_key = transport.takes_key_frame(MAIN, now_ns)
             bitrate_bps = min(self.bitrate_bps, transport.bitrate_bps(MAIN) or self.bitrate_bps)
         try:

@@ -51,6 +51,8 @@ WORDS: dict[str, str] = {
     "Start video": "开启视频",
     "Stop video": "关闭视频",
     "Camera": "摄像头",
+    "Join with the camera on": "加入时开启摄像头",
+    "At most {kbps} kbit/s": "最高 {kbps} kbit/s",
     "Test picture": "测试图像",
     "Start or stop the camera": "开启或关闭摄像头",
     "Mute": "静音",
