@@ -250,8 +250,8 @@ class Gallery:
 
     def begin_again(self) -> None:
         """A fresh worker knows nothing: legs bring their ports and lines again, then `restore` is called."""
-        self._told.clear()
-        self.shown.clear()
+        for known in (self._sources, self._places, self._told, self.shown):
+            known.clear()
 
     def restore(self) -> None:
         """What the composer has, and who is shown where."""

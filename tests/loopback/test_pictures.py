@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import os
+import signal
 
 import pytest
 
 from confero.testing import Server
 from rtp.sdp.video import SLIDES
 from sip.bfcp.attributes import Status
+from tests.helpers.stranger import figures
 from tests.helpers.watchers import Watchers
 
 pytestmark = [pytest.mark.loopback, pytest.mark.usefixtures("nobody_composes")]
@@ -58,3 +62,17 @@ async def test_slides_pass_while_the_floor_is_held_and_a_newcomer_sees_them(serv
         assert bernd.seen(SLIDES) == set()
         for phone in (floors, theirs):
             await phone.close()
+
+
+async def test_pictures_come_back_by_themselves_when_the_media_worker_dies(server: Server) -> None:
+    async with Watchers(server) as crowd:
+        anna, bernd = [await crowd.watch("daily", 440 + 260 * n, slots=1) for n in range(2)]
+        await crowd.show_until(lambda: anna.seen() == {2} and bernd.seen() == {1})
+        ssrcs = {packet.ssrc for _, packet in anna.came}
+        for worker in (await asyncio.to_thread(figures, server))["workers"]:
+            os.kill(worker["pid"], signal.SIGKILL)
+        await crowd.show(0.2)
+        for watcher in (anna, bernd):
+            watcher.came.clear()
+        await crowd.show_until(lambda: anna.seen() == {2} and bernd.seen() == {1})
+        assert {packet.ssrc for _, packet in anna.came} - ssrcs                  # a stream that begins anew

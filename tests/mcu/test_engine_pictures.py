@@ -191,8 +191,12 @@ def test_a_fresh_worker_is_told_all_again_with_new_ssrcs(bench: Bench) -> None:
     assert bench.room.recover(0.0)
     after = bench.line.commands[begin:]
     assert [one.spec.is_open for one in after if isinstance(one, AddProducer)] == [True, True]
-    assert {(one.slot_id, one.producer_id) for one in after if isinstance(one, ShowProducer)} == {
-        (one.slot_id, one.producer_id) for one in shows}
+    again = [one for one in after if isinstance(one, ShowProducer)]
+    assert {(one.slot_id, one.producer_id) for one in again} == {(one.slot_id, one.producer_id) for one in shows}
+    for one in again:                                                           # none before what it is about is there
+        at = after.index(one)
+        assert one.producer_id in {other.spec.producer_id for other in after[:at] if isinstance(other, AddProducer)}
+        assert one.slot_id in {other.spec.slot_id for other in after[:at] if isinstance(other, AddSlot)}
     before = {slot.spec.ssrc for slot in told(bench, AddSlot)[:2]}
     assert before.isdisjoint(one.spec.ssrc for one in after if isinstance(one, AddSlot))
 
