@@ -11,9 +11,11 @@ from mcu.application_line import ApplicationLine
 from mcu.conference import Done, Refused
 from mcu.floor import Command, Event, Requested
 from mcu.floor_control import FloorControl
+from mcu.happenings import Event as RoomEvent
 from mcu.location import Located
+from mcu.memory import Memory
 from mcu.participant import ParticipantId
-from mcu.storage.base import CallRecord
+from mcu.storage.base import AuditRecord, CallRecord
 from rtp.kernel import LegStatistics
 from rtp.keying.certificate import Fingerprint
 from rtp.sdp.floor_control import NegotiatedFloors
@@ -186,6 +188,24 @@ class Surroundings(Protocol):
 
     def keep_record(self, record: CallRecord) -> None:
         """Write a call record behind."""
+
+    def recall_room(self, name: str) -> Memory | None:
+        """What a room that opens remembers of its people."""
+
+    def read_room(self, name: str) -> None:
+        """What a room remembers was changed from outside, or the room is gone: read it anew."""
+
+    def keep_room(self, name: str, memory: Memory, *, is_empty: bool) -> None:
+        """Keep what a room remembers, behind."""
+
+    def end_room(self, name: str, memory: Memory, *, is_permanent: bool) -> None:
+        """A meeting is over."""
+
+    def keep_audit(self, record: AuditRecord) -> None:
+        """Write a row of the audit log behind."""
+
+    def perform(self, room: str, event: RoomEvent) -> None:
+        """Have done what the rules of a room have decided and its focus does not do itself: recording, sounds, calls out."""
 
     def publish(self, kind: str, **facts: object) -> None:
         """Tell those who listen to events (mcu.bus)."""
