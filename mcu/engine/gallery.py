@@ -15,7 +15,7 @@ from typing import Protocol
 
 from mcu.engine.base import Engine
 from mcu.engine.composing import COMPOSED_TYPES, Composer, Face, Format, Scene, Viewer
-from mcu.engine.stage import Place, Source, Speakers, arrange
+from mcu.engine.stage import Place, Source, Speakers, arrange, in_order
 from mcu.video_messages import (
     AddPort,
     AddProducer,
@@ -207,14 +207,14 @@ class Gallery:
 
     def arrange(self) -> None:
         """Have shown what is to be shown now."""
-        sources = [source for source in self._sources.values() if source.producer_id in self._open]
+        sources = in_order((source for source in self._sources.values() if source.producer_id in self._open),
+                           self._speakers.recent)
         by_viewer: dict[int, list[Place]] = {}
         for place in self._places.values():
             by_viewer.setdefault(place.participant, []).append(place)
         for viewer, places in by_viewer.items():
-            shown = {slot_id: producer_id for slot_id, (producer_id, _) in self._told.items()}
-            wanted = arrange(places, sources, shown, self._speakers.recent, self._pins.get(viewer, ()),
-                             is_mirror=self._kind == "echo")
+            shown = {place.slot_id: self._told[place.slot_id][0] for place in places if place.slot_id in self._told}
+            wanted = arrange(places, sources, shown, self._pins.get(viewer, ()), is_mirror=self._kind == "echo")
             composed = self._composing.assigned.get(viewer, 0)
             for place in places:
                 rank = wanted[place.slot_id][1]

@@ -38,6 +38,11 @@ async def test_phones_with_slots_see_each_other_and_a_stock_phone_who_speaks(ser
         first = next(packet for packet in packets if packet.payload[-1] == 1)
         assert first.payload[1] & 0x1F == 5                                     # the switch is at a key frame
         assert stock.seen() == {1, 2} and anna.junk == bernd.junk == 0
+        assert server.cli("room", "stop-video", "daily", str(people["w2"])).returncode == 0
+        await crowd.show(0.1)                                                   # what is on its way; a tick is 20 ms
+        anna.came.clear()
+        await crowd.show(0.3)
+        assert anna.seen() == {3} and stock.last == 1
 
 
 async def test_slides_pass_while_the_floor_is_held_and_a_newcomer_sees_them(server: Server) -> None:
