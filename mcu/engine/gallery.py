@@ -20,6 +20,7 @@ from mcu.video_messages import (
     AddPort,
     AddProducer,
     AddSlot,
+    PicturePaused,
     PictureShown,
     PortHandshake,
     PortLearnt,
@@ -224,6 +225,8 @@ class Gallery:
     def _show(self, slot_id: int, wanted: tuple[int, int]) -> None:
         if self._told.get(slot_id, (0, wanted[1])) != wanted:
             self._send(ShowProducer(self.room_id, slot_id, *wanted))
+        if not wanted[0]:
+            self.shown.pop(slot_id, None)
         self._told[slot_id] = wanted
 
     # ---- the worker
@@ -233,6 +236,8 @@ class Gallery:
         match report:
             case PictureShown(_, slot_id, producer_id):
                 self.shown[slot_id] = producer_id
+            case PicturePaused(_, slot_id, True):
+                self.shown.pop(slot_id, None)
             case PortReport(_, statistics):
                 if statistics.port_id in self._owners:
                     self.ports[statistics.port_id] = statistics
