@@ -443,7 +443,9 @@ class Focus:
             case ActivitySuspended(is_suspended):
                 if is_suspended:
                     self.floors.execute(StopFloors("all activity is suspended"), None)
-            case (InviteRequested() | RecordingRequested() | LayoutChanged() | SayRequested() | PlayRequested()):
+            case LayoutChanged(layout):
+                self._room.set_layout(layout)
+            case (InviteRequested() | RecordingRequested() | SayRequested() | PlayRequested()):
                 self._server.perform(self.name, event)
             case rules.ConferenceClosing(reason):
                 log.info("closing", extra={"room": self.name, "reason": reason})

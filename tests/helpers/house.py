@@ -165,6 +165,7 @@ class FakeRoom:
         self.played: list[str] = []
         self.names: dict[int, str] = {}
         self.pins: dict[int, tuple[int, ...]] = {}
+        self.layout = ""
         self.is_closed = False
 
     def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str, capabilities: Capabilities | None = None,
@@ -194,6 +195,10 @@ class FakeRoom:
 
     def hear(self, leg_ids: Sequence[int]) -> None:
         """Who speaks."""
+
+    def set_layout(self, layout: str) -> None:
+        """How the room is composed."""
+        self.layout = layout
 
     def pin(self, leg_id: int, targets: Sequence[int]) -> None:
         """Who is wanted."""

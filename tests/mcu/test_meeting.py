@@ -193,6 +193,15 @@ def test_keys_of_who_may_not_change_nothing_and_are_in_the_audit_log(keys: str) 
     assert (house.live.rooms()[0]["state"], house.live.rooms()[0]["is_locked"]) == ("active", False)
 
 
+def test_a_host_arranges_the_composed_picture() -> None:
+    house = House(is_open=True)
+    house.directory.add_room("daily")
+    house.member("alice").call(ROOM)
+    house.order("layout", layout="speaker")
+    assert {room.layout for room in house.rooms} == {"speaker"}
+    assert house.live.rooms()[0]["layout"] == "speaker"
+
+
 def test_a_guest_is_host_of_their_own_meeting_alone() -> None:
     house = House(is_open=True)
     house.phone("alice").call(ROOM)
