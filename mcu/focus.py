@@ -43,7 +43,7 @@ from mcu.meeting_desktops import MeetingDesktops
 from mcu.memory import Memory
 from mcu.orders import answer, carry_out, counted, find, keyed
 from mcu.participant import Identity, Participant, ParticipantId, Role
-from mcu.policy import Policy
+from mcu.policy import Level, Policy
 from mcu.roster import Device, Picture, Roster
 from mcu.storage.base import AuditRecord, CallRecord
 from mcu.surroundings import Surroundings
@@ -491,6 +491,8 @@ class Focus:
     def _may_ask(self, floor: FloorId, participant_id: ParticipantId) -> bool:
         """Whether a member may ask for a floor just now."""
         rules = self.conference
+        if self.desktops.is_guest(participant_id):
+            return rules.policy.control is not Level.NOBODY and not rules.is_suspended
         return rules.may_share(participant_id) if floor is FloorId.SCREEN else rules.may_control(participant_id)
 
     def _on_floor(self, event: FloorEvent) -> None:
@@ -512,7 +514,9 @@ class Focus:
 
     def _entity_of(self, participant_id: ParticipantId | None) -> str:
         found = None if participant_id is None else self.conference.participants.get(participant_id)
-        return found.identity.entity if found is not None else str(participant_id or "")
+        if found is not None or participant_id is None:
+            return "" if found is None else found.identity.entity
+        return self.desktops.name_of(participant_id) or str(participant_id)
 
     def hear(self, leg_ids: tuple[int, ...]) -> None:
         """These speak now, the loudest first."""

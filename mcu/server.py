@@ -127,7 +127,8 @@ class Server:
             EngineSettings(workers=config.workers, first_port=config.rtp_ports[0], last_port=config.rtp_ports[1],
                            addresses=self.addresses, prompts=config.data / prompts.FOLDER, srtp=SrtpPolicy(config.srtp)),
             self._receive_notice, self.pictures if config.picture_workers else None)
-        self.relay = RelayService(config.rtp_ports, self.domain, config.data)
+        self.relay = RelayService(config.rtp_ports, relay_names(self.domain, config.addresses), config.data,
+                                  config.addresses[0])
         self.endpoint.told_host = lambda flow: self.addresses.towards(flow.local[0], flow.remote[0])
         dialplan = Dialplan(self.domain, lambda name: directory.account(name) is not None)
         store = MemoryLocationStore(storage.put_binding, storage.delete_binding)
@@ -431,6 +432,12 @@ class Server:
         self.driver.pump()
         if self.endpoint.next_timer() is not None:
             await asyncio.sleep(GOODBYE_S)
+
+
+def relay_names(domain: str, hosts: Iterable[str]) -> str:
+    """The names and addresses by which stock viewers reach this server."""
+    shown = [one for host in hosts for one in (reachable(host) if is_unspecified(host) else [host])]
+    return ",".join(dict.fromkeys([domain, "localhost", "127.0.0.1", *shown]))
 
 
 def _cannot_listen(host: str, port: int, error: OSError, option: str = "--sip-port") -> str:

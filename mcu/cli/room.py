@@ -92,6 +92,17 @@ def dial(
 
 
 @app.command()
+def desktop(
+    room: RoomArgument,
+    viewer: Annotated[str | None, typer.Option("--viewer", metavar="NAME", help="how the owner is told who asks")] = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a ticket for a VNC viewer to the desktop that is shared. Example: confero room desktop daily"""
+    show(execute(data, "room.desktop", {"name": room, "viewer": viewer}), as_json, _ticket)
+
+
+@app.command()
 def audit(
     room: RoomArgument,
     limit: Annotated[int, typer.Option("--limit", metavar="N", help="how many of the last")] = 100,
@@ -116,6 +127,16 @@ def switches(room: RoomArgument, data: DataOption = None, as_json: JsonOption = 
 
 def _dialled(done: Facts) -> str:
     return f"{done['count']} {'phone rings' if done['count'] == 1 else 'phones ring'} for room {done['name']}"
+
+
+def _ticket(done: Facts) -> str:
+    return "\n".join((
+        f"{done['owner']} is asked now whether {done['viewer']} may look or control. After that, once and within "
+        f"{done['expires_s']} s:",
+        f"  anywhere           xtigervncviewer -SecurityTypes=X509Plain -X509CA={done['certificate']} {done['address']}",
+        f"                     user {done['user']}   password {done['password']}",
+        f"  on this machine    xtigervncviewer -SecurityTypes=VncAuth {done['plain_address']}",
+        f"                     password {done['plain_password']}"))
 
 
 def _created(room: Facts) -> str:
