@@ -11,9 +11,11 @@ from mcu.application_line import ApplicationLine
 from mcu.conference import Done, Refused
 from mcu.floor import Command, Event, Requested
 from mcu.floor_control import FloorControl
+from mcu.happenings import Event as RoomEvent
 from mcu.location import Located
+from mcu.memory import Memory
 from mcu.participant import ParticipantId
-from mcu.storage.base import CallRecord
+from mcu.storage.base import AuditRecord, CallRecord
 from rtp.kernel import LegStatistics
 from rtp.keying.certificate import Fingerprint
 from rtp.sdp.floor_control import NegotiatedFloors
@@ -51,6 +53,15 @@ class PictureFacts:
     suite: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PictureLine:
+    """Lines of pictures of one kind. content: `main` or `slides`; codec: the first; is_got: whether the phone is sent some."""
+
+    content: str
+    codec: str
+    is_got: bool
+
+
 class Media(MediaBackend, Protocol):
     """The media of a leg as the engine gives it."""
 
@@ -80,6 +91,9 @@ class Media(MediaBackend, Protocol):
 
     def sends(self, content: str) -> bool:
         """Whether the phone may send pictures of that kind: `main` or `slides`."""
+
+    def picture_lines(self) -> list[PictureLine]:
+        """The lines of pictures that are agreed, one for each kind."""
 
     def let_pass(self, content: str, may_pass: bool) -> None:
         """Let what it sends of that be shown to others, or not any more."""
@@ -111,6 +125,9 @@ class MediaRoom(Protocol):
 
     def hear(self, leg_ids: Sequence[int]) -> None:
         """These speak now, the loudest first: their pictures come forward."""
+
+    def set_layout(self, layout: str) -> None:
+        """Compose the room that way, for phones with one line of pictures. Raises ValueError for a way that there is not."""
 
     def pin(self, leg_id: int, targets: Sequence[int]) -> None:
         """A participant wants to see these in any case; none: whoever speaks."""
@@ -171,6 +188,24 @@ class Surroundings(Protocol):
 
     def keep_record(self, record: CallRecord) -> None:
         """Write a call record behind."""
+
+    def recall_room(self, name: str) -> Memory | None:
+        """What a room that opens remembers of its people."""
+
+    def read_room(self, name: str) -> None:
+        """What a room remembers was changed from outside, or the room is gone: read it anew."""
+
+    def keep_room(self, name: str, memory: Memory, *, is_empty: bool) -> None:
+        """Keep what a room remembers, behind."""
+
+    def end_room(self, name: str, memory: Memory, *, is_permanent: bool) -> None:
+        """A meeting is over."""
+
+    def keep_audit(self, record: AuditRecord) -> None:
+        """Write a row of the audit log behind."""
+
+    def perform(self, room: str, event: RoomEvent) -> None:
+        """Have done what the rules of a room have decided and its focus does not do itself: recording, sounds, calls out."""
 
     def publish(self, kind: str, **facts: object) -> None:
         """Tell those who listen to events (mcu.bus)."""

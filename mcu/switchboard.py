@@ -31,6 +31,7 @@ from mcu.dialplan import (
     without_pin,
 )
 from mcu.focus import Focus, is_conference_event
+from mcu.happenings import InviteRequested
 from mcu.leg import CallLeg
 from mcu.location import Way, ways_to
 from mcu.participant import Identity, clean_name
@@ -413,7 +414,7 @@ class Switchboard:
         record = self._names.room(name)
         if record is not None:
             return Policy(record.max_members, record.pin, record.host_pin, record.owner, is_permanent=True,
-                          guests_may_host=self._is_open, srtp=record.srtp)
+                          guests_may_host=self._is_open, srtp=record.srtp, lobby=record.lobby)
         if self._is_open:
             return Policy(self.limits.max_members, grace_s=self.limits.grace_s, guests_may_host=True)
         return None
@@ -435,6 +436,13 @@ class Switchboard:
         if isinstance(phones, Uri):
             return self._dial_out(room, phones)
         return len(self._dial_all(room, phones))
+
+    def invite(self, room: str, event: InviteRequested) -> None:
+        """Call somebody into a room, as its rules have decided; what goes wrong is logged."""
+        try:
+            self.dial(room, event.uri)
+        except (LookupError, ValueError, MediaRefused) as error:
+            log.warning("nobody could be called", extra={"room": room, "reason": str(error)})
 
     def _dial_out(self, room: str, uri: Uri) -> int:
         """Call an address of somebody else's: at once where it is numeric, else when its name has been looked up."""

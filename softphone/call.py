@@ -85,6 +85,7 @@ class Call:
         self.floors = media.floors
         self.desktops = Desktops(media.floors, media.desktop_line, self._offer_again)
         self.showing = Showing(media.floors, media.pictures, lambda: self.is_conference, self._offer_again)
+        self.showing.on_chosen = self.desktops.choose
         self._probed_at = 0.0
         self._probe: asyncio.Future[Response | None] | None = None
 
@@ -196,6 +197,12 @@ class Call:
             self.media.is_held = not held
             raise CallFailed(f"the other side refused to {'hold' if held else 'resume'} the call ({status})", status)
         self.is_held = held
+
+    async def renegotiate(self) -> None:
+        """Offer what there is now of pictures and other lines. Raises CallFailed when the other side refuses."""
+        status = await self._offer_again()
+        if status != 200:
+            raise CallFailed(f"the other side refused the change ({status})", status)
 
     async def transfer(self, target: str | Call) -> None:
         """Hand the call on: to a name or an address, also of a room (blind), or to the other side of another call (attended).
@@ -423,7 +430,7 @@ class Call:
             if response is None or response.status in (408, 481):
                 self._lose("the other side does not know the call any more" if response else "the other side does not answer")
                 return
-        silent_s = now - max(self.media.last_received_at or 0.0, self.up_at)
+        silent_s = now - max(self.media.last_received_at or 0.0, self.media.pictures_received_at, self.up_at)
         agreed = self.media.negotiated
         should_send = agreed is not None and agreed.may_receive and not self.is_held
         if should_send and silent_s > VANISHED_S:

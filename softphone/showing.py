@@ -28,13 +28,14 @@ log = logging.getLogger(__name__)
 
 class Showing:
     """The shared screen of one call. is_conference: whether it is a meeting, where nobody shares without the floor;
-    offer_again: sends an offer in the call; publish: gets what is shared; tell: gets a sentence for the user; display: see
-    `open_source`."""
+    offer_again: sends an offer in the call; publish: gets what is shared; tell: gets a sentence for the user; on_chosen: is
+    told what is shared when it begins; display: see `open_source`."""
 
     def __init__(self, floors: Floors, pictures: PictureMedia | None, is_conference: Callable[[], bool],
                  offer_again: Callable[[], Awaitable[int]], display: str | None = None) -> None:
         self.publish: Callable[[Share | None], None] = lambda share: None
         self.tell: Callable[[str], None] = lambda text: None
+        self.on_chosen: Callable[[Choice], None] = lambda choice: None
         self.share: Share | None = None
         self._floors, self._pictures, self._is_conference, self._offer_again = floors, pictures, is_conference, offer_again
         self._display = display
@@ -121,6 +122,7 @@ class Showing:
             raise CallFailed(NO_LINE)
 
     def _begin_sharing(self, pictures: PictureMedia, choice: Choice) -> None:
+        self.on_chosen(choice)
         agreed = pictures.negotiated[SLIDES].formats[0]
         settings = ShareSettings(agreed.name.lower(), agreed.mode, choice.frame_rate, max_macroblocks=agreed.max_macroblocks)
         loop = asyncio.get_running_loop()

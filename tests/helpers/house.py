@@ -31,18 +31,23 @@ from mcu.floor import Event as FloorEvent
 from mcu.floor import Requested
 from mcu.floor_control import FloorControl
 from mcu.guard import Guard
+from mcu.happenings import Event as RoomEvent
+from mcu.happenings import InviteRequested
+from mcu.keeper import RoomKeeper
 from mcu.leg import own_contact
 from mcu.live import LiveView
 from mcu.location import Located, MemoryLocationStore
+from mcu.memory import Memory
 from mcu.participant import ParticipantId
 from mcu.registrar import Registrar
 from mcu.server import SETTINGS
-from mcu.storage.base import CallRecord
+from mcu.storage.base import AuditRecord, CallRecord, Storage
 from mcu.storage.memory import MemoryStorage
-from mcu.surroundings import PictureFacts
+from mcu.surroundings import PictureFacts, PictureLine
 from mcu.switchboard import Limits, Switchboard
 from mcu.trunk import Trunk, Trunks
 from mcu.trunk_config import TrunkConfig
+from mcu.verbs import build
 from rtp.errors import NegotiationFailed, ParseError
 from rtp.kernel import LegStatistics
 from rtp.keying import sdes
@@ -141,6 +146,10 @@ class FakeMedia:
     def let_pass(self, content: str, may_pass: bool) -> None:
         """Which pictures are shown."""
         self.passing.append((content, may_pass))
+
+    def picture_lines(self) -> list[PictureLine]:
+        """As the test says."""
+        return [PictureLine(content, "H264", True) for content in sorted(self.sent)]
 
     def picture_facts(self) -> PictureFacts:
         """None."""
@@ -289,7 +298,7 @@ class House:
     """The server. It is the `Surroundings` of its roles; `time` is the virtual time, s."""
 
     def __init__(self, *, is_open: bool = False, limits: Limits | None = None,
-                 trunks: Mapping[str, TrunkConfig] | None = None) -> None:
+                 trunks: Mapping[str, TrunkConfig] | None = None, storage: Storage | None = None) -> None:
         self.time = 1000.0
         self.domain = DOMAIN
         self.addresses = Addresses()
@@ -298,7 +307,9 @@ class House:
         self.published: list[tuple[str, dict[str, object]]] = []
         self.records: dict[str, CallRecord] = {}
         self.random = random.Random(7)
-        self.storage = MemoryStorage()
+        self.storage = storage if storage is not None else MemoryStorage()
+        self.keeper = RoomKeeper(self.storage, self.wallclock)
+        self.performed: list[tuple[str, RoomEvent]] = []
         self.directory = Directory(self.storage, DOMAIN, self.wallclock)
         self.endpoint = Endpoint(SETTINGS, self.random.randbytes)
         self.phones: list[Phone] = []
@@ -321,6 +332,10 @@ class House:
 
     def close_tap(self, tap_id: int) -> None:
         """See `mcu.captures.Taps`."""
+
+    def order(self, verb: str, room: str = "daily", **arguments: str) -> int:
+        """A verb of the operator."""
+        return self.live.order(room, build(verb, arguments), "operator")
 
     def phone(self, name: str, password: str | None = None) -> Phone:
         """A new phone; with a password it has an account here."""
@@ -370,6 +385,32 @@ class House:
     def keep_record(self, record: CallRecord) -> None:
         """Keep a record."""
         self.records[record.call_id] = record
+
+    def recall_room(self, name: str) -> Memory | None:
+        """What a room remembers."""
+        return self.keeper.recall(name)
+
+    def read_room(self, name: str) -> None:
+        """What a room remembers was changed from outside."""
+        self.keeper.read(name)
+
+    def keep_room(self, name: str, memory: Memory, *, is_empty: bool) -> None:
+        """A room has changed."""
+        self.keeper.keep(name, memory, is_empty=is_empty)
+
+    def end_room(self, name: str, memory: Memory, *, is_permanent: bool) -> None:
+        """A meeting is over."""
+        self.keeper.end(name, memory, is_permanent=is_permanent)
+
+    def keep_audit(self, record: AuditRecord) -> None:
+        """Keep a row of the audit log."""
+        self.storage.put_audit(record)
+
+    def perform(self, room: str, event: RoomEvent) -> None:
+        """What others would do."""
+        self.performed.append((room, event))
+        if isinstance(event, InviteRequested):
+            self.switchboard.invite(room, event)
 
     def publish(self, kind: str, **facts: object) -> None:
         """Note an event."""

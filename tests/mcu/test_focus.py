@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mcu.errors import CommandError
+from mcu.floor import FloorId, ReleaseFloor, Requested, RequestFloor
 from mcu.participant import Role
 from mcu.switchboard import Limits
 from sip.conference_info import parse
@@ -200,15 +201,15 @@ def test_operator_kicks_mutes_locks_and_closes() -> None:
     alice, bob = house.phone("alice"), house.phone("bob")
     alice.call(ROOM)
     bob.call(ROOM)
-    assert house.live.mute("daily", "bob", True) == 1
+    assert house.order("mute", who="bob") == 1
     assert [person["is_muted"] for person in house.live.people("daily")] == [False, True]
-    house.live.set_locked("daily", True)
+    house.order("lock")
     house.phone("carol").call(ROOM)
     house.run(0.1)
     assert house.phones[-1].side.take(CallTerminated).status == 403
-    assert house.live.kick("daily", "Bob") == 1
+    assert house.order("kick", who="Bob") == 1
     house.run(0.1)
-    assert bob.side.take(CallTerminated).reason == "removed by the administrator"
+    assert bob.side.take(CallTerminated).reason == "removed by the host"
     assert house.live.close_room("daily", "tired") == 1
     house.run(2.0)
     assert alice.side.take(CallTerminated).reason == "tired"
@@ -267,7 +268,7 @@ def test_operator_calls_somebody_into_the_room_past_its_lock() -> None:
     house.directory.add_room("daily", pin="123456")
     alice, bob = house.phone("alice"), house.phone("bob")
     alice.call("sip:daily.123456@house.example")
-    house.live.set_locked("daily", True)
+    house.order("lock")
     assert house.live.dial("daily", f"sip:bob@{bob.address[0]}:{bob.address[1]}") == 1
     house.run(0.1)
     theirs = bob.side.take(CallReceived)
@@ -318,3 +319,37 @@ def test_who_leaves_is_not_notified_of_it_and_their_subscription_ends_soon() -> 
     assert len(bob.notified()) == before
     house.run(1.0)
     assert bob.side.take(SubscriptionTerminated).reason == "noresource"
+
+
+def test_pictures_pass_while_the_phone_sends_them_and_slides_under_their_floor_alone() -> None:
+    house = House(is_open=True)
+    alice = house.phone("alice")
+    call = alice.call(ROOM)
+    focus = house.switchboard.foci["daily"]
+    (member,) = focus.members.values()
+    media = house.rooms[0].legs[member.id]
+    media.sent = {"main", "slides"}
+    call.offer(sdp("192.0.2.1", port=41000), house.time)
+    house.run(0.1)
+    assert media.passing == [("main", True)]
+    asked = focus.floors.execute(RequestFloor(FloorId.SCREEN), member.id)
+    assert isinstance(asked, Requested) and media.passing[1:] == [("slides", True)]
+    focus.floors.execute(ReleaseFloor(asked.request.id), member.id)
+    assert media.passing[2:] == [("slides", False)]
+    media.sent = set()
+    call.offer(sdp("192.0.2.1", port=42000), house.time)
+    house.run(0.1)
+    assert media.passing[3:] == [("main", False)]
+
+
+def test_who_holds_the_floor_and_leaves_gives_it_to_the_next() -> None:
+    house = House(is_open=True)
+    calls = [house.phone(name).call(ROOM) for name in ("alice", "bob")]
+    focus = house.switchboard.foci["daily"]
+    alice, bob = focus.members
+    for who in (alice, bob):
+        focus.floors.execute(RequestFloor(FloorId.SCREEN), who)
+    calls[0].hang_up(house.time)
+    house.run(0.1)
+    grant = focus.floors.control.floors.grant_of(FloorId.SCREEN)
+    assert grant is not None and grant.holder == bob
