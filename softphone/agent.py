@@ -460,6 +460,7 @@ class Agent:
         self._start(self._settle_desk())
         if self.phone is not None:
             self.phone.pictures = self._picturing.settings()
+
     async def _look_for_shareables(self) -> None:
         try:
             found = await asyncio.to_thread(find_shareables)
