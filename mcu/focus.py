@@ -411,6 +411,7 @@ class Focus:
                 member = self.members.get(participant.id)
                 if member is not None:
                     member.leg.media.set_muted(participant.is_muted)
+                    member.leg.media.set_deaf(participant.is_deaf)
                     self._show(member)
             case TransmissionStarted(participant_id, medium):
                 self._let_pass(participant_id, medium, True)

@@ -196,6 +196,10 @@ class Server:
         """What a room that opens remembers of its people."""
         return self.keeper.recall(name)
 
+    def was_interrupted(self, name: str) -> bool:
+        """Whether a meeting may go on that a restart has interrupted."""
+        return self.keeper.was_interrupted(name)
+
     def read_room(self, name: str) -> None:
         """What a room remembers was changed from outside."""
         self.keeper.read(name)

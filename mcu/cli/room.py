@@ -124,7 +124,8 @@ def _created(room: Facts) -> str:
 
 
 def _room(room: Facts) -> str:
-    about = {key: value for key, value in room.items() if key != "people"}
+    about = {key: value for key, value in room.items() if key not in ("people", "switches", "bans")}
+    about["bans"] = ", ".join(room.get("bans", ())) or None
     return facts(about) + "\n" + table(PEOPLE, "nobody is in this room")(room["people"])
 
 

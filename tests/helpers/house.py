@@ -88,7 +88,7 @@ class FakeMedia:
         self._capabilities = capabilities
         self.negotiated: NegotiatedAudio | None = None
         self.statistics = LegStatistics(leg_id)
-        self.is_muted = self.is_released = False
+        self.is_muted = self.is_deaf = self.is_released = False
         self.refusals: list[int] = []
         self.followed: list[str] = []
         self.rooms: list[FakeRoom] = []
@@ -130,6 +130,10 @@ class FakeMedia:
     def set_muted(self, muted: bool) -> None:
         """In or out of the mix."""
         self.is_muted = muted
+
+    def set_deaf(self, deaf: bool) -> None:
+        """Hearing or not."""
+        self.is_deaf = deaf
 
     def follow(self, signalling_host: str) -> None:
         """Another address."""
@@ -385,6 +389,10 @@ class House:
     def recall_room(self, name: str) -> Memory | None:
         """What a room remembers."""
         return self.keeper.recall(name)
+
+    def was_interrupted(self, name: str) -> bool:
+        """Whether a meeting may go on that a restart has interrupted."""
+        return self.keeper.was_interrupted(name)
 
     def read_room(self, name: str) -> None:
         """What a room remembers was changed from outside."""

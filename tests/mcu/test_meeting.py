@@ -9,6 +9,7 @@ from mcu.storage.base import AuditRecord
 from mcu.storage.memory import MemoryStorage
 from sip.events import CallTerminated, ResponseReceived
 from sip.invite import Call
+from sip.settings import ASKS_FOR_PIN
 from tests.helpers.house import House, Phone
 
 ROOM = "sip:daily@house.example"
@@ -198,3 +199,55 @@ def test_a_guest_is_host_of_their_own_meeting_alone() -> None:
     house.phone("alice").call(ROOM)
     house.phone("bob").call(ROOM)
     assert [one.role for one in house.switchboard.foci["daily"].conference.participants.values()] == [Role.HOST, Role.ATTENDEE]
+
+
+def test_a_phone_that_brings_no_pin_is_asked_by_a_voice_and_comes_in_with_the_leg_it_has() -> None:
+    house = House()
+    house.directory.add_room("daily", pin="246810", host_pin="135791")
+    guest = house.phone("guest")
+    call = guest.call(ROOM)
+    house.run(1.0)
+    (asking,) = house.rooms[1:] if len(house.rooms) > 1 else house.rooms
+    assert call.is_up and asking.played == ["enter-pin"]
+    key_in(house, "999999#")
+    assert asking.played[-1] == "wrong-pin" and house.live.rooms() == []
+    key_in(house, "135791#")
+    assert roles(house) == {"Guest": "host"} and asking.is_closed
+
+
+def test_three_wrong_pins_and_the_caller_is_out_and_after_ten_nobody_is_asked_there() -> None:
+    house = House()
+    house.directory.add_room("daily", pin="246810")
+    guest = house.phone("guest")
+    for _ in range(3):
+        guest.call(ROOM)
+        house.run(1.0)
+        for _ in range(3):
+            key_in(house, "999999#")
+        house.run(10.0)
+        assert guest.side.take(CallTerminated).reason == "too many wrong PINs"
+    guest.call(ROOM)
+    house.run(1.0)
+    key_in(house, "999999#")
+    key_in(house, "246810#")
+    house.run(10.0)
+    assert guest.side.take(CallTerminated).reason.startswith("too many wrong PINs; try again")
+    assert house.live.rooms() == []
+
+
+def test_a_phone_that_asks_by_itself_is_refused_in_words() -> None:
+    house = House(is_open=True)
+    house.directory.add_room("daily", pin="246810")
+    guest = house.phone("guest")
+    guest.call(ROOM, headers=[("Supported", ASKS_FOR_PIN)])
+    house.run(0.1)
+    assert guest.side.take(CallTerminated).status == 403
+
+
+def key_in(house: House, keys: str) -> None:
+    """Keys of the caller who is being asked."""
+    for key in keys:
+        for attendant in list(house.switchboard.attendants):
+            if attendant.legs:
+                attendant.pressed(attendant.legs[0].media.leg_id, key)
+        house.run(0.2)
