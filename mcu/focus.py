@@ -336,6 +336,13 @@ class Focus:
         self._carry_out()
         return verdict
 
+    def order_by(self, call: Call, order: Order) -> Verdict:
+        """Carry out an order of the member whose call that is."""
+        member = self._member_of(call)
+        if member is None:
+            return Refused(481, "that call is over")
+        return self.order(order, member.id)
+
     def pressed(self, leg_id: int, key: str) -> None:
         """A member pressed a key of their phone."""
         member = self.members.get(ParticipantId(leg_id))

@@ -433,8 +433,16 @@ class Switchboard:
         except MediaRefused:
             self._placement.release(name)
             raise
+        focus.conference.may_invite = self._may_invite
         self.foci[name] = focus
         return focus
+
+    def _may_invite(self, target: str) -> bool:
+        """Whether members may call somebody into their meeting: a user of ours, or with `--open` anyone."""
+        try:
+            return self._is_open or not isinstance(self._phones_at(target), Uri)
+        except (LookupError, ValueError):
+            return True                                                    # said in words when it is tried
 
     def _closed(self, focus: Focus) -> None:
         if self.foci.get(focus.name) is focus:

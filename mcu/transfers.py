@@ -9,6 +9,7 @@ decided which, and whether they may.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from mcu.b2bua import UserCall
@@ -20,6 +21,7 @@ from mcu.participant import Identity
 from mcu.registrar import Registrar
 from mcu.storage.base import Account
 from mcu.surroundings import Surroundings
+from mcu.verbs import build
 from mcu.words import TRANSFERRED
 from sip import events
 from sip.dialog import DialogId
@@ -67,14 +69,33 @@ class Transfers:
         """A REFER came, in a call or out of any."""
         now = self._house.server.now()
         role = call.data if call is not None else None
-        if call is None or referral.method != "INVITE" or not isinstance(role, UserCall | Focus):
+        if call is not None and isinstance(role, Focus) and replaces is None:
+            self._change_members(referral, call, role, refer_to)
+        elif call is None or referral.method != "INVITE" or not isinstance(role, UserCall | Focus):
             referral.reject(403, now, "only calls between people can be transferred")
         elif replaces is not None:
             self._attended(referral, call, role, replaces)
-        elif isinstance(role, Focus):
-            referral.reject(403, now, "only calls between people can be transferred")
-        else:
+        elif isinstance(role, UserCall):
             self._blind(referral, call, role, refer_to)
+
+    def _change_members(self, referral: Referral, call: Call, focus: Focus, refer_to: NameAddr) -> None:
+        """A member has somebody called in (RFC 4579 §5.5), or put out (§5.11), as far as their role lets them."""
+        now = self._house.server.now()
+        uri = replace(refer_to.uri.without_parameters(), headers="")
+        match referral.method:
+            case "INVITE":
+                order = build("invite", {"uri": str(uri)})
+            case "BYE":
+                order = build("kick", {"who": str(uri)})
+            case _:
+                referral.reject(403, now, "a member is called in (INVITE) or put out (BYE)")
+                return
+        verdict = focus.order_by(call, order)
+        if isinstance(verdict, Refused):
+            referral.reject(verdict.status, now, verdict.reason)
+            return
+        referral.accept(now)
+        referral.notify(200, now)
 
     def _blind(self, referral: Referral, call: Call, role: UserCall, refer_to: NameAddr) -> None:
         house, now = self._house, self._house.server.now()

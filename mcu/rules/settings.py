@@ -120,6 +120,8 @@ def invite(room: Room, command: Invite, now: float, actor: ParticipantId | None)
     """Have somebody called into the meeting."""
     if len(room.participants) >= room.policy.max_members:
         return Refused(486, f"the room is full ({room.policy.max_members} people)")
+    if actor is not None and not room.may_invite(command.uri):
+        return Refused(403, "only users of this server can be called from a meeting")
     room.emit(InviteRequested(command.uri, actor))
     return Done()
 

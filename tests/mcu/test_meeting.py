@@ -7,9 +7,10 @@ import pytest
 from mcu.participant import Role
 from mcu.storage.base import AuditRecord
 from mcu.storage.memory import MemoryStorage
-from sip.events import CallTerminated, ResponseReceived
+from sip.events import CallReceived, CallTerminated, ResponseReceived
 from sip.invite import Call
 from sip.settings import ASKS_FOR_PIN
+from sip.uri import Uri
 from tests.helpers.house import House, Phone
 
 ROOM = "sip:daily@house.example"
@@ -251,3 +252,34 @@ def key_in(house: House, keys: str) -> None:
             if attendant.legs:
                 attendant.pressed(attendant.legs[0].media.leg_id, key)
         house.run(0.2)
+
+
+def test_refer_with_bye_puts_a_member_out_and_with_invite_calls_somebody_in() -> None:
+    house = House(is_open=True)
+    alice, bob, carol = (house.phone(name) for name in ("alice", "bob", "carol"))
+    host, other = alice.call(ROOM), bob.call(ROOM)
+    entity = house.live.people("daily")[1]["uri"]
+    other.refer(Uri.parse(f"{entity};method=BYE"), now=house.time)
+    house.run(0.2)
+    assert len(house.live.people("daily")) == 2
+    host.refer(Uri.parse(f"{entity};method=BYE"), now=house.time)
+    house.run(0.2)
+    assert bob.side.take(CallTerminated).reason == "removed by the host"
+    host.refer(Uri.parse(f"sip:carol@{carol.address[0]}:{carol.address[1]}"), now=house.time)
+    house.run(0.2)
+    assert carol.side.has(CallReceived)
+    rows = {(row.verb, bool(row.refusal)) for row in house.storage.audit("daily")}
+    assert rows == {("kick", True), ("kick", False), ("invite", False)}
+
+
+def test_members_call_in_users_of_this_server_alone() -> None:
+    house = House()
+    house.directory.add_room("daily")
+    alice = house.member("alice")
+    call = alice.call(ROOM)
+    stranger = house.phone("stranger")
+    assert say(house, alice, call, f"/invite sip:stranger@{stranger.address[0]}:{stranger.address[1]}") == 403
+    assert not stranger.side.has(CallReceived)
+    assert house.order("invite", uri=f"sip:stranger@{stranger.address[0]}:{stranger.address[1]}") == 1
+    house.run(0.1)
+    assert stranger.side.has(CallReceived)
