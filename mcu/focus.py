@@ -92,6 +92,7 @@ class Focus:
         self.members: dict[ParticipantId, Member] = {}
         self.waiting = WaitingRoom(server)
         self.speaking: tuple[int, ...] = ()
+        self._spotlit: ParticipantId | None = None
         self._dialled: dict[Call, Member] = {}
         self._lines: dict[ParticipantId, list[MembersLine]] = {}
         self._server = server
@@ -414,6 +415,7 @@ class Focus:
                 self._roster.remove(participant.id)
                 if self.conference.policy.leave_tone:
                     self._room.play("leave")
+                self._spotlight()
                 self._notify_soon()
             case rules.ParticipantChanged(participant):
                 member = self.members.get(participant.id)
@@ -421,6 +423,7 @@ class Focus:
                     member.leg.media.set_muted(participant.is_muted)
                     member.leg.media.set_deaf(participant.is_deaf)
                     self._show(member)
+                    self._spotlight()
             case TransmissionStarted(participant_id, medium):
                 self._let_pass(participant_id, medium, True)
             case TransmissionStopped(participant_id, medium):
@@ -451,7 +454,9 @@ class Focus:
             case ActivitySuspended(is_suspended):
                 if is_suspended:
                     self.floors.execute(StopFloors("all activity is suspended"), None)
-            case (InviteRequested() | RecordingRequested() | LayoutChanged() | SayRequested() | PlayRequested()):
+            case LayoutChanged(layout):
+                self._room.set_layout(layout)
+            case (InviteRequested() | RecordingRequested() | SayRequested() | PlayRequested()):
                 self._server.perform(self.name, event)
             case rules.ConferenceClosing(reason):
                 log.info("closing", extra={"room": self.name, "reason": reason})
@@ -473,8 +478,19 @@ class Focus:
         self._room.describe(participant.id, participant.identity.display_name)
         self._note_sending(self.members[participant.id])
         self._show(self.members[participant.id])
+        if self._spotlit is not None:
+            self._room.pin(participant.id, [self._spotlit])
         if self.conference.policy.join_tone:
             self._room.play("join")
+
+    def _spotlight(self) -> None:
+        """Show all who is in the spotlight, or let each see whoever speaks again."""
+        spotlit = next((one.id for one in self.conference.participants.values() if one.is_spotlit), None)
+        if spotlit == self._spotlit:
+            return
+        self._spotlit = spotlit
+        for viewer in self.members:
+            self._room.pin(viewer, [spotlit] if spotlit is not None and viewer != spotlit else [])
 
     def _waits(self, participant: Participant, *, for_host: bool) -> None:
         """Somebody is in the lobby: a newcomer, or a member who was sent there."""

@@ -63,7 +63,7 @@ class Room:
         self.returning: set[str] = set()
         self.before_suspension: dict[ParticipantId, tuple[bool, bool, bool]] = {}
         self.recording = "stop"
-        self.layout = "auto"
+        self.layout = "gallery"
         self.began_at: float | None = None
         self.closing_reason = ""
         self.timers: dict[Due, float] = {}

@@ -167,6 +167,7 @@ class FakeRoom:
         self.room_id, self.kind = room_id, kind
         self.legs: dict[int, FakeMedia] = {}
         self.played: list[str] = []
+        self.layout = ""
         self.names: dict[int, str] = {}
         self.pins: dict[int, tuple[int, ...]] = {}
         self.is_closed = False
@@ -198,6 +199,10 @@ class FakeRoom:
 
     def hear(self, leg_ids: Sequence[int]) -> None:
         """Who speaks."""
+
+    def set_layout(self, layout: str) -> None:
+        """How it is composed."""
+        self.layout = layout
 
     def pin(self, leg_id: int, targets: Sequence[int]) -> None:
         """Who is wanted."""

@@ -283,3 +283,18 @@ def test_members_call_in_users_of_this_server_alone() -> None:
     assert house.order("invite", uri=f"sip:stranger@{stranger.address[0]}:{stranger.address[1]}") == 1
     house.run(0.1)
     assert stranger.side.has(CallReceived)
+
+
+def test_the_spotlight_and_the_layout_are_for_all() -> None:
+    house = House(is_open=True)
+    alice, bob = house.phone("alice"), house.phone("bob")
+    host, other = alice.call(ROOM), bob.call(ROOM)
+    first, second = house.switchboard.foci["daily"].members
+    assert say(house, alice, host, "/spotlight bob") == 200
+    house.phone("carol").call(ROOM)
+    *_, third = house.switchboard.foci["daily"].members
+    assert (house.rooms[0].pins[first], house.rooms[0].pins[third]) == ((second,), (second,))
+    assert say(house, alice, host, "/layout speaker") == 200 and house.rooms[0].layout == "speaker"
+    other.hang_up(house.time)
+    house.run(0.1)
+    assert house.rooms[0].pins[first] == house.rooms[0].pins[third] == ()
