@@ -31,6 +31,7 @@ from mcu.happenings import (
     LobbyEntered,
     LobbyLeft,
     PlayRequested,
+    PolicyChanged,
     RecordingRequested,
     SayRequested,
     TimeRunsOut,
@@ -107,7 +108,9 @@ class Focus:
         self._is_notify_due = False
         self._is_over = self._was_used = False
         self._kept = (memory or Memory(), True)
+        self._needs_full: set[ParticipantId] = set()
         self._roster.set_locked(self.conference.is_locked)
+        self._roster.set_policy(self.conference.policy, is_suspended=False)
         due = self.conference.next_timer()
         if due is not None:
             server.call_at(due, self._timer_fired)
@@ -436,6 +439,11 @@ class Focus:
                 self._waits(participant, for_host=for_host)
             case LobbyLeft(participant):
                 log.info("waits no longer", extra={"room": self.name, "who": participant.identity.entity})
+                self._roster.remove_waiting(participant.id)
+                self._notify_soon()
+            case PolicyChanged():
+                self._roster.set_policy(self.conference.policy, is_suspended=self.conference.is_suspended)
+                self._notify_soon()
             case HostChanged(participant):
                 log.info("host", extra={"room": self.name, "who": participant.identity.entity if participant else None})
                 if participant is not None:
@@ -452,6 +460,8 @@ class Focus:
                 self._roster.set_locked(locked)
                 self._notify_soon()
             case ActivitySuspended(is_suspended):
+                self._roster.set_policy(self.conference.policy, is_suspended=is_suspended)
+                self._notify_soon()
                 if is_suspended:
                     self.floors.execute(StopFloors("all activity is suspended"), None)
             case LayoutChanged(layout):
@@ -473,6 +483,7 @@ class Focus:
             self._room.adopt(member.leg.media)
             self.members[participant.id] = member
             self.waiting.close_if_empty()
+            self._needs_full.add(participant.id)
             self.announce(participant.id, "admitted")
         self.floors.join(participant.id, participant.identity)
         self._room.describe(participant.id, participant.identity.display_name)
@@ -504,6 +515,10 @@ class Focus:
             except MediaRefused as error:
                 member.leg.call.hang_up(self._server.now(), error.reason)
                 return
+            self._needs_full.add(participant.id)
+        waiting = self.waiting.members[participant.id]
+        self._roster.put_waiting(participant, self._device(waiting))
+        self._notify_soon()
         self.announce(participant.id, "waiting-for-host" if for_host else "lobby")
 
     def _is_host(self, participant_id: ParticipantId) -> bool:
@@ -623,6 +638,10 @@ class Focus:
         if subscription.is_active and subscription.expires_s:
             self._subscriptions[subscription] = owner
 
+    def may_look(self, identity: Identity) -> bool:
+        """Whether somebody who is not in it may see who is: who could come in just now, without a PIN and without waiting."""
+        return self.conference.check(identity, None) is None and not self.conference.must_wait(identity, None)
+
     def refresh_subscription(self, subscription: Subscription) -> None:
         """A subscriber asked for more time: it gets the whole state again (RFC 6665 §4.2.1.2)."""
         subscription.notify(self._roster.full(self._subscriptions.get(subscription)), CONTENT_TYPE, self._server.now())
@@ -642,7 +661,7 @@ class Focus:
         """The participant whose phone has this From and this address; of two on one machine the one with the same port."""
         wanted = uri.without_parameters()
         found = None
-        for member in self.members.values():
+        for member in (*self.members.values(), *self.waiting.members.values()):
             call = member.leg.call
             if call.flow.remote[0] == flow.remote[0] and call.remote.uri.without_parameters().matches(wanted):
                 if call.flow.remote == flow.remote:
@@ -654,12 +673,17 @@ class Focus:
         participant = self.conference.participants.get(member.id)
         if participant is None:
             return
-        dialog = member.leg.call.dialog
-        contact = str(dialog.target.without_parameters()) if dialog is not None else participant.identity.entity
         pictures = tuple(Picture(line.content, line.codec, self.conference.is_transmitting(member.id, MEDIUM_OF[line.content]),
                                  line.is_got) for line in member.leg.media.picture_lines())
-        self._roster.put(participant, Device(contact, member.leg.codec, member.leg.call.id, member.leg.is_held, pictures))
+        self._roster.put(participant, replace(self._device(member), pictures=pictures))
         self._notify_soon()
+
+    def _device(self, member: Member) -> Device:
+        """The call through which somebody takes part, or waits."""
+        leg = member.leg
+        dialog = leg.call.dialog
+        contact = str(dialog.target.without_parameters()) if dialog is not None else leg.identity.entity
+        return Device(contact, leg.codec, leg.call.id, leg.is_held)
 
     def _notify_soon(self) -> None:
         if self._is_notify_due or self._is_over:
@@ -677,7 +701,11 @@ class Focus:
             return
         common = self._roster.partial()
         for subscription, owner in list(self._subscriptions.items()):
-            subscription.notify(common if owner is None else self._roster.partial(owner), CONTENT_TYPE, now)
+            if owner in self._needs_full:
+                subscription.notify(self._roster.full(owner), CONTENT_TYPE, now)
+            elif not self._roster.is_waiting(owner):
+                subscription.notify(common if owner is None else self._roster.partial(owner), CONTENT_TYPE, now)
+        self._needs_full.clear()
 
 
 def is_conference_event(subscription: Subscription) -> bool:

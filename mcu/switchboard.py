@@ -592,6 +592,10 @@ class Switchboard:
             subscription.reject(480, now, "nobody is in that room")
             return
         owner = focus.member_from(request.from_.uri, subscription.flow)
+        identity = self._identify(request, subscription.flow)
+        if owner is None and not focus.may_look(identity):
+            subscription.reject(403, now, "who is in that room is told to those who may enter it")
+            return
         focus.receive_subscription(subscription, owner)
 
     def _focus_at(self, request: Request) -> Focus | None:

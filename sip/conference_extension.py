@@ -45,6 +45,8 @@ class UserState:
         return cls(_number(found.get("hand")), *(found.get(name) == "1" for name in _NAMES[1:]))
 
 
+UNDECIDED = UserState()
+"""Nothing is decided about a member."""
 _NAMES = ("hand", "muted-by-host", "deaf", "video-stopped", "spotlit")
 assert len(_NAMES) == len(fields(UserState))
 
@@ -88,6 +90,10 @@ class Meeting:
         lobby = tuple(Waiting(one.get("id", "")[:20], one.get("entity", "")[:256], (one.text or "").strip()[:64])
                       for one in found.findall(f"{_X}waiting")[:MAX_WAITING])
         return cls(lobby, switches, found.get("suspended") == "1", found.get("waiting") == "1")
+
+
+PLAIN = Meeting()
+"""Nothing to tell of a meeting."""
 
 
 def _number(text: Any) -> int:

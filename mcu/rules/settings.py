@@ -27,7 +27,7 @@ from mcu.happenings import (
     SayRequested,
 )
 from mcu.participant import ParticipantId, clean_name
-from mcu.policy import allows, with_switches
+from mcu.policy import allows, switches_of, with_switches
 from mcu.rules import life
 from mcu.rules.room import Room
 from mcu.verdicts import Done, Refused, Verdict
@@ -89,7 +89,7 @@ def set_switch(room: Room, command: SetSwitch, now: float, actor: ParticipantId 
             if not allows(policy.video, participant.role) and not participant.is_video_stopped:
                 participant.is_video_stopped = True
                 room.changed(participant)
-    room.emit(PolicyChanged(policy, command.name))
+    room.emit(PolicyChanged(command.name, switches_of(policy)[command.name]))
     return Done()
 
 
