@@ -28,7 +28,7 @@ class Live(Protocol):
     """
 
     def rooms(self) -> list[Facts]:
-        """Each open room: name, state, members, is_locked, is_permanent."""
+        """Each open room: name, state, members, is_locked, is_permanent, recording."""
 
     def people(self, room: str) -> list[Facts]:
         """Each member: id, name, uri, role, codec, source, joined_at, is_muted, is_speaking, level_dbov, packets_in, lost,
@@ -66,6 +66,12 @@ class Live(Protocol):
 
     def capture_call(self, call_id: str, is_on: bool) -> Facts:
         """Begin or end a capture of a call: capture, file, dropped."""
+
+    def record(self, room: str, action: str, form: str) -> Facts:
+        """Start, pause, resume or stop the recording of a room: room, state, folder, form, by, part."""
+
+    def recordings(self) -> list[Facts]:
+        """All recordings that are kept, newest first."""
 
     def registrations(self) -> list[Facts]:
         """The phones that are registered, and our own registrations at providers: the fields of a Binding, trunk, state."""
@@ -144,6 +150,7 @@ class Administration:
             "room.close": self._close_room, "room.lock": self._lock_room, "room.unlock": self._unlock_room,
             "room.people": self._list_people, "room.mute": self._mute, "room.unmute": self._unmute, "room.kick": self._kick,
             "room.dial": self._dial, "room.capture": self._capture_room, "call.capture": self._capture_call,
+            "room.record": self._record_room, "recordings.list": self._list_recordings,
             "call.list": self._list_calls, "call.show": self._show_call, "call.hangup": self._hang_up,
             "reg.list": self._list_registrations, "server.show": self._show_server,
         }
@@ -301,6 +308,16 @@ class Administration:
         name, is_on = arguments.text("name"), arguments.choice("action", "start", "stop") == "start"
         arguments.finish()
         return {"action": "start" if is_on else "stop", **self._running().capture_room(name, is_on)}
+
+    def _record_room(self, arguments: Arguments) -> Facts:
+        name, action = arguments.text("name"), arguments.choice("action", "start", "pause", "resume", "stop")
+        form = arguments.text_or_none("form") or "opus"
+        arguments.finish()
+        return {"action": action, **self._running().record(name, action, form)}
+
+    def _list_recordings(self, arguments: Arguments) -> list[Facts]:
+        arguments.finish()
+        return self._running().recordings()
 
     def _capture_call(self, arguments: Arguments) -> Facts:
         call_id, is_on = arguments.text("call_id"), arguments.choice("action", "start", "stop") == "start"

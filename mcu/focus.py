@@ -19,9 +19,10 @@ from mcu.leg import FOCUS, CallLeg, answer_call, create_media, own_contact
 from mcu.location import Way
 from mcu.participant import Identity, ParticipantId
 from mcu.policy import Policy
+from mcu.prompt_texts import is_known
 from mcu.roster import Device, Roster
 from mcu.storage.base import CallRecord
-from mcu.surroundings import Surroundings
+from mcu.surroundings import MediaRoom, Surroundings
 from mcu.words import REPLACED
 from sip import events
 from sip.conference_info import CONTENT_TYPE, PACKAGE
@@ -50,7 +51,10 @@ class Member:
 
 
 class Focus:
-    """A live conference. closed: called once, when it is over and everybody is hung up on."""
+    """A live conference. closed: called once, when it is over and everybody is hung up on.
+
+    recording: "" for none, "recording" or "paused".
+    """
 
     def __init__(self, name: str, policy: Policy, server: Surroundings, closed: Callable[[Focus], None]) -> None:
         self.name = name
@@ -58,6 +62,7 @@ class Focus:
         self.conference = Conference(name, policy, server.now())
         self.members: dict[ParticipantId, Member] = {}
         self.speaking: tuple[int, ...] = ()
+        self.recording = ""
         self._dialled: dict[Call, Member] = {}
         self._server = server
         self._closed = closed
@@ -70,6 +75,16 @@ class Focus:
         due = self.conference.next_timer()
         if due is not None:
             server.call_at(due, self._timer_fired)
+
+    @property
+    def media_room(self) -> MediaRoom:
+        """The media room."""
+        return self._room
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the conference has ended."""
+        return self._is_over
 
     @property
     def room_id(self) -> int:
@@ -306,6 +321,35 @@ class Focus:
                           member.leg.identity.entity.lower())
         ]
 
+    # ---- what members are told
+
+    def announce(self, who: ParticipantId | None, name: str) -> None:
+        """Say a prompt of `mcu.prompt_texts` to a member in their language, or to all (None); an unknown one is no error."""
+        if not is_known(name):
+            log.warning("there is no such prompt", extra={"room": self.name, "prompt": name})
+            return
+        if who is None:
+            self._say(0, name, self._server.language_of(self.name))
+        elif (member := self.members.get(who)) is not None:
+            self._say(int(member.leg.media.leg_id), name, self._server.language_of(member.leg.identity.account, self.name))
+
+    def _say(self, leg_id: int, name: str, language: str) -> None:
+        def say() -> None:
+            if not self._is_over:
+                self._room.announce(leg_id, name, language)
+
+        self._server.have_prompt(name, language, say)
+
+    def set_recording(self, state: str, *, is_failed: bool = False) -> None:
+        """The room is recorded, or the recording is paused, or it is over (""): all are told, and the roster shows it."""
+        before, self.recording = self.recording, state
+        if state == before or self._is_over:
+            return
+        name = {"paused": "paused", "": "failed" if is_failed else "stopped"}.get(state, "resumed" if before else "started")
+        self.announce(None, f"recording-{name}")
+        self._roster.set_recording(state)
+        self._notify_soon()
+
     # ---- what the rules decided
 
     def _carry_out(self) -> None:
@@ -319,6 +363,8 @@ class Focus:
                 log.info("joined", extra={"room": self.name, "who": participant.identity.entity})
                 self._show(self.members[participant.id])
                 self._room.play("join")
+                if self.recording == "recording":
+                    self.announce(participant.id, "recording-on")
             case rules.ParticipantLeft(participant):
                 log.info("left", extra={"room": self.name, "who": participant.identity.entity})
                 self._roster.remove(participant.id)

@@ -12,6 +12,7 @@ from mcu.errors import CommandError
 from mcu.focus import Focus, Member
 from mcu.leg import CallLeg
 from mcu.protection import is_protected, words_of
+from mcu.recordings import Recordings
 from mcu.switchboard import Switchboard
 from mcu.trunk import Trunk
 from sip.media_backend import MediaRefused
@@ -26,9 +27,10 @@ class LiveView:
     """
 
     def __init__(self, switchboard: Switchboard, changed: Callable[[], None], captures: Captures,
-                 figures: Callable[[], Facts] = dict) -> None:
+                 recordings: Recordings, figures: Callable[[], Facts] = dict) -> None:
         self._switchboard = switchboard
         self._captures = captures
+        self._recordings = recordings
         self._changed = changed
         self._figures = figures
 
@@ -36,7 +38,8 @@ class LiveView:
         """See Live."""
         return [
             {"name": focus.name, "state": focus.conference.state.value, "members": len(focus.members),
-             "is_locked": focus.conference.is_locked, "is_permanent": focus.conference.policy.is_permanent}
+             "is_locked": focus.conference.is_locked, "is_permanent": focus.conference.policy.is_permanent,
+             "recording": focus.recording}
             for focus in self._switchboard.foci.values()
         ]
 
@@ -114,6 +117,17 @@ class LiveView:
     def capture_call(self, call_id: str, is_on: bool) -> Facts:
         """See Live."""
         return self._captures.start_call(call_id) if is_on else self._captures.stop(f"call {call_id}")
+
+    def record(self, room: str, action: str, form: str) -> Facts:
+        """See Live."""
+        try:
+            return self._recordings.execute(self._focus(room), action, "the administrator", form)
+        finally:
+            self._changed()
+
+    def recordings(self) -> list[Facts]:
+        """See Live."""
+        return self._recordings.list()
 
     def registrations(self) -> list[Facts]:
         """See Live."""

@@ -24,7 +24,7 @@ from mcu.errors import ProtocolError
 from rtp.kernel import LegSpec, LegStatistics
 from rtp.srtp import ALL_SUITES, MasterKey, SessionKeys, StreamState
 
-VERSION = 4
+VERSION = 5
 MAX_MESSAGE = 2048
 """A leg with all its texts, keys and streams has 1.3 kB, a datagram of a handshake up to 1.5 kB."""
 MAX_DATAGRAM = 1500
@@ -106,6 +106,32 @@ class PlaySound:
 
 
 @dataclass(frozen=True, slots=True)
+class Announce:
+    """Say a prompt to a leg, or to the whole room (leg 0), after what is being said there. language: of the file."""
+
+    room_id: int
+    leg_id: int
+    name: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRecording:
+    """Begin to tell what is heard in a room; the socket to tell it to comes with the message."""
+
+    room_id: int
+    recording_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRecording:
+    """Tell no more."""
+
+    room_id: int
+    recording_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class OpenTap:
     """Begin to show packets; the socket to show them to comes with the message. room_id 0: of all rooms; leg_id 0: all legs."""
 
@@ -168,7 +194,8 @@ _of_stream, _of_leg, _of_heart = (attrgetter(*(field.name for field in fields(ki
                                   for kind in (StreamState, LegStatistics, Heartbeat))
 """The values of flat records, in order. `dataclasses.astuple` would copy each deeply: 14 µs for the figures of a leg."""
 
-Command = OpenRoom | CloseRoom | AddLeg | UpdateLeg | RemoveLeg | MuteLeg | PlaySound | OpenTap | CloseTap
+Command = (OpenRoom | CloseRoom | AddLeg | UpdateLeg | RemoveLeg | MuteLeg | PlaySound | OpenTap | CloseTap | OpenRecording
+           | CloseRecording | Announce)
 Report = Heartbeat | LegReport | StreamsReport | HandshakeReceived | DtmfPressed | SpeakersChanged | AddressLearnt | RoomLost
 Message = Command | Report
 
@@ -389,6 +416,10 @@ _TABLE: tuple[tuple[int, type, Callable[..., bytes], Callable[[int, _Fields], Me
     (8, OpenTap, lambda m: _NUMBER.pack(m.leg_id) + _NUMBER.pack(m.tap_id),
      lambda room, read: OpenTap(room, read.number(), read.number())),
     (9, CloseTap, lambda m: _NUMBER.pack(m.tap_id), lambda room, read: CloseTap(room, read.number())),
+    (20, OpenRecording, lambda m: _NUMBER.pack(m.recording_id), lambda room, read: OpenRecording(room, read.number())),
+    (21, CloseRecording, lambda m: _NUMBER.pack(m.recording_id), lambda room, read: CloseRecording(room, read.number())),
+    (22, Announce, lambda m: _NUMBER.pack(m.leg_id) + _text(m.name) + _text(m.language),
+     lambda room, read: Announce(room, read.number(), read.text(), read.text())),
     (65, Heartbeat, lambda m: _HEARTBEAT.pack(*_of_heart(m)), lambda room, read: Heartbeat(*read.take(_HEARTBEAT))),
     (66, LegReport, _write_figures, _read_figures),
     (67, DtmfPressed, lambda m: _NUMBER.pack(m.leg_id) + m.key.encode("ascii"),

@@ -43,6 +43,7 @@ class Roster:
     def __init__(self, entity: str, title: str, max_members: int = 0) -> None:
         self.version = 0
         self.is_locked = False
+        self.recording = ""
         self._entity = entity
         self._title = title
         self._max_members = max_members
@@ -83,6 +84,12 @@ class Roster:
             self.is_locked = locked
             self._is_dirty = True
 
+    def set_recording(self, state: str) -> None:
+        """The conference is recorded: "recording", "paused", or "" for no longer."""
+        if state != self.recording:
+            self.recording = state
+            self._is_dirty = True
+
     def _note(self, entity: str) -> None:
         self._texts.pop(entity, None)
         self._changed.add(entity)
@@ -112,7 +119,7 @@ class Roster:
 
     def _info(self, state: str) -> ConferenceInfo:
         return ConferenceInfo(self._entity, self.version, state, (), self._title, len(self._by_entity), self._max_members,
-                              bool(self._entries), self.is_locked)
+                              bool(self._entries), self.is_locked, self.recording)
 
     def _texts_for(self, entities: Iterable[str], own: ParticipantId | None) -> list[str]:
         entry = self._entries.get(own) if own is not None else None

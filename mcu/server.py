@@ -43,6 +43,9 @@ from mcu.live import LiveView
 from mcu.location import Located, MemoryLocationStore
 from mcu.participant import ParticipantId
 from mcu.public_address import ask_stun
+from mcu.recording.listing import FOLDER as RECORDINGS
+from mcu.recordings import LOOK_S as RECORDINGS_LOOK_S
+from mcu.recordings import Recordings
 from mcu.registrar import EXTENSIONS, Registrar
 from mcu.secrecy import keep_memory_private
 from mcu.storage.base import CallRecord, Storage
@@ -97,13 +100,16 @@ class Server:
         self.certificate: ServerCertificate | None = None
         self._resolver = DnsResolver()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._looks_at_recordings = False
         self._loop = asyncio.get_running_loop()
         self._storage = storage
         self.endpoint = Endpoint(SETTINGS, secrets.token_bytes)
         self.driver = Driver(self.endpoint, self._receive_event)
+        self._prompts = config.prompts or config.data / prompts.FOLDER
+        self.voice = prompts.Voice(self._prompts, lambda action: self._loop.call_soon_threadsafe(self._act, action))
         self.pool = WorkerPool(
             EngineSettings(workers=config.workers, first_port=config.rtp_ports[0], last_port=config.rtp_ports[1],
-                           addresses=self.addresses, prompts=config.data / prompts.FOLDER, srtp=SrtpPolicy(config.srtp)),
+                           addresses=self.addresses, prompts=self._prompts, srtp=SrtpPolicy(config.srtp)),
             self._receive_notice)
         self.endpoint.told_host = lambda flow: self.addresses.towards(flow.local[0], flow.remote[0])
         dialplan = Dialplan(self.domain, lambda name: directory.account(name) is not None)
@@ -118,6 +124,7 @@ class Server:
         self.switchboard.accounts = guard
         self.captures = Captures(config.data / FOLDER, self.pool, self.switchboard, self._watch,
                                  max_bytes=config.pcap_max_mb * 1_000_000, files=config.pcap_files)
+        self.recordings = Recordings(config.data / RECORDINGS, self._watch_recordings)
         self.endpoint.admit, self.endpoint.readmit = guard.admit, guard.readmit
 
     # ---- mcu.surroundings.Surroundings
@@ -152,6 +159,15 @@ class Server:
     def open_media_room(self, kind: str) -> MediaRoom:
         """A room of the media engine."""
         return self.pool.open_room(kind)
+
+    def language_of(self, *names: str | None) -> str:
+        """The language of the first of these accounts and rooms that has one, else the server's."""
+        found = (self.config.languages.get(name) for name in names if name)
+        return next((language for language in found if language), self.config.language)
+
+    def have_prompt(self, name: str, language: str, then: Callable[[], None]) -> None:
+        """Call `then` when a prompt's file is there, or can't be made."""
+        self.voice.have(name, language, then)
 
     def keep_record(self, record: CallRecord) -> None:
         """Write a call record behind."""
@@ -340,6 +356,18 @@ class Server:
         if self.captures.is_on:
             self.call_at(self.now() + LOOK_S, self._look_at_captures)
 
+    def _watch_recordings(self) -> None:
+        """Recordings begin or end: look after them while there are any."""
+        if self.recordings.is_on and not self._looks_at_recordings:
+            self._looks_at_recordings = True
+            self.call_at(self.now() + RECORDINGS_LOOK_S, self._look_at_recordings)
+
+    def _look_at_recordings(self) -> None:
+        self.recordings.look()
+        self._looks_at_recordings = self.recordings.is_on
+        if self._looks_at_recordings:
+            self.call_at(self.now() + RECORDINGS_LOOK_S, self._look_at_recordings)
+
     def reload(self) -> None:
         """Read the certificate again (SIGHUP)."""
         if self.certificate is not None:
@@ -379,17 +407,19 @@ async def run(config: ServerConfig) -> int:
         server = Server(config, storage, directory)
         stopping = _stop_on_signals(server.reload)
         if config.trunk:
-            await asyncio.to_thread(prompts.prepare, config.data / prompts.FOLDER)
+            await asyncio.to_thread(prompts.prepare, config.prompts or config.data / prompts.FOLDER)
         await stack.enter_async_context(server.driver)
         await stack.enter_async_context(server.pool)
         await server.listen()
         await server.learn_public_address()
         server.switchboard.trunks.start()
         server.driver.pump()
+        stack.callback(server.voice.close)
         stack.callback(server.captures.close)
+        stack.callback(server.recordings.close)
         if config.pcap is not None:
             server.captures.start_all(config.pcap)
-        live = LiveView(server.switchboard, server.driver.pump, server.captures, server.figures)
+        live = LiveView(server.switchboard, server.driver.pump, server.captures, server.recordings, server.figures)
         administration = Administration(directory, storage, live, max_members=config.max_members)
         await stack.enter_async_context(control.ControlServer(config.data / control.FILE_NAME, administration.execute, lock))
         administrator = directory.make_first_administrator()

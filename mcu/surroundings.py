@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -62,6 +63,15 @@ class MediaRoom(Protocol):
     def play(self, name: str) -> None:
         """Let everybody hear a short sound."""
 
+    def announce(self, leg_id: int, name: str, language: str) -> None:
+        """Say a prompt to a leg, or to all (0), after what is being said there."""
+
+    def record(self, recording_id: int, sock: socket.socket) -> None:
+        """Tell what is heard at a socket (`mcu.recording.line`)."""
+
+    def stop_recording(self, recording_id: int) -> None:
+        """Tell it no more; an unknown one is no error."""
+
     def close(self) -> None:
         """End the room."""
 
@@ -86,6 +96,12 @@ class Surroundings(Protocol):
 
     def open_media_room(self, kind: str) -> MediaRoom:
         """A room of the media engine. Raises MediaRefused."""
+
+    def language_of(self, *names: str | None) -> str:
+        """The language of the first of these accounts and rooms that has one, else the server's."""
+
+    def have_prompt(self, name: str, language: str, then: Callable[[], None]) -> None:
+        """Call `then` when a prompt's file is there, or can't be made."""
 
     def keep_record(self, record: CallRecord) -> None:
         """Write a call record behind."""

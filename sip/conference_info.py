@@ -22,6 +22,8 @@ from sip.errors import ParseError
 PACKAGE = "conference"
 CONTENT_TYPE = "application/conference-info+xml"
 NAMESPACE = "urn:ietf:params:xml:ns:conference-info"
+EXTENSION = "urn:confero:conference-info"
+"""Our namespace for what RFC 4575 has no element for: phones that don't know it pass it over (§5.1: any ##other)."""
 MAX_BYTES = 512 * 1024
 """A document of a conference of 2000; only what we subscribed to is read at all."""
 MAX_DEPTH = 32
@@ -72,7 +74,10 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class ConferenceInfo:
-    """A document. `state`: full, partial or deleted; `user_count` counts all members, also of a partial document."""
+    """A document. `state`: full, partial or deleted; `user_count` counts all members, also of a partial document.
+
+    recording: "recording" or "paused" (an extension of ours), "" where nothing is recorded.
+    """
 
     entity: str
     version: int
@@ -83,6 +88,7 @@ class ConferenceInfo:
     maximum_user_count: int = 0
     is_active: bool = True
     is_locked: bool = False
+    recording: str = ""
 
     def __bytes__(self) -> bytes:
         return document(self, [str(user) for user in self.users])
@@ -91,12 +97,13 @@ class ConferenceInfo:
 def document(info: ConferenceInfo, users: list[str]) -> bytes:
     """The document of `info` with user elements that are rendered already (`str(user)`) in place of its own."""
     most = f"<maximum-user-count>{info.maximum_user_count}</maximum-user-count>" if info.maximum_user_count else ""
+    recording = f'<x:recording xmlns:x="{EXTENSION}">{_escape(info.recording)}</x:recording>' if info.recording else ""
     text = (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<conference-info xmlns="{NAMESPACE}" entity={_quote(info.entity)} '
         f'state="{info.state}" version="{info.version}">'
         f"<conference-description><display-text>{_escape(info.display_text)}</display-text>{most}</conference-description>"
         f"<conference-state><user-count>{info.user_count}</user-count><active>{_flag(info.is_active)}</active>"
-        f"<locked>{_flag(info.is_locked)}</locked></conference-state>"
+        f"<locked>{_flag(info.is_locked)}</locked>{recording}</conference-state>"
         f'<users state="{"full" if info.state == "full" else "partial"}">{"".join(users)}</users></conference-info>'
     )
     return text.encode()
@@ -163,6 +170,7 @@ def parse(data: bytes) -> ConferenceInfo:
         root.get("entity", ""), _number(root.get("version")), root.get("state", "full"), users,
         _text(description, "display-text"), _number(_text(state, "user-count"), len(users)),
         _number(_text(description, "maximum-user-count")), _text(state, "active") != "false", _text(state, "locked") == "true",
+        _extension(state, "recording"),
     )
 
 
@@ -226,6 +234,11 @@ def _parse_endpoint(item: Element) -> Endpoint:
 def _text(item: Element | None, name: str) -> str:
     found = None if item is None else item.find(_NS + name)
     return (found.text or "").strip() if found is not None else ""
+
+
+def _extension(item: Element | None, name: str) -> str:
+    found = None if item is None else item.find(f"{{{EXTENSION}}}{name}")
+    return (found.text or "").strip()[:40] if found is not None else ""
 
 
 def _number(text: str | None, default: int = 0) -> int:

@@ -108,6 +108,18 @@ def capture(room: RoomArgument, action: CaptureAction, data: DataOption = None, 
 
 
 @app.command()
+def record(
+    room: RoomArgument,
+    action: Annotated[str, typer.Argument(metavar="start|pause|resume|stop", help="all members are told")],
+    form: Annotated[str | None, typer.Option("--form", metavar="opus|wav", help="Opus in Matroska, or WAV")] = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Record a room: the mix, and a file for each person. Example: confero room record daily start"""
+    show(execute(data, "room.record", {"name": room, "action": action, "form": form}), as_json, _recorded)
+
+
+@app.command()
 def dial(
     room: RoomArgument,
     target: Annotated[str, typer.Argument(metavar="URI", help="a user of this server, or sip:NAME@ADDRESS")],
@@ -116,6 +128,12 @@ def dial(
 ) -> None:
     """Call somebody into a room. Example: confero room dial daily alice"""
     show(execute(data, "room.dial", {"name": room, "target": target}), as_json, _dialled)
+
+
+def _recorded(done: Facts) -> str:
+    words = {"recording": "is being recorded into", "paused": "is not recorded just now; the recording waits in",
+             "stopped": "is no longer recorded; find it in"}
+    return f"room {done['room']} {words[done['state']]} {done['folder']}"
 
 
 def _dialled(done: Facts) -> str:

@@ -8,6 +8,7 @@ and does nothing else.
 from __future__ import annotations
 
 import secrets
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -23,11 +24,14 @@ from mcu.engine.ports import PortPair, PortRange, own_address, plain_host
 from mcu.engine.settings import EngineSettings
 from mcu.messages import (
     AddLeg,
+    Announce,
+    CloseRecording,
     CloseRoom,
     Command,
     HandshakeReceived,
     LegReport,
     MuteLeg,
+    OpenRecording,
     OpenRoom,
     PlaySound,
     RemoveLeg,
@@ -96,6 +100,7 @@ class RoomMedia:
         self._on_close = on_close
         self._failures: deque[float] = deque(maxlen=MAX_RECOVERIES)
         self._moved: dict[int, LegMedia] = {}
+        self._recordings: dict[int, socket.socket] = {}
         self._open()
 
     def _open(self) -> None:
@@ -127,8 +132,26 @@ class RoomMedia:
         """Let everybody hear one of `mcu.messages.SOUNDS`. Raises ProtocolError for another name."""
         self.send(PlaySound(self.room_id, name))
 
+    def announce(self, leg_id: int, name: str, language: str) -> None:
+        """Say a prompt to a leg, or to all (0), after what is being said there."""
+        self.send(Announce(self.room_id, leg_id, name, language))
+
+    def record(self, recording_id: int, sock: socket.socket) -> None:
+        """Tell what is heard at a socket (`mcu.recording.line`), on the worker of now and on those after it."""
+        self._recordings[recording_id] = sock.dup()
+        self.send(OpenRecording(self.room_id, recording_id), [sock.fileno()])
+
+    def stop_recording(self, recording_id: int) -> None:
+        """Tell it no more; an unknown one is no error."""
+        sock = self._recordings.pop(recording_id, None)
+        if sock is not None:
+            sock.close()
+            self.send(CloseRecording(self.room_id, recording_id))
+
     def close(self) -> None:
         """End the room and release its legs; a second call does nothing."""
+        for recording_id in list(self._recordings):
+            self.stop_recording(recording_id)
         if self._line is not None:
             self.send(CloseRoom(self.room_id))
             self._line = None
@@ -142,6 +165,8 @@ class RoomMedia:
         if len(self._failures) == MAX_RECOVERIES and now - self._failures[0] < RECOVERY_WINDOW_S:
             return False
         self._open()
+        for recording_id, sock in self._recordings.items():
+            self.send(OpenRecording(self.room_id, recording_id), [sock.fileno()])
         for leg in self.legs.values():
             leg.rejoin()
         return True

@@ -14,12 +14,15 @@ from mcu.messages import (
     MAX_DATAGRAM,
     PROMPTS,
     AddLeg,
+    Announce,
+    CloseRecording,
     CloseRoom,
     CloseTap,
     HandshakeReceived,
     LegReport,
     Message,
     MuteLeg,
+    OpenRecording,
     OpenRoom,
     OpenTap,
     PlaySound,
@@ -29,6 +32,9 @@ from mcu.messages import (
     UpdateLeg,
     parse,
 )
+from mcu.prompt_texts import LANGUAGES, is_known
+from mcu.worker.announcements import Announcements
+from mcu.worker.recorders import Recorders
 from mcu.worker.sounds import source
 from mcu.worker.taps import Taps
 from rtp import kernel
@@ -64,9 +70,11 @@ class Rooms:
         self._rooms: dict[int, Room] = {}
         self._kinds: dict[int, str] = {}
         self._taps = Taps({})
+        self._recorders = Recorders()
         self._relays = select.epoll()
         self._by_descriptor: dict[int, int] = {}
         self._failed_ticks: dict[int, int] = {}
+        self._announcements: dict[int, Announcements] = {}
         self._sounds = self._due = 0
         self._chimed: dict[int, dict[str, int]] = {}
         self._failures = 0
@@ -96,6 +104,9 @@ class Rooms:
             elif isinstance(message, OpenTap) and len(descriptors) == 1:
                 (descriptor,), descriptors = descriptors, ()
                 self._taps.open(message, descriptor, self._rooms.values())
+            elif isinstance(message, OpenRecording) and len(descriptors) == 1 and message.room_id in self._rooms:
+                (descriptor,), descriptors = descriptors, ()
+                self._recorders.open(self._rooms[message.room_id], message.recording_id, descriptor)
             else:
                 self._carry_out(message)
         except ProtocolError as error:
@@ -142,7 +153,12 @@ class Rooms:
                     self._chimed[room.room_id][name] = self._due
                     self._sounds += 1
                     room.add_source(self._sounds, source(name))
-            case AddLeg() | OpenTap():
+            case Announce(room_id, leg_id, name, language):
+                if is_known(name) and language in LANGUAGES:
+                    self._announcements[room_id].say(leg_id, name, language)
+            case CloseRecording():
+                self._recorders.close(room, message.recording_id)
+            case AddLeg() | OpenTap() | OpenRecording():
                 raise ProtocolError(f"{type(message).__name__} without its sockets")
             case _:
                 raise ProtocolError(f"{type(message).__name__} is no command")
@@ -153,6 +169,7 @@ class Rooms:
         room = Room(message.room_id, kind=kind, max_speakers=message.max_speakers)
         self._rooms[message.room_id], self._kinds[message.room_id] = room, message.kind
         self._chimed[message.room_id] = {}
+        self._announcements[message.room_id] = Announcements(room, self._prompts)
         if kind == "relay":
             self._relays.register(room, select.EPOLLIN)
             self._by_descriptor[room.fileno()] = message.room_id
@@ -169,8 +186,10 @@ class Rooms:
         room = self._rooms.pop(room_id, None)
         self._kinds.pop(room_id, None)
         self._chimed.pop(room_id, None)
+        self._announcements.pop(room_id, None)
         self._failed_ticks.pop(room_id, None)
         if room is not None:
+            self._recorders.forget(room)
             self._tell(room_id, room)                   # a leg that moved on may have a handshake under way
             self._failures += room.failures
             if self._by_descriptor.pop(room.fileno(), None) is not None:

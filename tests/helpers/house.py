@@ -29,6 +29,7 @@ from mcu.leg import own_contact
 from mcu.live import LiveView
 from mcu.location import Located, MemoryLocationStore
 from mcu.participant import ParticipantId
+from mcu.recordings import Recordings
 from mcu.registrar import Registrar
 from mcu.server import SETTINGS
 from mcu.storage.base import CallRecord
@@ -127,6 +128,8 @@ class FakeRoom:
         self.room_id, self.kind = room_id, kind
         self.legs: dict[int, FakeMedia] = {}
         self.played: list[str] = []
+        self.announced: list[tuple[int, str, str]] = []
+        self.recordings: set[int] = set()
         self.is_closed = False
 
     def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str, capabilities: Capabilities | None = None,
@@ -148,6 +151,18 @@ class FakeRoom:
     def play(self, name: str) -> None:
         """A chime."""
         self.played.append(name)
+
+    def announce(self, leg_id: int, name: str, language: str) -> None:
+        """Say something."""
+        self.announced.append((leg_id, name, language))
+
+    def record(self, recording_id: int, sock: socket.socket) -> None:
+        """Nothing is heard here."""
+        self.recordings.add(recording_id)
+
+    def stop_recording(self, recording_id: int) -> None:
+        """No more of it."""
+        self.recordings.discard(recording_id)
 
     def close(self) -> None:
         """The end."""
@@ -213,6 +228,7 @@ class House:
         self.endpoint = Endpoint(SETTINGS, self.random.randbytes)
         self.phones: list[Phone] = []
         self.refuses_media = False
+        self.languages: dict[str | None, str] = {}
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         dialplan = Dialplan(DOMAIN, lambda name: self.directory.account(name) is not None)
@@ -223,8 +239,9 @@ class House:
                            entropy=self.random.randbytes, wallclock=self.wallclock)
         self.switchboard.accounts = self.guard
         self.endpoint.admit, self.endpoint.readmit = self.guard.admit, self.guard.readmit
+        self.recordings = Recordings(Path("/nonexistent"))
         captures = Captures(Path("/nonexistent"), self, self.switchboard, lambda: None, max_bytes=1, files=1)
-        self.live = LiveView(self.switchboard, lambda: None, captures)
+        self.live = LiveView(self.switchboard, lambda: None, captures, self.recordings)
 
     def open_tap(self, tap_id: int, sock: socket.socket, room_id: int = 0, leg_id: int = 0) -> None:
         """See `mcu.captures.Taps`; nothing is captured here."""
@@ -272,6 +289,14 @@ class House:
             raise MediaRefused("no media worker runs", 503)
         self.rooms.append(FakeRoom(len(self.rooms) + 1, kind))
         return self.rooms[-1]
+
+    def language_of(self, *names: str | None) -> str:
+        """The first language that is known."""
+        return next((self.languages[name] for name in names if name in self.languages), "en")
+
+    def have_prompt(self, name: str, language: str, then: Callable[[], None]) -> None:
+        """All files are there."""
+        then()
 
     def keep_record(self, record: CallRecord) -> None:
         """Keep a record."""
