@@ -70,6 +70,12 @@ class Live(Protocol):
     def record(self, room: str, action: str, form: str) -> Facts:
         """Start, pause, resume or stop the recording of a room: room, state, folder, form, by, part."""
 
+    def say(self, room: str, text: str, language: str | None) -> Facts:
+        """Let a voice say something to all in a room: room, player, what, state, position_s, duration_s, volume, reason."""
+
+    def play(self, room: str, what: str) -> Facts:
+        """Play a file to all in a room, or steer what plays (`mcu.players.STEERS`): the same facts."""
+
     def recordings(self) -> list[Facts]:
         """All recordings that are kept, newest first."""
 
@@ -150,7 +156,8 @@ class Administration:
             "room.close": self._close_room, "room.lock": self._lock_room, "room.unlock": self._unlock_room,
             "room.people": self._list_people, "room.mute": self._mute, "room.unmute": self._unmute, "room.kick": self._kick,
             "room.dial": self._dial, "room.capture": self._capture_room, "call.capture": self._capture_call,
-            "room.record": self._record_room, "recordings.list": self._list_recordings,
+            "room.record": self._record_room, "room.say": self._say, "room.play": self._play,
+            "recordings.list": self._list_recordings,
             "call.list": self._list_calls, "call.show": self._show_call, "call.hangup": self._hang_up,
             "reg.list": self._list_registrations, "server.show": self._show_server,
         }
@@ -314,6 +321,16 @@ class Administration:
         form = arguments.text_or_none("form") or "opus"
         arguments.finish()
         return {"action": action, **self._running().record(name, action, form)}
+
+    def _say(self, arguments: Arguments) -> Facts:
+        name, text, language = arguments.text("name"), arguments.text("text"), arguments.text_or_none("language")
+        arguments.finish()
+        return self._running().say(name, text, language)
+
+    def _play(self, arguments: Arguments) -> Facts:
+        name, what = arguments.text("name"), arguments.text("what")
+        arguments.finish()
+        return self._running().play(name, what)
 
     def _list_recordings(self, arguments: Arguments) -> list[Facts]:
         arguments.finish()

@@ -19,7 +19,7 @@ from mcu.leg import FOCUS, CallLeg, answer_call, create_media, own_contact
 from mcu.location import Way
 from mcu.participant import Identity, ParticipantId
 from mcu.policy import Policy
-from mcu.prompt_texts import is_known
+from mcu.prompt_texts import is_known, name_of_count
 from mcu.roster import Device, Roster
 from mcu.storage.base import CallRecord
 from mcu.surroundings import MediaRoom, Surroundings
@@ -339,6 +339,22 @@ class Focus:
                 self._room.announce(leg_id, name, language)
 
         self._server.have_prompt(name, language, say)
+
+    def record(self, action: str, by: str) -> str:
+        """Start, pause, resume or stop the recording for a member called `by`; why not, in words, or ""."""
+        return self._server.studio.record(self, action, by)
+
+    def say(self, text: str) -> str:
+        """Let a voice say something to all; why not, in words, or ""."""
+        return self._server.studio.say(self, text, self._server.language_of(self.name))
+
+    def play(self, what: str) -> str:
+        """Play a file of the media folder to all, or steer what plays; why not, in words, or ""."""
+        return self._server.studio.play(self, what)
+
+    def announce_count(self, who: ParticipantId) -> None:
+        """Tell a member how many there are."""
+        self.announce(who, name_of_count(len(self.members)))
 
     def set_recording(self, state: str, *, is_failed: bool = False) -> None:
         """The room is recorded, or the recording is paused, or it is over (""): all are told, and the roster shows it."""

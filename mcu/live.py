@@ -12,7 +12,7 @@ from mcu.errors import CommandError
 from mcu.focus import Focus, Member
 from mcu.leg import CallLeg
 from mcu.protection import is_protected, words_of
-from mcu.recordings import Recordings
+from mcu.studio import Studio
 from mcu.switchboard import Switchboard
 from mcu.trunk import Trunk
 from sip.media_backend import MediaRefused
@@ -27,10 +27,10 @@ class LiveView:
     """
 
     def __init__(self, switchboard: Switchboard, changed: Callable[[], None], captures: Captures,
-                 recordings: Recordings, figures: Callable[[], Facts] = dict) -> None:
+                 studio: Studio, figures: Callable[[], Facts] = dict) -> None:
         self._switchboard = switchboard
         self._captures = captures
-        self._recordings = recordings
+        self._studio = studio
         self._changed = changed
         self._figures = figures
 
@@ -121,13 +121,22 @@ class LiveView:
     def record(self, room: str, action: str, form: str) -> Facts:
         """See Live."""
         try:
-            return self._recordings.execute(self._focus(room), action, "the administrator", form)
+            return self._studio.recordings.execute(self._focus(room), action, "the administrator", form)
         finally:
             self._changed()
 
     def recordings(self) -> list[Facts]:
         """See Live."""
-        return self._recordings.list()
+        return self._studio.recordings.list()
+
+    def say(self, room: str, text: str, language: str | None) -> Facts:
+        """See Live."""
+        focus = self._focus(room)
+        return self._studio.players.say(focus, text, language or self._switchboard.server.language_of(focus.name))
+
+    def play(self, room: str, what: str) -> Facts:
+        """See Live."""
+        return self._studio.players.play(self._focus(room), what, is_operator=True)
 
     def registrations(self) -> list[Facts]:
         """See Live."""

@@ -19,7 +19,7 @@ from operator import attrgetter
 from typing import Any
 
 from mcu.addresses import MAX_KNOWN
-from mcu.engine.notices import AddressLearnt, DtmfPressed, RoomLost, SpeakersChanged
+from mcu.engine.notices import AddressLearnt, DtmfPressed, PlayerChanged, RoomLost, SpeakersChanged
 from mcu.errors import ProtocolError
 from rtp.kernel import LegSpec, LegStatistics
 from rtp.srtp import ALL_SUITES, MasterKey, SessionKeys, StreamState
@@ -37,6 +37,7 @@ PROMPTS = ("enter-pin", "wrong-pin", "not-now", "goodbye")
 """What the attendant says: files that control has laid down, or a few notes."""
 SOUNDS = ("tone", "music", "join", "leave", "closing", "muted", "unmuted", *PROMPTS, "hush")
 """The sounds that a worker makes by itself. A prompt ends the one before; hush ends it and says nothing."""
+PLAYER_STATES = ("playing", "paused", "ended", "failed")
 CODECS = ("pcmu", "pcma", "g722", "opus")
 
 Address = tuple[str, int]
@@ -44,6 +45,8 @@ _HEAD = struct.Struct("!BBI")
 _LEG = struct.Struct("!IBHBBbBBBIHIb")
 _HEARTBEAT = struct.Struct("!IIQIII")
 _FIGURES = struct.Struct("!IQQQQQQQQQffhffQHI?QQQ")
+_PLAYER = struct.Struct("!I?Hi")
+_PLAYED = struct.Struct("!IBII")
 _STREAM = struct.Struct("!IIiq")
 
 
@@ -132,6 +135,42 @@ class CloseRecording:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenPlayer:
+    """Play sound to all; the file comes with the message (`mcu.playing.ready`)."""
+
+    room_id: int
+    player_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetPlayer:
+    """Steer a player. volume_percent: 0 to 400; seek_ms: where to go on, −1 for where it is."""
+
+    room_id: int
+    player_id: int
+    is_paused: bool
+    volume_percent: int
+    seek_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClosePlayer:
+    """Play it no more."""
+
+    room_id: int
+    player_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlayMusic:
+    """Let a leg hear music in place of the meeting, or the whole room (leg 0) beside it; or no more."""
+
+    room_id: int
+    leg_id: int
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OpenTap:
     """Begin to show packets; the socket to show them to comes with the message. room_id 0: of all rooms; leg_id 0: all legs."""
 
@@ -195,8 +234,9 @@ _of_stream, _of_leg, _of_heart = (attrgetter(*(field.name for field in fields(ki
 """The values of flat records, in order. `dataclasses.astuple` would copy each deeply: 14 µs for the figures of a leg."""
 
 Command = (OpenRoom | CloseRoom | AddLeg | UpdateLeg | RemoveLeg | MuteLeg | PlaySound | OpenTap | CloseTap | OpenRecording
-           | CloseRecording | Announce)
-Report = Heartbeat | LegReport | StreamsReport | HandshakeReceived | DtmfPressed | SpeakersChanged | AddressLearnt | RoomLost
+           | CloseRecording | Announce | OpenPlayer | SetPlayer | ClosePlayer | PlayMusic)
+Report = (Heartbeat | LegReport | StreamsReport | HandshakeReceived | DtmfPressed | SpeakersChanged | AddressLearnt | RoomLost
+          | PlayerChanged)
 Message = Command | Report
 
 
@@ -388,6 +428,11 @@ def _read_learnt(room_id: int, read: _Fields) -> AddressLearnt:
     return AddressLearnt(room_id, leg_id, remote)
 
 
+def _read_played(room_id: int, read: _Fields) -> PlayerChanged:
+    player_id, state, position_ms, duration_ms = read.take(_PLAYED)
+    return PlayerChanged(room_id, player_id, PLAYER_STATES[state], position_ms, duration_ms, read.text())
+
+
 def _write_handshake(message: HandshakeReceived) -> bytes:
     if len(message.data) > MAX_DATAGRAM:
         raise ValueError(f"a datagram of {len(message.data)} bytes")
@@ -420,6 +465,14 @@ _TABLE: tuple[tuple[int, type, Callable[..., bytes], Callable[[int, _Fields], Me
     (21, CloseRecording, lambda m: _NUMBER.pack(m.recording_id), lambda room, read: CloseRecording(room, read.number())),
     (22, Announce, lambda m: _NUMBER.pack(m.leg_id) + _text(m.name) + _text(m.language),
      lambda room, read: Announce(room, read.number(), read.text(), read.text())),
+    (23, OpenPlayer, lambda m: _NUMBER.pack(m.player_id), lambda room, read: OpenPlayer(room, read.number())),
+    (24, SetPlayer, lambda m: _PLAYER.pack(m.player_id, m.is_paused, m.volume_percent, m.seek_ms),
+     lambda room, read: SetPlayer(room, *read.take(_PLAYER))),
+    (25, ClosePlayer, lambda m: _NUMBER.pack(m.player_id), lambda room, read: ClosePlayer(room, read.number())),
+    (26, PlayMusic, lambda m: _NUMBER.pack(m.leg_id) + bytes([m.is_on]),
+     lambda room, read: PlayMusic(room, read.number(), bool(read.byte()))),
+    (80, PlayerChanged, lambda m: _PLAYED.pack(m.player_id, PLAYER_STATES.index(m.state), m.position_ms, m.duration_ms)
+     + _text(m.reason), lambda room, read: _read_played(room, read)),
     (65, Heartbeat, lambda m: _HEARTBEAT.pack(*_of_heart(m)), lambda room, read: Heartbeat(*read.take(_HEARTBEAT))),
     (66, LegReport, _write_figures, _read_figures),
     (67, DtmfPressed, lambda m: _NUMBER.pack(m.leg_id) + m.key.encode("ascii"),

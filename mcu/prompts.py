@@ -58,7 +58,7 @@ def make(folder: Path, name: str, language: str, program: str = PROGRAM) -> bool
     file = file_of(folder, name, language)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        _write(file, _speak(found, text_of(name, language), LANGUAGES.get(language, DEFAULT)))
+        _write(file, speak(found, text_of(name, language), LANGUAGES.get(language, DEFAULT)))
     except (OSError, subprocess.SubprocessError, wave.Error, EOFError, ValueError) as error:
         log.warning("a prompt could not be spoken: %s", error)
         return False
@@ -104,10 +104,13 @@ class Voice:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-def _speak(program: str, text: str, voice: str = "en") -> Samples:
-    """A sentence: int16, 48 kHz, mono."""
-    done = subprocess.run([program, "-v", voice, "-s", "145", "--stdout", text], capture_output=True, check=True,
-                          timeout=SPEAK_S, stdin=subprocess.DEVNULL)
+def speak(program: str, text: str, voice: str = "en") -> Samples:
+    """A text as speech: int16, 48 kHz, mono. It goes in by standard input, so it can't be an option.
+
+    Raises OSError, SubprocessError, wave.Error, EOFError or ValueError where nothing comes of it.
+    """
+    done = subprocess.run([program, "-v", voice, "-s", "145", "--stdin", "--stdout"], capture_output=True, check=True,
+                          timeout=SPEAK_S, input=text.encode())
     with wave.open(io.BytesIO(done.stdout)) as spoken:
         rate = spoken.getframerate()
         line = np.frombuffer(spoken.readframes(0x7FFFFFF), "<i2").astype(np.float32) / 32768

@@ -33,7 +33,15 @@ from mcu.certificates import Files, ServerCertificate, own_files
 from mcu.config import AUTO, EVERYWHERE, ServerConfig
 from mcu.dialplan import Dialplan
 from mcu.directory import Directory
-from mcu.engine.notices import DtmfPressed, LegSilent, MediaNotice, ProtectionFailed, RoomLost, SpeakersChanged
+from mcu.engine.notices import (
+    DtmfPressed,
+    LegSilent,
+    MediaNotice,
+    PlayerChanged,
+    ProtectionFailed,
+    RoomLost,
+    SpeakersChanged,
+)
 from mcu.engine.pool import EngineSettings, WorkerPool
 from mcu.errors import McuError
 from mcu.focus import Focus
@@ -43,14 +51,12 @@ from mcu.live import LiveView
 from mcu.location import Located, MemoryLocationStore
 from mcu.participant import ParticipantId
 from mcu.public_address import ask_stun
-from mcu.recording.listing import FOLDER as RECORDINGS
-from mcu.recordings import LOOK_S as RECORDINGS_LOOK_S
-from mcu.recordings import Recordings
 from mcu.registrar import EXTENSIONS, Registrar
 from mcu.secrecy import keep_memory_private
 from mcu.storage.base import CallRecord, Storage
 from mcu.storage.folder import DataLock
 from mcu.storage.sqlite import SqliteStorage
+from mcu.studio import Studio
 from mcu.surroundings import MediaRoom
 from mcu.switchboard import Limits, Switchboard
 from mcu.trunk import Trunk, Trunks
@@ -100,7 +106,6 @@ class Server:
         self.certificate: ServerCertificate | None = None
         self._resolver = DnsResolver()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._looks_at_recordings = False
         self._loop = asyncio.get_running_loop()
         self._storage = storage
         self.endpoint = Endpoint(SETTINGS, secrets.token_bytes)
@@ -124,7 +129,7 @@ class Server:
         self.switchboard.accounts = guard
         self.captures = Captures(config.data / FOLDER, self.pool, self.switchboard, self._watch,
                                  max_bytes=config.pcap_max_mb * 1_000_000, files=config.pcap_files)
-        self.recordings = Recordings(config.data / RECORDINGS, self._watch_recordings)
+        self.studio = Studio(config.data, lambda seconds, action: self.call_at(self.now() + seconds, action))
         self.endpoint.admit, self.endpoint.readmit = guard.admit, guard.readmit
 
     # ---- mcu.surroundings.Surroundings
@@ -285,6 +290,8 @@ class Server:
                 self.switchboard.silent(room_id, leg_id)
             case ProtectionFailed(_, leg_id, reason):
                 self.switchboard.unprotected(leg_id, reason)
+            case PlayerChanged():
+                self.studio.players.receive(notice)
             case RoomLost() if role is not None:
                 log.error("a media worker is gone", extra={"room_id": notice.room_id})
                 role.shut_down("the media process of this room failed; please call again")
@@ -356,18 +363,6 @@ class Server:
         if self.captures.is_on:
             self.call_at(self.now() + LOOK_S, self._look_at_captures)
 
-    def _watch_recordings(self) -> None:
-        """Recordings begin or end: look after them while there are any."""
-        if self.recordings.is_on and not self._looks_at_recordings:
-            self._looks_at_recordings = True
-            self.call_at(self.now() + RECORDINGS_LOOK_S, self._look_at_recordings)
-
-    def _look_at_recordings(self) -> None:
-        self.recordings.look()
-        self._looks_at_recordings = self.recordings.is_on
-        if self._looks_at_recordings:
-            self.call_at(self.now() + RECORDINGS_LOOK_S, self._look_at_recordings)
-
     def reload(self) -> None:
         """Read the certificate again (SIGHUP)."""
         if self.certificate is not None:
@@ -416,10 +411,10 @@ async def run(config: ServerConfig) -> int:
         server.driver.pump()
         stack.callback(server.voice.close)
         stack.callback(server.captures.close)
-        stack.callback(server.recordings.close)
+        stack.callback(server.studio.close)
         if config.pcap is not None:
             server.captures.start_all(config.pcap)
-        live = LiveView(server.switchboard, server.driver.pump, server.captures, server.recordings, server.figures)
+        live = LiveView(server.switchboard, server.driver.pump, server.captures, server.studio, server.figures)
         administration = Administration(directory, storage, live, max_members=config.max_members)
         await stack.enter_async_context(control.ControlServer(config.data / control.FILE_NAME, administration.execute, lock))
         administrator = directory.make_first_administrator()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from mcu.addresses import Addresses
 from mcu.location import Located
@@ -66,6 +66,18 @@ class MediaRoom(Protocol):
     def announce(self, leg_id: int, name: str, language: str) -> None:
         """Say a prompt to a leg, or to all (0), after what is being said there."""
 
+    def start_player(self, player_id: int, descriptor: int) -> None:
+        """Play a file that grows (`mcu.playing.ready`) to all."""
+
+    def set_player(self, player_id: int, is_paused: bool, volume_percent: int, seek_ms: int = -1) -> None:
+        """Steer what is played. seek_ms: −1 for where it is."""
+
+    def stop_player(self, player_id: int) -> None:
+        """Play it no more."""
+
+    def set_music(self, leg_id: int, is_on: bool) -> None:
+        """Let a leg hear music in place of the meeting, or the whole room (0) beside it; or no more."""
+
     def record(self, recording_id: int, sock: socket.socket) -> None:
         """Tell what is heard at a socket (`mcu.recording.line`)."""
 
@@ -76,11 +88,28 @@ class MediaRoom(Protocol):
         """End the room."""
 
 
+class Recorder(Protocol):
+    """What records rooms, and plays into them; each answers "" or why not, in words."""
+
+    def record(self, focus: Any, action: str, by: str) -> str:
+        """Carry out start, pause, resume or stop."""
+
+    def say(self, focus: Any, text: str, language: str) -> str:
+        """Let a voice say something to all."""
+
+    def play(self, focus: Any, what: str) -> str:
+        """Play a file of the media folder to all, or steer what plays: pause, resume, stop, seek S, volume PERCENT."""
+
+
 class Surroundings(Protocol):
     """What a role asks of the server that it lives in."""
 
     domain: str
     addresses: Addresses
+
+    @property
+    def studio(self) -> Recorder:
+        """What records and plays."""
 
     def now(self) -> float:
         """Monotonic seconds."""

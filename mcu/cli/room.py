@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,8 +12,13 @@ import typer
 from mcu.cli.client import execute
 from mcu.cli.options import CaptureAction, DataOption, JsonOption, SrtpOption, make_group
 from mcu.cli.output import Facts, capture_words, facts, show, table
+from mcu.errors import CommandError
 
 app = make_group("Rooms: make them, look into them, close them.")
+
+READY_S, LOOK_S = 10.0, 0.3
+"""How long is waited for a file to begin, and how often is looked."""
+STEERS = ("pause", "resume", "stop", "seek", "volume", "status")
 
 RoomArgument = Annotated[str, typer.Argument(metavar="ROOM", help="a-z, 0-9 and -")]
 WhoArgument = Annotated[str, typer.Argument(metavar="WHO", help="id, name or URI of a member, or all")]
@@ -120,6 +127,42 @@ def record(
 
 
 @app.command()
+def say(
+    room: RoomArgument,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="what the voice says to all")],
+    language: Annotated[str | None, typer.Option("--language", metavar="en|zh", help="else the room's")] = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a voice say something to all in a room. Example: confero room say daily "Five minutes left" """
+    show(execute(data, "room.say", {"name": room, "text": text, "language": language}), as_json, _played)
+
+
+@app.command()
+def play(
+    room: RoomArgument,
+    what: Annotated[str, typer.Argument(metavar="FILE|pause|resume|stop|seek|volume|status",
+                                        help="a file of sound: a path, or a name in the data folder's media/")],
+    figure: Annotated[int | None, typer.Argument(metavar="[FIGURE]", help="seek: seconds; volume: per cent")] = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Play a file of sound to all in a room, or steer it. Example: confero room play daily ./intro.mp3"""
+    here = Path(what).expanduser()
+    if what not in STEERS and here.is_file():
+        what = str(here.resolve())
+    wanted = f"{what} {figure}" if figure is not None else what
+    done = execute(data, "room.play", {"name": room, "what": wanted})
+    ends_at = time.monotonic() + READY_S
+    while done["state"] == "preparing" and time.monotonic() < ends_at:
+        time.sleep(LOOK_S)
+        done = execute(data, "room.play", {"name": room, "what": "status"})
+    if done["state"] == "failed":
+        raise CommandError(f"{done['what']} can't be played: {done['reason']}")
+    show(done, as_json, _played)
+
+
+@app.command()
 def dial(
     room: RoomArgument,
     target: Annotated[str, typer.Argument(metavar="URI", help="a user of this server, or sip:NAME@ADDRESS")],
@@ -128,6 +171,12 @@ def dial(
 ) -> None:
     """Call somebody into a room. Example: confero room dial daily alice"""
     show(execute(data, "room.dial", {"name": room, "target": target}), as_json, _dialled)
+
+
+def _played(done: Facts) -> str:
+    length = "" if done["duration_s"] is None else f" of {done['duration_s']:.0f}"
+    where = f"{done['position_s']:.0f}{length} s, volume {done['volume']} %"
+    return f"room {done['room']}: {done['what']}: {done['state']}, {where}"
 
 
 def _recorded(done: Facts) -> str:

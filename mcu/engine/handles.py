@@ -25,16 +25,20 @@ from mcu.engine.settings import EngineSettings
 from mcu.messages import (
     AddLeg,
     Announce,
+    ClosePlayer,
     CloseRecording,
     CloseRoom,
     Command,
     HandshakeReceived,
     LegReport,
     MuteLeg,
+    OpenPlayer,
     OpenRecording,
     OpenRoom,
+    PlayMusic,
     PlaySound,
     RemoveLeg,
+    SetPlayer,
     StreamsReport,
     UpdateLeg,
 )
@@ -101,6 +105,7 @@ class RoomMedia:
         self._failures: deque[float] = deque(maxlen=MAX_RECOVERIES)
         self._moved: dict[int, LegMedia] = {}
         self._recordings: dict[int, socket.socket] = {}
+        self._music: frozenset[int] = frozenset()
         self._open()
 
     def _open(self) -> None:
@@ -136,6 +141,23 @@ class RoomMedia:
         """Say a prompt to a leg, or to all (0), after what is being said there."""
         self.send(Announce(self.room_id, leg_id, name, language))
 
+    def start_player(self, player_id: int, descriptor: int) -> None:
+        """Play a file that grows (`mcu.playing.ready`) to all; a worker that takes the place of this one plays it no more."""
+        self.send(OpenPlayer(self.room_id, player_id), [descriptor])
+
+    def set_player(self, player_id: int, is_paused: bool, volume_percent: int, seek_ms: int = -1) -> None:
+        """Steer what is played."""
+        self.send(SetPlayer(self.room_id, player_id, is_paused, volume_percent, seek_ms))
+
+    def stop_player(self, player_id: int) -> None:
+        """Play it no more."""
+        self.send(ClosePlayer(self.room_id, player_id))
+
+    def set_music(self, leg_id: int, is_on: bool) -> None:
+        """Let a leg hear music in place of the meeting, or the whole room (0) beside it; or no more."""
+        self._music = self._music | {leg_id} if is_on else self._music - {leg_id}
+        self.send(PlayMusic(self.room_id, leg_id, is_on))
+
     def record(self, recording_id: int, sock: socket.socket) -> None:
         """Tell what is heard at a socket (`mcu.recording.line`), on the worker of now and on those after it."""
         self._recordings[recording_id] = sock.dup()
@@ -169,6 +191,8 @@ class RoomMedia:
             self.send(OpenRecording(self.room_id, recording_id), [sock.fileno()])
         for leg in self.legs.values():
             leg.rejoin()
+        for leg_id in self._music:
+            self.send(PlayMusic(self.room_id, leg_id, True))
         return True
 
     def lose(self) -> None:

@@ -15,6 +15,7 @@ from mcu.messages import (
     PROMPTS,
     AddLeg,
     Announce,
+    ClosePlayer,
     CloseRecording,
     CloseRoom,
     CloseTap,
@@ -22,18 +23,22 @@ from mcu.messages import (
     LegReport,
     Message,
     MuteLeg,
+    OpenPlayer,
     OpenRecording,
     OpenRoom,
     OpenTap,
+    PlayMusic,
     PlaySound,
     RemoveLeg,
     Report,
+    SetPlayer,
     StreamsReport,
     UpdateLeg,
     parse,
 )
 from mcu.prompt_texts import LANGUAGES, is_known
 from mcu.worker.announcements import Announcements
+from mcu.worker.players import Players
 from mcu.worker.recorders import Recorders
 from mcu.worker.sounds import source
 from mcu.worker.taps import Taps
@@ -71,6 +76,7 @@ class Rooms:
         self._kinds: dict[int, str] = {}
         self._taps = Taps({})
         self._recorders = Recorders()
+        self._players = Players(report)
         self._relays = select.epoll()
         self._by_descriptor: dict[int, int] = {}
         self._failed_ticks: dict[int, int] = {}
@@ -107,6 +113,9 @@ class Rooms:
             elif isinstance(message, OpenRecording) and len(descriptors) == 1 and message.room_id in self._rooms:
                 (descriptor,), descriptors = descriptors, ()
                 self._recorders.open(self._rooms[message.room_id], message.recording_id, descriptor)
+            elif isinstance(message, OpenPlayer) and len(descriptors) == 1 and message.room_id in self._rooms:
+                (descriptor,), descriptors = descriptors, ()
+                self._players.open(self._rooms[message.room_id], message.player_id, descriptor)
             else:
                 self._carry_out(message)
         except ProtocolError as error:
@@ -158,7 +167,13 @@ class Rooms:
                     self._announcements[room_id].say(leg_id, name, language)
             case CloseRecording():
                 self._recorders.close(room, message.recording_id)
-            case AddLeg() | OpenTap() | OpenRecording():
+            case SetPlayer(_, player_id, is_paused, volume_percent, seek_ms):
+                self._players.set(room, player_id, is_paused, volume_percent, seek_ms)
+            case ClosePlayer():
+                self._players.close(room, message.player_id)
+            case PlayMusic(room_id, leg_id, is_on):
+                self._announcements[room_id].set_music(leg_id, is_on)
+            case AddLeg() | OpenTap() | OpenRecording() | OpenPlayer():
                 raise ProtocolError(f"{type(message).__name__} without its sockets")
             case _:
                 raise ProtocolError(f"{type(message).__name__} is no command")
@@ -190,6 +205,7 @@ class Rooms:
         self._failed_ticks.pop(room_id, None)
         if room is not None:
             self._recorders.forget(room)
+            self._players.forget(room)
             self._tell(room_id, room)                   # a leg that moved on may have a handshake under way
             self._failures += room.failures
             if self._by_descriptor.pop(room.fileno(), None) is not None:
@@ -223,6 +239,7 @@ class Rooms:
                 self._failed_ticks.pop(room_id, None)
             self._tell(room_id, room)
         self._taps.flush()
+        self._players.tick()
 
     @property
     def has_relays(self) -> bool:

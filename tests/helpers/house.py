@@ -29,11 +29,11 @@ from mcu.leg import own_contact
 from mcu.live import LiveView
 from mcu.location import Located, MemoryLocationStore
 from mcu.participant import ParticipantId
-from mcu.recordings import Recordings
 from mcu.registrar import Registrar
 from mcu.server import SETTINGS
 from mcu.storage.base import CallRecord
 from mcu.storage.memory import MemoryStorage
+from mcu.studio import Studio
 from mcu.switchboard import Limits, Switchboard
 from mcu.trunk import Trunk, Trunks
 from mcu.trunk_config import TrunkConfig
@@ -130,6 +130,9 @@ class FakeRoom:
         self.played: list[str] = []
         self.announced: list[tuple[int, str, str]] = []
         self.recordings: set[int] = set()
+        self.players: set[int] = set()
+        self.steered: list[tuple[int, bool, int, int]] = []
+        self.music: frozenset[int] = frozenset()
         self.is_closed = False
 
     def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str, capabilities: Capabilities | None = None,
@@ -155,6 +158,22 @@ class FakeRoom:
     def announce(self, leg_id: int, name: str, language: str) -> None:
         """Say something."""
         self.announced.append((leg_id, name, language))
+
+    def start_player(self, player_id: int, descriptor: int) -> None:
+        """Play something."""
+        self.players.add(player_id)
+
+    def set_player(self, player_id: int, is_paused: bool, volume_percent: int, seek_ms: int = -1) -> None:
+        """Steer it."""
+        self.steered.append((player_id, is_paused, volume_percent, seek_ms))
+
+    def stop_player(self, player_id: int) -> None:
+        """No more of it."""
+        self.players.discard(player_id)
+
+    def set_music(self, leg_id: int, is_on: bool) -> None:
+        """Music."""
+        self.music = self.music | {leg_id} if is_on else self.music - {leg_id}
 
     def record(self, recording_id: int, sock: socket.socket) -> None:
         """Nothing is heard here."""
@@ -239,9 +258,9 @@ class House:
                            entropy=self.random.randbytes, wallclock=self.wallclock)
         self.switchboard.accounts = self.guard
         self.endpoint.admit, self.endpoint.readmit = self.guard.admit, self.guard.readmit
-        self.recordings = Recordings(Path("/nonexistent"))
+        self.studio = Studio(Path("/nonexistent"), lambda seconds, action: self.call_at(self.time + seconds, action))
         captures = Captures(Path("/nonexistent"), self, self.switchboard, lambda: None, max_bytes=1, files=1)
-        self.live = LiveView(self.switchboard, lambda: None, captures, self.recordings)
+        self.live = LiveView(self.switchboard, lambda: None, captures, self.studio)
 
     def open_tap(self, tap_id: int, sock: socket.socket, room_id: int = 0, leg_id: int = 0) -> None:
         """See `mcu.captures.Taps`; nothing is captured here."""
