@@ -40,8 +40,14 @@ class Live(Protocol):
     def close_room(self, room: str, reason: str) -> int:
         """End a room for all; how many people were in it."""
 
-    def dial(self, room: str, target: str) -> int:
-        """Call a user's phones, or a SIP URI, into a room; how many phones ring."""
+    def dial(self, room: str, target: str) -> Facts:
+        """Call a user's phones, or a SIP URI, into a room: dial (a number), room, target, by, state, status, reason, phones."""
+
+    def dialled(self, room: str, dial_id: int, is_cancelled: bool) -> Facts:
+        """What has become of such a call, or its end: the same facts."""
+
+    def dialling(self, room: str) -> list[Facts]:
+        """Whom the room is calling, and has called lately: the same facts of each."""
 
     def set_locked(self, room: str, locked: bool) -> None:
         """Let nobody in any more, or let them in again."""
@@ -155,7 +161,8 @@ class Administration:
             "room.create": self._create_room, "room.list": self._list_rooms, "room.show": self._show_room,
             "room.close": self._close_room, "room.lock": self._lock_room, "room.unlock": self._unlock_room,
             "room.people": self._list_people, "room.mute": self._mute, "room.unmute": self._unmute, "room.kick": self._kick,
-            "room.dial": self._dial, "room.capture": self._capture_room, "call.capture": self._capture_call,
+            "room.dial": self._dial, "room.dialled": self._dialled, "room.dialling": self._list_dialled,
+            "room.capture": self._capture_room, "call.capture": self._capture_call,
             "room.record": self._record_room, "room.say": self._say, "room.play": self._play,
             "recordings.list": self._list_recordings,
             "call.list": self._list_calls, "call.show": self._show_call, "call.hangup": self._hang_up,
@@ -284,7 +291,18 @@ class Administration:
     def _dial(self, arguments: Arguments) -> Facts:
         name, target = self._room_name(arguments), arguments.text("target")
         arguments.finish()
-        return {"name": name, "target": target, "count": self._running().dial(name, target)}
+        facts = self._running().dial(name, target)
+        return {"name": name, "target": target, "count": facts["phones"] or 1, **facts}
+
+    def _dialled(self, arguments: Arguments) -> Facts:
+        name, dial_id, is_cancelled = arguments.text("name"), arguments.number("dial", 0), arguments.flag("cancel")
+        arguments.finish()
+        return self._running().dialled(name, dial_id, is_cancelled)
+
+    def _list_dialled(self, arguments: Arguments) -> list[Facts]:
+        name = arguments.text("name")
+        arguments.finish()
+        return self._running().dialling(name)
 
     def _list_calls(self, arguments: Arguments) -> list[Facts]:
         shows_all, limit = arguments.flag("all"), arguments.number("limit", 50)

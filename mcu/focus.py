@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from mcu import conference as rules
 from mcu.conference import Admitted, Conference, Done, Refused
+from mcu.dial_outs import ALERTING, BUSY, CANCELLED, DIALING, FAILED, NO_ANSWER, RING_S, DialOut, outcome_of
 from mcu.keypad import Keypad, Verb, info_key
 from mcu.leg import FOCUS, CallLeg, answer_call, create_media, own_contact
 from mcu.location import Way
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 
 NOTIFY_INTERVAL_S = 1.0
 MAX_SUBSCRIPTIONS = 1000
+LOST_S = 5.0
+"""How long somebody who was called in vain stays in the roster, with the reason."""
 ORPHAN_S = 2.0
 """How long who has left may take to unsubscribe by themselves: linphone 5.1 does, and answers a NOTIFY in between with 481."""
 
@@ -64,6 +67,7 @@ class Focus:
         self.speaking: tuple[int, ...] = ()
         self.recording = ""
         self._dialled: dict[Call, Member] = {}
+        self._entries: dict[Call, DialOut] = {}
         self._server = server
         self._closed = closed
         self._room = server.open_media_room("mix")
@@ -165,8 +169,11 @@ class Focus:
         """The legs of all members."""
         return [member.leg for member in self.members.values()]
 
-    def dial(self, way: Way, to: NameAddr, identity: Identity) -> Call:
-        """Call somebody into the conference (RFC 4579 §5.5); whoever answers is a participant. Raises MediaRefused."""
+    def dial(self, way: Way, to: NameAddr, identity: Identity, entry: DialOut) -> Call:
+        """Call somebody into the conference (RFC 4579 §5.5); whoever answers is a participant. Raises MediaRefused.
+
+        entry: is told what becomes of it.
+        """
         server = self._server
         refusal = self.conference.check_invited()
         if refusal is not None:
@@ -183,20 +190,50 @@ class Focus:
         record = CallRecord(call.id, self.name, identity.account, str(to.uri), identity.display_name,
                             f"{flow.remote[0]}:{flow.remote[1]}", flow.transport, "", server.wallclock())
         self._dialled[call] = Member(participant_id, CallLeg(call, media, identity, record), Keypad())
+        self._entries[call] = entry
+        server.dial_outs.calling(entry, call)
+        self._show_dialled(call, DIALING)
+        server.call_at(server.now() + RING_S, functools.partial(self._rang_long_enough, call))
         self._was_used = True
         return call
 
+    def _show_dialled(self, call: Call, status: str, reason: str = "") -> None:
+        member = self._dialled[call]
+        self._roster.put_dialled(member.id, member.leg.identity, str(call.remote.uri.without_parameters()), status, reason)
+        self._notify_soon()
+
+    def _rang_long_enough(self, call: Call) -> None:
+        if call in self._dialled:
+            self._server.dial_outs.ended(self._entries[call], call, 408, f"nobody answered in {RING_S:.0f} s", NO_ANSWER)
+            call.hang_up(self._server.now(), "nobody answered", 408)
+
+    def _progressed(self, call: Call, status: int) -> None:
+        entry = self._entries.get(call)
+        if entry is not None and call in self._dialled and status in (180, 183) and entry.is_pending:
+            self._server.dial_outs.ringing(entry)
+            self._show_dialled(call, ALERTING)
+
     def _dialled_answered(self, call: Call, answer: bytes | None) -> None:
         member = self._dialled.pop(call, None)
+        entry = self._entries.pop(call, None)
         now = self._server.now()
-        if member is None:
+        if member is None or entry is None:
+            return
+        self._roster.forget_dialled(member.id)
+        if not entry.is_pending:                                   # another phone of theirs was faster, or it was cancelled
+            member.leg.media.release()
+            call.hang_up(now, "answered elsewhere")
             return
         leg = member.leg
         verdict = self.conference.join(member.id, leg.identity, now, is_invited=True)
         if isinstance(verdict, Refused) or answer is None:
             leg.media.release()
-            call.hang_up(now, verdict.reason if isinstance(verdict, Refused) else "no answer in the 200")
+            reason = verdict.reason if isinstance(verdict, Refused) else "no answer in the 200"
+            self._server.dial_outs.ended(entry, call, 488, reason, FAILED)
+            call.hang_up(now, reason)
             return
+        for other in self._server.dial_outs.answered(entry, call):
+            other.hang_up(now, "answered elsewhere")
         self.members[member.id] = member
         leg.record = replace(leg.record, answered_at=self._server.wallclock())
         leg.receive_answer(answer, now)
@@ -207,6 +244,8 @@ class Focus:
         """An event of one of our calls."""
         now = self._server.now()
         match event:
+            case events.CallProgressed(call, response, _):
+                self._progressed(call, response.status)
             case events.CallAnswered(call, _, answer):
                 self._dialled_answered(call, answer)
             case events.CallTerminated(call, cause, status, reason, _):
@@ -242,6 +281,9 @@ class Focus:
     def _ended(self, call: Call, cause: str, status: int, reason: str) -> None:
         dialled = self._dialled.pop(call, None)
         if dialled is not None:
+            entry = self._entries.pop(call)
+            self._server.dial_outs.ended(entry, call, status, reason, CANCELLED if entry.state == CANCELLED else "")
+            self._lose_dialled(dialled, outcome_of(status), reason)
             dialled.leg.media.refused(status)
             self._server.keep_record(dialled.leg.end(cause, status, reason, self._server.wallclock()))
             self.put_away_if_unused()
@@ -257,6 +299,18 @@ class Focus:
                 self._server.call_at(self._server.now() + ORPHAN_S, functools.partial(self._end_orphan, subscription))
         self.conference.leave(member.id, self._server.now())
         self._carry_out()
+
+    def _lose_dialled(self, member: Member, outcome: str, reason: str) -> None:
+        """Show for a moment that somebody could not be reached, and why."""
+        method = "busy" if outcome == BUSY else "failed"
+        self._roster.lose_dialled(member.id, method, reason or outcome)
+        self._notify_soon()
+
+        def forget() -> None:
+            self._roster.forget_dialled(member.id)
+            self._notify_soon()
+
+        self._server.call_at(self._server.now() + LOST_S, forget)
 
     def _end_orphan(self, subscription: Subscription) -> None:
         if subscription.is_active:
@@ -416,7 +470,10 @@ class Focus:
         for call, dialled in list(self._dialled.items()):
             call.hang_up(now, reason)
             dialled.leg.media.release()
+        for call, entry in self._entries.items():
+            self._server.dial_outs.ended(entry, call, 487, reason, CANCELLED)
         self._dialled.clear()
+        self._entries.clear()
         for subscription in list(self._subscriptions):
             subscription.terminate("noresource", now, self._roster.deleted(), CONTENT_TYPE)
         self._subscriptions.clear()

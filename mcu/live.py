@@ -69,14 +69,28 @@ class LiveView:
         """See Live."""
         return self._done(self._focus(room).execute(CloseConference(reason)))
 
-    def dial(self, room: str, target: str) -> int:
+    def dial(self, room: str, target: str) -> Facts:
         """See Live."""
         try:
-            return self._switchboard.dial(room.lower(), target)
+            return self._switchboard.dial(room.lower(), target, "the administrator").facts()
         except (LookupError, ValueError, MediaRefused) as error:
             raise CommandError(error.args[0] if error.args else str(error)) from None
         finally:
             self._changed()
+
+    def dialled(self, room: str, dial_id: int, is_cancelled: bool) -> Facts:
+        """See Live."""
+        entry = self._switchboard.server.dial_outs.get(room.lower(), dial_id)
+        if entry is None:
+            raise CommandError(f"room {room!r} has called nobody by the number {dial_id}")
+        if is_cancelled:
+            self._switchboard.cancel_dial(entry)
+            self._changed()
+        return entry.facts()
+
+    def dialling(self, room: str) -> list[Facts]:
+        """See Live."""
+        return [entry.facts() for entry in self._switchboard.server.dial_outs.of(room.lower())]
 
     def set_locked(self, room: str, locked: bool) -> None:
         """See Live."""

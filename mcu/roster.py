@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from mcu.participant import Participant, ParticipantId
+from mcu.participant import Identity, Participant, ParticipantId
 from sip.conference_info import ConferenceInfo, Endpoint, Media, User, document
 
 
@@ -21,6 +21,9 @@ class Device:
     codec: str
     call_id: str
     is_held: bool = False
+
+
+DIALED_OUT = "dialed-out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class Roster:
         self._title = title
         self._max_members = max_members
         self._entries: dict[ParticipantId, _Entry] = {}
+        self._dialled: dict[ParticipantId, _Entry] = {}
+        self._was_dialled: set[ParticipantId] = set()
         self._by_entity: dict[str, list[ParticipantId]] = {}
         self._texts: dict[str, str] = {}
         self._changed: set[str] = set()
@@ -60,6 +65,8 @@ class Roster:
     def put(self, participant: Participant, device: Device) -> None:
         """A participant is new, or something about them changed."""
         entry = _entry(participant, device)
+        if participant.id in self._was_dialled:
+            entry = replace(entry, endpoint=replace(entry.endpoint, joining_method=DIALED_OUT))
         if self._entries.get(participant.id) == entry:
             return
         if participant.id not in self._entries:
@@ -67,16 +74,43 @@ class Roster:
         self._entries[participant.id] = entry
         self._note(entry.entity)
 
+    def put_dialled(self, participant_id: ParticipantId, identity: Identity, contact: str, status: str,
+                    reason: str = "") -> None:
+        """Somebody is being called. status: dialing-out or alerting (RFC 4575 §5.7.2)."""
+        self._dialled[participant_id] = _Entry(identity.entity, identity.display_name, (),
+                                               Endpoint(contact, status, (), "", DIALED_OUT), "")
+        if participant_id not in self._by_entity.setdefault(identity.entity, []):
+            self._by_entity[identity.entity].append(participant_id)
+        self._note(identity.entity)
+
+    def lose_dialled(self, participant_id: ParticipantId, method: str, reason: str) -> None:
+        """Somebody could not be reached. method: busy or failed; shown until `forget_dialled`."""
+        entry = self._dialled.get(participant_id)
+        if entry is not None:
+            endpoint = replace(entry.endpoint, status="disconnected", disconnection_method=method, reason=reason)
+            self._dialled[participant_id] = replace(entry, endpoint=endpoint)
+            self._note(entry.entity)
+
+    def forget_dialled(self, participant_id: ParticipantId) -> None:
+        """They are called no more: they are in, or it is over; an unknown one is no error."""
+        entry = self._dialled.pop(participant_id, None)
+        if entry is not None:
+            self._was_dialled.add(participant_id)
+            self._drop(entry.entity, participant_id)
+
     def remove(self, participant_id: ParticipantId) -> None:
         """A participant has left; an unknown one is no error."""
         entry = self._entries.pop(participant_id, None)
-        if entry is None:
-            return
-        ids = self._by_entity[entry.entity]
+        self._was_dialled.discard(participant_id)
+        if entry is not None:
+            self._drop(entry.entity, participant_id)
+
+    def _drop(self, entity: str, participant_id: ParticipantId) -> None:
+        ids = self._by_entity[entity]
         ids.remove(participant_id)
         if not ids:
-            del self._by_entity[entry.entity]
-        self._note(entry.entity)
+            del self._by_entity[entity]
+        self._note(entity)
 
     def set_locked(self, locked: bool) -> None:
         """The conference was locked or opened."""
@@ -118,8 +152,12 @@ class Roster:
         return document(replace(self._info("deleted"), version=self.version + 1, is_active=False), [])
 
     def _info(self, state: str) -> ConferenceInfo:
-        return ConferenceInfo(self._entity, self.version, state, (), self._title, len(self._by_entity), self._max_members,
+        return ConferenceInfo(self._entity, self.version, state, (), self._title, self._count(), self._max_members,
                               bool(self._entries), self.is_locked, self.recording)
+
+    def _count(self) -> int:
+        """Users who are in it: who is only being called is none."""
+        return len({entry.entity for entry in self._entries.values()})
 
     def _texts_for(self, entities: Iterable[str], own: ParticipantId | None) -> list[str]:
         entry = self._entries.get(own) if own is not None else None
@@ -138,7 +176,7 @@ class Roster:
         ids = self._by_entity.get(entity)
         if not ids:
             return str(User(entity, state="deleted"))
-        entries = [self._entries[pid] for pid in ids]
+        entries = [self._entries.get(pid) or self._dialled[pid] for pid in ids]
         endpoints = tuple(
             replace(entry.endpoint, call_id=entry.call_id) if pid == own else entry.endpoint
             for pid, entry in zip(ids, entries, strict=True)

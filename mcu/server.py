@@ -31,6 +31,7 @@ from mcu.b2bua import UserCall
 from mcu.captures import FOLDER, LOOK_S, Captures
 from mcu.certificates import Files, ServerCertificate, own_files
 from mcu.config import AUTO, EVERYWHERE, ServerConfig
+from mcu.dial_outs import DialOut, DialOuts
 from mcu.dialplan import Dialplan
 from mcu.directory import Directory
 from mcu.engine.notices import (
@@ -129,6 +130,7 @@ class Server:
         self.switchboard.accounts = guard
         self.captures = Captures(config.data / FOLDER, self.pool, self.switchboard, self._watch,
                                  max_bytes=config.pcap_max_mb * 1_000_000, files=config.pcap_files)
+        self.dial_outs = DialOuts(_note_dial_out)
         self.studio = Studio(config.data, lambda seconds, action: self.call_at(self.now() + seconds, action))
         self.endpoint.admit, self.endpoint.readmit = guard.admit, guard.readmit
 
@@ -376,6 +378,10 @@ class Server:
         self.driver.pump()
         if self.endpoint.next_timer() is not None:
             await asyncio.sleep(GOODBYE_S)
+
+
+def _note_dial_out(entry: DialOut) -> None:
+    log.info("calling out", extra=entry.facts())
 
 
 def _cannot_listen(host: str, port: int, error: OSError, option: str = "--sip-port") -> str:

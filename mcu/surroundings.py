@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from mcu.addresses import Addresses
+from mcu.dial_outs import DialOuts
 from mcu.location import Located
 from mcu.participant import ParticipantId
 from mcu.storage.base import CallRecord
@@ -106,6 +107,8 @@ class Surroundings(Protocol):
 
     domain: str
     addresses: Addresses
+
+    dial_outs: DialOuts
 
     @property
     def studio(self) -> Recorder:

@@ -45,13 +45,19 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One device of a member (§5.7). `call_id` names its dialog; it is told to the member alone."""
+    """One device of a member (§5.7). `call_id` names its dialog; it is told to the member alone.
+
+    status: connected, on-hold, dialing-out, alerting, disconnected (§5.7.2); disconnection_method, reason: of the last (§5.7.5,
+    §5.7.6).
+    """
 
     entity: str
     status: str = "connected"
     media: tuple[Media, ...] = ()
     call_id: str = ""
     joining_method: str = "dialed-in"
+    disconnection_method: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,14 @@ def _endpoint_text(endpoint: Endpoint) -> str:
     )
     call = f"<call-info><sip><call-id>{_escape(endpoint.call_id)}</call-id></sip></call-info>" if endpoint.call_id else ""
     return (f"<endpoint entity={_quote(endpoint.entity)}><status>{endpoint.status}</status>"
-            f"<joining-method>{endpoint.joining_method}</joining-method>{media}{call}</endpoint>")
+            f"<joining-method>{endpoint.joining_method}</joining-method>{_lost_text(endpoint)}{media}{call}</endpoint>")
+
+
+def _lost_text(endpoint: Endpoint) -> str:
+    if not endpoint.disconnection_method:
+        return ""
+    return (f"<disconnection-method>{_escape(endpoint.disconnection_method)}</disconnection-method>"
+            f"<disconnection-info><reason>{_escape(endpoint.reason)}</reason></disconnection-info>")
 
 
 def merge(known: ConferenceInfo | None, update: ConferenceInfo) -> ConferenceInfo | None:
@@ -228,7 +241,8 @@ def _parse_endpoint(item: Element) -> Endpoint:
     )
     call = item.find(f"{_NS}call-info/{_NS}sip")
     return Endpoint(item.get("entity", ""), _text(item, "status") or "connected", media, _text(call, "call-id"),
-                    _text(item, "joining-method"))
+                    _text(item, "joining-method"), _text(item, "disconnection-method"),
+                    _text(item.find(f"{_NS}disconnection-info"), "reason"))
 
 
 def _text(item: Element | None, name: str) -> str:

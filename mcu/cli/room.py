@@ -18,6 +18,7 @@ app = make_group("Rooms: make them, look into them, close them.")
 
 READY_S, LOOK_S = 10.0, 0.3
 """How long is waited for a file to begin, and how often is looked."""
+PENDING = ("looking-up", "dialing-out", "alerting")
 STEERS = ("pause", "resume", "stop", "seek", "volume", "status")
 
 RoomArgument = Annotated[str, typer.Argument(metavar="ROOM", help="a-z, 0-9 and -")]
@@ -166,11 +167,58 @@ def play(
 def dial(
     room: RoomArgument,
     target: Annotated[str, typer.Argument(metavar="URI", help="a user of this server, or sip:NAME@ADDRESS")],
+    does_wait: Annotated[bool | None, typer.Option("--wait/--no-wait", help="for an answer, a minute at most; with --json "
+                                                   "it does not, if not told")] = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Call somebody into a room. Example: confero room dial daily alice"""
-    show(execute(data, "room.dial", {"name": room, "target": target}), as_json, _dialled)
+    """Call somebody into a room, and tell what has become of it; Ctrl+C cancels. Example: confero room dial daily alice"""
+    done = execute(data, "room.dial", {"name": room, "target": target})
+    does_wait = does_wait if does_wait is not None else not as_json
+    wanted = {"name": room, "dial": done["dial"]}
+    if not as_json:
+        typer.echo(_dialled(done))
+    try:
+        while does_wait and done["state"] in PENDING:
+            time.sleep(LOOK_S)
+            before, done = done["state"], execute(data, "room.dialled", wanted)
+            if not as_json and done["state"] != before:
+                typer.echo(_dialled(done))
+    except KeyboardInterrupt:
+        done = execute(data, "room.dialled", {**wanted, "cancel": True})
+        if not as_json:
+            typer.echo(_dialled(done))
+    if as_json:
+        show(done, True, _dialled)
+    if does_wait and done["state"] != "answered":
+        raise CommandError(f"{done['target']} is not in room {done['room']}: {_dialled(done)}")
+
+
+@app.command()
+def dialled(room: RoomArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """List whom a room is calling and has called lately. Example: confero room dialled daily"""
+    columns = (("dial", "NUMBER"), ("target", "TARGET"), ("state", "STATE"), ("status", "STATUS"), ("reason", "REASON"),
+               ("phones", "PHONES"), ("by", "BY"))
+    show(execute(data, "room.dialling", {"name": room}), as_json, table(columns, "this room has called nobody"))
+
+
+@app.command()
+def undial(
+    room: RoomArgument,
+    number: Annotated[int, typer.Argument(metavar="NUMBER", help="as room dialled lists it")],
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Call somebody no longer who has not answered yet. Example: confero room undial daily 3"""
+    show(execute(data, "room.dialled", {"name": room, "dial": number, "cancel": True}), as_json, _dialled)
+
+
+def _dialled(done: Facts) -> str:
+    words = {"looking-up": "the address is being looked up", "dialing-out": "being called", "alerting": "it rings",
+             "answered": "answered", "busy": "busy", "declined": "declined", "no-answer": "no answer", "failed": "failed",
+             "cancelled": "cancelled"}[done["state"]]
+    why = f" ({done['status']} {done['reason']})" if done["status"] not in (0, 200) and done["reason"] else ""
+    return f"{done['target']}: {words}{why}"
 
 
 def _played(done: Facts) -> str:
@@ -183,10 +231,6 @@ def _recorded(done: Facts) -> str:
     words = {"recording": "is being recorded into", "paused": "is not recorded just now; the recording waits in",
              "stopped": "is no longer recorded; find it in"}
     return f"room {done['room']} {words[done['state']]} {done['folder']}"
-
-
-def _dialled(done: Facts) -> str:
-    return f"{done['count']} {'phone rings' if done['count'] == 1 else 'phones ring'} for room {done['name']}"
 
 
 def _created(room: Facts) -> str:

@@ -22,6 +22,7 @@ from typing import Any
 
 from mcu.addresses import Addresses
 from mcu.captures import Captures
+from mcu.dial_outs import DialOuts
 from mcu.dialplan import Dialplan
 from mcu.directory import Directory
 from mcu.guard import Guard
@@ -241,6 +242,7 @@ class House:
         self.names: dict[str, list[Address]] = {}
         self.rooms: list[FakeRoom] = []
         self.records: dict[str, CallRecord] = {}
+        self.dial_outs = DialOuts()
         self.random = random.Random(7)
         self.storage = MemoryStorage()
         self.directory = Directory(self.storage, DOMAIN, self.wallclock)
