@@ -139,7 +139,7 @@ def measure_parts() -> list[dict[str, Any]]:
     """The parts from inside: each of these modules prints one JSON object."""
     rows = []
     for module in ("bench.sip_parse", "bench.sip_calls", "bench.codecs", "bench.srtp", "bench.mixer", "bench.joins",
-                   "bench.compose", "bench.forward"):
+                   "bench.compose", "bench.rooms", "bench.forward"):
         done = subprocess.run([sys.executable, "-m", module], capture_output=True, text=True, check=True)
         rows.append({"module": module, **json.loads(done.stdout.splitlines()[-1])})
         print(json.dumps(rows[-1]), flush=True)

@@ -93,7 +93,8 @@ def start_server(data: Path, *options: str, host: str = "127.0.0.1", port: int =
     data.mkdir(parents=True, exist_ok=True)
     log = data / "serve.log"
     command = [*prefix, sys.executable, "-m", "mcu", "serve", "--data", str(data), "--listen", host, "--sip-port",
-               str(port), *([] if "--tls-port" in options else ["--tls-port", str(port + 1)]), *options]
+               str(port), *([] if "--tls-port" in options else ["--tls-port", str(port + 1)]),
+               *([] if "--http-port" in options else ["--http-port", "0"]), *options]
     with log.open("ab") as out:
         begins_at = out.tell()                  # a server that ran here before has said that it is up, too
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)

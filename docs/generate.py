@@ -19,6 +19,7 @@ import typer
 from docs import musts
 from mcu import config
 from mcu.__main__ import app as server_app
+from mcu.api.app import make_api
 from pcap.__main__ import app as pcap_app
 from pcap.finding_words import KINDS
 from sip.message import REASONS
@@ -30,8 +31,10 @@ from softphone.words import call_failed, registration_failed
 REFERENCE = Path(__file__).resolve().parent / "reference"
 NOTICE = "<!-- Made from the code by `python -m docs.generate`; do not edit. -->"
 DEFAULTS = {"data": "the platform's data folder", "listen": "all addresses; loopback with `open`", "workers": "one a core",
+            "picture_workers": "one for two cores",
             "domain": "the machine's name", "public_address": "none", "stun_server": "none", "trunk": "none", "pcap": "none",
-            "tls_cert": "one of its own", "tls_key": "its own"}
+            "tls_cert": "one of its own", "tls_key": "its own",
+            "http_listen": "loopback", "webhook": "none"}
 """Defaults that are found out at run time, in words."""
 MEANINGS = {
     "data": "The folder of the database, the control socket and the lock. In a file, a relative path starts there.",
@@ -51,6 +54,8 @@ MEANINGS = {
                    "asked.",
     "open": "Anyone who reaches the server may call rooms, make rooms and be host.",
     "workers": "How many media processes are started.",
+    "picture_workers": "How many processes may compose pictures, each started when it is needed; 0: phones with one video line "
+                       "see who speaks, if they take that codec.",
     "pcap": "A file to capture all signalling and media into, in clear: [capture a call](../how-to/capture-a-call.md).",
     "pcap_max_mb": "The size of a file of a capture, in MB; then another one is begun.",
     "pcap_files": "How many files of a capture are kept; the oldest goes first.",
@@ -68,7 +73,12 @@ MEANINGS = {
                  "said in their account's language.",
     "prompts": "The folder of what is said, as WAV files (mono, 16 bits, 48 kHz); your own take the place of the spoken ones. "
                "Without it `prompts/` of the data folder.",
+    "http_port": "The port of the dashboard and of REST: [use REST](../how-to/use-rest.md). 0: none.",
+    "http_listen": "The addresses of that port. Loopback is served in clear, every other address by TLS with the certificate "
+                   "of SIP.",
     "log_level": "How much is logged to standard error.",
+    "log_format": "`text`, or `json`: an object a line, with the ids of call and room.",
+    "webhook": "Who is told by POST what happens: one table each, see [use REST](../how-to/use-rest.md).",
     "trunk": "Providers of telephone numbers: one table each, see [connect a provider](../how-to/connect-a-provider.md).",
 }
 SETTINGS = {
@@ -84,7 +94,7 @@ SETTINGS = {
 def pages() -> dict[str, str]:
     """The generated pages by file name."""
     return {"commands.md": commands(), "configuration.md": configuration(), "settings.md": settings(), "errors.md": errors(),
-            "findings.md": findings(), "transactions.md": transactions(), "musts.md": every_must()}
+            "rest.md": rest(), "findings.md": findings(), "transactions.md": transactions(), "musts.md": every_must()}
 
 
 # ---- commands
@@ -179,8 +189,8 @@ def configuration() -> str:
     return "\n\n".join([
         NOTICE, "# Configuration of the server",
         "One TOML file, named with `confero serve --config confero.toml`. Flags go before the file, the file before the "
-        "defaults. All keys but those of a trunk stand at the top level. `confero config check confero.toml` says what is "
-        "wrong with a file, by line and key; `confero config show confero.toml` prints every setting with its value.",
+        "defaults. All keys but those of a trunk or webhook stand at the top level. `confero config check confero.toml` says "
+        "what is wrong with a file, by line and key; `confero config show confero.toml` prints every setting with its value.",
         _table(("key", "flag", "takes", "default", "meaning"), rows),
         "Times are in seconds. An example:",
         '```toml\ndomain = "meet.example.org"\nlisten = ["192.0.2.10", "2001:db8::10"]\nsip_port = 5060\n'
@@ -217,6 +227,31 @@ def errors() -> str:
         "What it shows when signing in fails:", _table(("status", "the phone says"), registrations),
         "What the server says, and what to do: [when it does not work](../how-to/when-it-does-not-work.md).",
     ]) + "\n"
+
+
+def rest() -> str:
+    """Every route of the REST API, out of its OpenAPI document."""
+    document = make_api(None).openapi()
+    parts = [NOTICE, "# REST: every route",
+             "What `/openapi.json` of a running server says, as a page. Bodies and answers are JSON; an error is "
+             "`{\"error\": \"words\"}`: 401 who are you, 403 you may not, 404 it is not there, 409 not just now, 413 too long, "
+             "422 that makes no sense, 429 too often. How to begin: [use REST](../how-to/use-rest.md)."]
+    tags: dict[str, list[tuple[str, str, str]]] = {}
+    for path, methods in document["paths"].items():
+        for method, route in methods.items():
+            body = route.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            tags.setdefault(route.get("tags", ["server"])[0], []).append(
+                (f"`{method.upper()} {path}`", _sentence(route.get("description")), _members(document, body)))
+    for tag, rows in sorted(tags.items()):
+        parts += [f"## {tag}", _table(("route", "what it does", "body"), rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _members(document: Any, body: Any) -> str:
+    """The members of a body; those that have to be there in bold."""
+    schema = document["components"]["schemas"].get(body.get("$ref", "").rpartition("/")[2], body)
+    needed = schema.get("required", ())
+    return ", ".join(f"**`{name}`**" if name in needed else f"`{name}`" for name in schema.get("properties", {}))
 
 
 def findings() -> str:

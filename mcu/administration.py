@@ -12,9 +12,10 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from mcu.directory import Directory
-from mcu.errors import CommandError, McuError, UsageError
+from mcu.errors import CommandError, McuError, UnknownError, UsageError
 from mcu.protection import is_protected, words_of
-from mcu.storage.base import Account, CallRecord, RoomRecord, Storage
+from mcu.storage.base import Account, CallRecord, RoomRecord, Storage, TokenRecord
+from mcu.tokens import Tokens
 
 Facts = dict[str, Any]
 
@@ -155,6 +156,7 @@ class Administration:
         self._live = live
         self._max_members = max_members
         self._clock = clock
+        self.tokens = Tokens(storage, clock)
         self._verbs: dict[str, Callable[[Arguments], Any]] = {
             "user.add": self._add_user, "user.list": self._list_users, "user.passwd": self._change_password,
             "user.del": self._delete_user,
@@ -167,12 +169,18 @@ class Administration:
             "recordings.list": self._list_recordings,
             "call.list": self._list_calls, "call.show": self._show_call, "call.hangup": self._hang_up,
             "reg.list": self._list_registrations, "server.show": self._show_server,
+            "token.add": self._add_token, "token.list": self._list_tokens, "token.del": self._delete_token,
         }
 
     @property
     def verbs(self) -> list[str]:
         """The names of all verbs."""
         return list(self._verbs)
+
+    def owner_of(self, room: str) -> str | None:
+        """The account that owns a permanent room; None for a room without owner, and for one that is not there."""
+        record = self._directory.room(room)
+        return None if record is None else record.owner
 
     def execute(self, verb: str, arguments: Facts) -> Any:
         """Carry out a verb. Raises CommandError, whose text is for a person; UsageError when it makes no sense."""
@@ -326,7 +334,7 @@ class Administration:
         self._storage.flush()
         record: CallRecord | None = self._storage.call(call_id)
         if record is None:
-            raise CommandError(f"there is no call {call_id[:200]!r}")
+            raise UnknownError(f"there is no call {call_id[:200]!r}")
         return _call_facts(asdict(record), False)
 
     def _capture_room(self, arguments: Arguments) -> Facts:
@@ -363,7 +371,7 @@ class Administration:
         call_id = arguments.text("call_id")
         arguments.finish()
         if not self._running().hang_up(call_id):
-            raise CommandError(f"no call {call_id[:200]!r} is running")
+            raise UnknownError(f"no call {call_id[:200]!r} is running")
         return {"call_id": call_id}
 
     def _list_registrations(self, arguments: Arguments) -> list[Facts]:
@@ -373,6 +381,22 @@ class Administration:
         now = self._clock()
         return [{**asdict(binding), "trunk": None, "state": "registered"} for binding in self._storage.bindings()
                 if binding.expires_at > now]
+
+    def _add_token(self, arguments: Arguments) -> Facts:
+        name, scope = arguments.text("name"), arguments.text_or_none("scope") or "read"
+        days = arguments.number("days", 0)
+        arguments.finish()
+        token, secret = self.tokens.add(name, scope, days or None)
+        return {**_token_facts(token), "token": secret}
+
+    def _list_tokens(self, arguments: Arguments) -> list[Facts]:
+        arguments.finish()
+        return [_token_facts(token) for token in self.tokens.all()]
+
+    def _delete_token(self, arguments: Arguments) -> Facts:
+        name = arguments.text("name")
+        arguments.finish()
+        return {"name": self.tokens.remove(name).name}
 
     def _show_server(self, arguments: Arguments) -> Facts:
         arguments.finish()
@@ -391,7 +415,7 @@ class Administration:
         """The name of a room that is open or permanent."""
         name = arguments.text("name").lower()
         if self._directory.room(name) is None and self._open_room(name) is None:
-            raise CommandError(f"there is no room {name!r}")
+            raise UnknownError(f"there is no room {name!r}")
         return name
 
     def _forget_bindings(self, name: str) -> None:
@@ -417,6 +441,10 @@ class Administration:
         if room is not None and shows_pins:
             facts |= {"pin": room.pin, "host_pin": room.host_pin}
         return facts
+
+
+def _token_facts(token: TokenRecord) -> Facts:
+    return {"name": token.name, "scope": token.scope, "created_at": token.created_at, "expires_at": token.expires_at}
 
 
 def _call_facts(call: Facts, is_running: bool) -> Facts:

@@ -24,6 +24,8 @@ from mcu.errors import ConfigError, UsageError
 from mcu.storage.folder import default_folder
 from mcu.trunk_config import TrunkConfig, TrunkName, quote
 from mcu.trunk_config import explain as explain_trunk
+from mcu.webhook_config import WebhookConfig, to_webhooks
+from mcu.webhook_config import explain as explain_webhook
 
 EVERYWHERE = ("0.0.0.0", "::")
 LOOPBACK = ("127.0.0.1", "::1")
@@ -34,6 +36,11 @@ AUTO = "auto"
 def default_workers() -> int:
     """One media worker for each core that we may use."""
     return max(1, len(os.sched_getaffinity(0)))
+
+
+def default_picture_workers() -> int:
+    """One picture worker for two cores: the rest is for sound and what is forwarded."""
+    return max(1, default_workers() // 2)
 
 
 def _to_path(value: Any) -> Any:
@@ -110,6 +117,7 @@ class ServerConfig(BaseModel):
     stun_server: Annotated[str | None, BeforeValidator(_to_server)] = None
     open: bool = False
     workers: int = Field(default_factory=default_workers, ge=1, le=256)
+    picture_workers: int = Field(default_factory=default_picture_workers, ge=0, le=256)
     srtp: Literal["off", "prefer", "require"] = "prefer"
     drain_s: float = Field(0.0, ge=0, le=86400)
     grace_s: float = Field(60.0, ge=0, le=86400)
@@ -121,10 +129,14 @@ class ServerConfig(BaseModel):
     pcap: Annotated[Path | None, BeforeValidator(_to_path)] = None
     pcap_max_mb: int = Field(100, ge=1, le=100_000)
     pcap_files: int = Field(10, ge=1, le=10_000)
+    http_port: int = Field(8080, ge=0, le=65535)
+    http_listen: Annotated[tuple[str, ...], BeforeValidator(_to_addresses)] = LOOPBACK
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     language: Literal["en", "zh"] = "en"
     languages: dict[str, Literal["en", "zh"]] = Field(default_factory=dict)
     prompts: Annotated[Path | None, BeforeValidator(_to_path)] = None
+    log_format: Literal["text", "json"] = "text"
+    webhook: Annotated[tuple[WebhookConfig, ...], BeforeValidator(to_webhooks)] = ()
     trunk: dict[TrunkName, TrunkConfig] = Field(default_factory=dict)
 
     @property
@@ -137,7 +149,7 @@ class ServerConfig(BaseModel):
     def to_toml(self) -> str:
         """The same configuration as the text of a file."""
         lines = []
-        for key, value in self.model_dump(exclude_none=True, exclude={"trunk", "languages"}).items():
+        for key, value in self.model_dump(exclude_none=True, exclude={"trunk", "webhook", "languages"}).items():
             match value:
                 case bool():
                     text = str(value).lower()
@@ -152,6 +164,7 @@ class ServerConfig(BaseModel):
             lines.append(f"{key} = {text}")
         if self.languages:
             lines += ["", "[languages]", *(f"{quote(name)} = {quote(one)}" for name, one in self.languages.items())]
+        lines += [f"\n{webhook.to_toml()}" for webhook in self.webhook]
         return "\n".join([*lines, *(f"\n{trunk.to_toml(name)}" for name, trunk in self.trunk.items())])
 
 
@@ -170,6 +183,7 @@ EXPECTED = {
     "open": "true or false",
     "srtp": "one of off, prefer, require",
     "workers": "a number from 1 to 256",
+    "picture_workers": "a number from 0 to 256",
     "drain_s": "a number of seconds from 0 to 86400",
     "grace_s": "a number of seconds from 0 to 86400",
     "max_members": "a number from 1 to 10000",
@@ -180,10 +194,14 @@ EXPECTED = {
     "pcap": "the path of a file",
     "pcap_max_mb": "a number of megabytes from 1 to 100000",
     "pcap_files": "a number from 1 to 10000",
+    "http_port": "a number from 1 to 65535, or 0 for no HTTP,",
+    "http_listen": "an IP address of this machine, or a list of them,",
     "log_level": "one of debug, info, warning, error",
     "language": "one of en, zh",
     "languages": "a table such as [languages] with lines NAME = \"zh\" for a room or an account",
     "prompts": "the path of a folder",
+    "log_format": "one of text, json",
+    "webhook": "tables such as [[webhook]]",
     "trunk": "tables such as [trunk.acme]",
 }
 """What each key takes, in words."""
@@ -217,6 +235,8 @@ def _check_tls(config: ServerConfig) -> None:
         raise ConfigError(f"{given} is given without {missing}: a certificate and its key go together")
     if config.tls_port == config.sip_port:
         raise ConfigError(f"TLS and TCP can't both have port {config.tls_port}; choose another one with --tls-port")
+    if config.http_port and config.http_port in (config.sip_port, config.tls_port, config.wss_port):
+        raise ConfigError(f"HTTP can't share port {config.http_port} with SIP; choose another one with --http-port")
     if config.wss_port and config.wss_port in (config.sip_port, config.tls_port):
         raise ConfigError(f"WebSocket can't share port {config.wss_port} with SIP; choose another one with --wss-port")
 
@@ -247,6 +267,9 @@ def _explain(error: ValidationError, name: str, text: str, flags: set[str]) -> s
     key, value = str(first["loc"][0]), first["input"]
     if key == "trunk":
         line, words = explain_trunk(first, text)
+        return f"{name}:{line}: {words}"
+    if key == "webhook" and len(first["loc"]) > 1:
+        line, words = explain_webhook(first, text)
         return f"{name}:{line}: {words}"
     place = f"--{key.replace('_', '-')}" if key in flags else f"{name}:{_line_of(key, text)}: {key}"
     if first["type"] == "extra_forbidden":

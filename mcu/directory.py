@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from mcu.errors import CommandError, UsageError
+from mcu.errors import CommandError, UnknownError, UsageError
 from mcu.storage.base import ALGORITHM_NAMES, Account, Digest, RoomRecord, Storage
 from rtp.sdp.protection import SrtpPolicy
 from sip.auth import make_ha1
@@ -157,7 +157,7 @@ class Directory:
         """Forget a permanent room; what it was. Raises CommandError for an unknown name."""
         room = self.room(name)
         if room is None:
-            raise CommandError(f"there is no permanent room {name!r}")
+            raise UnknownError(f"there is no permanent room {name!r}")
         self._storage.delete_room(room.name)
         del self._rooms[room.name]
         return room
@@ -174,7 +174,7 @@ class Directory:
     def _known_account(self, name: str) -> Account:
         account = self.account(name)
         if account is None:
-            raise CommandError(f"there is no user {name!r}")
+            raise UnknownError(f"there is no user {name!r}")
         return account
 
     def _new_name(self, name: str, kind: str, form: re.Pattern[str]) -> str:

@@ -25,3 +25,11 @@ class CommandError(McuError):
 
 class UsageError(CommandError):
     """A command that makes no sense whatever the state: a bad name, a PIN with letters, an unknown verb."""
+
+
+class UnknownError(CommandError):
+    """A command about somebody or something that is not there."""
+
+
+class ForbiddenError(CommandError):
+    """A command of somebody who may not give it."""

@@ -120,6 +120,18 @@ class FloorControl:
         if user.session is not None:
             user.session.say_goodbye(now)
 
+    def lose_touch(self, participant: ParticipantId, now: float) -> None:
+        """A member is in the conference still, but has no connection any more; a session of theirs hears Goodbye."""
+        user = self.users.get(participant)
+        if user is None:
+            return
+        if user.session is not None:
+            user.session.say_goodbye(now)
+            self._lose(user, user.session, now)
+        else:
+            self.floors.lose_touch(participant, now)
+            self._distribute(now)
+
     def attach(self, participant: ParticipantId, *, is_reliable: bool) -> ServerSession:
         """A new session for a member's connection; it takes the place of an older one. Raises KeyError for a stranger."""
         user = self.users[participant]

@@ -1,10 +1,12 @@
 """Carries a conference's BFCP (RFC 8855 §6) over TCP, TLS and UDP: a door for each member, open before their SDP is answered.
 
     doors = FloorDoors(control, on_event, certificate)
-    address = await doors.open(participant, TCP, host)       # for the answer
+    address = doors.open(participant, TCP, host)             # for the answer
     doors.admit(participant, agreed, {signalling_host})      # who may come in by it, and by which fingerprint
     doors.execute(command, actor)                            # from elsewhere
-    await doors.leave(participant); await doors.close()
+    doors.leave(participant); doors.close(); await doors.wait_closed()
+
+A door's socket is bound, and listens, when `open` returns; what comes is served in the loop's next turns.
 
 A door lets one peer in. Over TLS it is known by its certificate, wherever it comes from; else it comes from the host of the
 SDP or of the signalling, over UDP from one port once its identifiers were right. No decision about floors is made here.
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -21,7 +24,7 @@ from mcu.conference import Done, Refused
 from mcu.floor import Command, Event, Requested
 from mcu.floor_control import FloorControl
 from mcu.participant import ParticipantId
-from rtp.keying.certificate import Certificate
+from rtp.keying.certificate import Certificate, Fingerprint
 from rtp.keying.dtls import Role
 from rtp.keying.tls import TlsClosed, TlsConnected, TlsData, TlsEndpoint
 from rtp.sdp.floor_control import TLS, UDP, NegotiatedFloors
@@ -42,6 +45,7 @@ MAX_PER_S = 100
 """What one member may send in a second: a datagram, or a piece of a stream, and again for every 64 bytes of it. A handshake
 costs some 40, a message one or two. Beyond it datagrams are dropped and a stream is closed."""
 CHUNK = 16384
+BACKLOG = 8
 log = logging.getLogger(__name__)
 
 
@@ -74,27 +78,53 @@ class Line:
 class FloorDoors:
     """The doors of one conference, and the one timer of all.
 
-    on_event: called with each event of the rules in its order, before anybody is told of it on the wire; certificate: for TLS.
+    on_event: called with each event of the rules in its order, before anybody is told of it on the wire; certificate: for TLS;
+    ports: those to try for a door, 0 for any.
     """
 
     def __init__(self, control: FloorControl, on_event: Callable[[Event], None],
-                 certificate: Certificate | None = None) -> None:
+                 certificate: Certificate | None = None, ports: Callable[[], Iterable[int]] = lambda: (0,)) -> None:
         self.control = control
         self.certificate = certificate
         self.refused = 0
         self._on_event = on_event
+        self._ports = ports
         self._doors: dict[ParticipantId, StreamDoor | DatagramDoor] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._is_pumping = False
 
-    async def open(self, participant: ParticipantId, protocol: str, host: str, port: int = 0) -> Address:
-        """Listen for a member; the bound address. Nobody comes in before `admit`. Raises OSError when the port is taken."""
-        if participant in self._doors:
-            await self._doors.pop(participant).close()
-        door = DatagramDoor(self, participant) if protocol.upper() == UDP else StreamDoor(self, participant)
-        address = await door.open(host, port)
-        self._doors[participant] = door
-        return address
+    def fingerprint(self) -> Fingerprint | None:
+        """Of the certificate for TLS, None where that is not spoken."""
+        return None if self.certificate is None else self.certificate.fingerprint()
+
+    def open(self, participant: ParticipantId, protocol: str, host: str) -> Address:
+        """Listen for a member; the bound address. Nobody comes in before `admit`. Raises OSError when no port is free."""
+        self.shut(participant)
+        error: OSError | None = None
+        for port in self._ports():
+            door = DatagramDoor(self, participant) if protocol.upper() == UDP else StreamDoor(self, participant)
+            try:
+                address = door.open(host, port)
+            except OSError as caught:
+                error = caught
+                continue
+            self._doors[participant] = door
+            return address
+        raise error or OSError("there is no port for floor control")
+
+    def shut(self, participant: ParticipantId) -> None:
+        """A member has no door any more, but is in the conference still: their floors are free."""
+        door = self._doors.pop(participant, None)
+        if door is not None:
+            self.control.lose_touch(participant, asyncio.get_running_loop().time())
+            self.pump()
+            self._close(door)
+
+    def _close(self, door: StreamDoor | DatagramDoor) -> None:
+        task = asyncio.get_running_loop().create_task(door.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     def admit(self, participant: ParticipantId, agreed: NegotiatedFloors, hosts: Iterable[str] = ()) -> None:
         """Let a member in as was agreed, or connect to them. hosts: from which they may come besides the SDP's."""
@@ -106,23 +136,27 @@ class FloorDoors:
         self.pump()
         return verdict
 
-    async def leave(self, participant: ParticipantId) -> None:
+    def leave(self, participant: ParticipantId) -> None:
         """A member is gone: their gates close, they hear Goodbye, and their door is shut."""
         self.control.leave(participant, asyncio.get_running_loop().time())
         self.pump()
         door = self._doors.pop(participant, None)
         if door is not None:
-            await door.close()
+            self._close(door)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """The conference is over."""
         for participant in list(self.control.users):
-            await self.leave(participant)
+            self.leave(participant)
         for door in self._doors.values():
-            await door.close()
+            self._close(door)
         self._doors.clear()
         if self._timer is not None:
             self._timer.cancel()
+
+    async def wait_closed(self) -> None:
+        """Wait until the sockets of all doors that were shut are closed."""
+        await asyncio.gather(*self._closing)
 
     def pump(self) -> None:
         """Act on what sessions have heard until there is nothing more; then events go out, and after them the bytes."""
@@ -167,15 +201,22 @@ class StreamDoor:
         self._doors = doors
         self._agreed: NegotiatedFloors | None = None
         self._hosts: frozenset[str] = frozenset()
+        self._listener: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._lines: dict[asyncio.Task[None], Line] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def open(self, host: str, port: int) -> Address:
+    def open(self, host: str, port: int) -> Address:
         """Listen. Raises OSError."""
-        self._server = await asyncio.start_server(self._accepted, host, port, limit=CHUNK)
-        name = self._server.sockets[0].getsockname()
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = self._listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listener.setblocking(False)
+        name = listener.getsockname()
+        self._own(asyncio.get_running_loop().create_task(self._listen(listener)))
         return (name[0], name[1])
+
+    async def _listen(self, listener: socket.socket) -> None:
+        self._server = await asyncio.start_server(self._accepted, sock=listener, limit=CHUNK)
 
     def admit(self, agreed: NegotiatedFloors, hosts: frozenset[str]) -> None:
         """Who may come in; a new connection ends an old one (RFC 4145 §5)."""
@@ -184,7 +225,7 @@ class StreamDoor:
         if agreed.is_new:
             for task in list(self._lines):
                 task.cancel()
-        if agreed.we_connect and agreed.peer.remote is not None:
+        if agreed.we_connect and agreed.peer.remote is not None and (agreed.is_new or not self._lines):
             self._own(asyncio.get_running_loop().create_task(self._connect(agreed.peer.remote)))
 
     def sessions(self) -> list[ServerSession]:
@@ -213,11 +254,14 @@ class StreamDoor:
         """Shut the door."""
         if self._server is not None:
             self._server.close()
+        elif self._listener is not None:
+            self._listener.close()
         for line in self._lines.values():
             _write(line)
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _own(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
@@ -335,7 +379,7 @@ class DatagramDoor:
         self._is_locked = False
         self._budget = Budget()
 
-    async def open(self, host: str, port: int) -> Address:
+    def open(self, host: str, port: int) -> Address:
         """Bind. Raises OSError."""
         self._socket = UdpSocket(host, port, self._received)
         return self._socket.address

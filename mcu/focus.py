@@ -9,21 +9,28 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mcu import conference as rules
+from mcu.application_line import ApplicationLine
+from mcu.bus import facts_of, kind_of
 from mcu.conference import Admitted, Conference, Done, Refused
 from mcu.dial_outs import ALERTING, BUSY, CANCELLED, DIALING, FAILED, NO_ANSWER, RING_S, DialOut, outcome_of
+from mcu.floor import MEDIA, FloorEnded, FloorGranted
+from mcu.floor import Event as FloorEvent
+from mcu.floor_line import MeetingFloors
 from mcu.keypad import Keypad, Verb, info_key
 from mcu.leg import FOCUS, CallLeg, answer_call, create_media, own_contact
 from mcu.location import Way
-from mcu.participant import Identity, ParticipantId
+from mcu.meeting_desktops import MeetingDesktops
+from mcu.participant import Identity, ParticipantId, Role
 from mcu.policy import Policy
 from mcu.prompt_texts import is_known, name_of_count
 from mcu.roster import Device, Roster
 from mcu.storage.base import CallRecord
 from mcu.surroundings import MediaRoom, Surroundings
+from mcu.transmission import Medium, TransmissionStarted, TransmissionStopped
 from mcu.words import REPLACED
 from sip import events
 from sip.conference_info import CONTENT_TYPE, PACKAGE
@@ -40,6 +47,8 @@ NOTIFY_INTERVAL_S = 1.0
 MAX_SUBSCRIPTIONS = 1000
 LOST_S = 5.0
 """How long somebody who was called in vain stays in the roster, with the reason."""
+CONTENTS = {Medium.VIDEO: "main", Medium.SCREEN: "slides"}
+"""Media that are pictures, and what their lines show."""
 ORPHAN_S = 2.0
 """How long who has left may take to unsubscribe by themselves: linphone 5.1 does, and answers a NOTIFY in between with 481."""
 
@@ -71,6 +80,8 @@ class Focus:
         self._server = server
         self._closed = closed
         self._room = server.open_media_room("mix")
+        self.floors = MeetingFloors(server, self._is_host, self._on_floor)
+        self.desktops = MeetingDesktops(self.floors, server, self._note)
         self._roster = Roster(self.entity, name, policy.max_members)
         self._subscriptions: dict[Subscription, ParticipantId | None] = {}
         self._notified_at = -NOTIFY_INTERVAL_S
@@ -108,8 +119,9 @@ class Focus:
         participant_id = server.new_id()
         try:
             leg = answer_call(event, self._room, participant_id, identity, server, self.name, is_focus=True,
-                              srtp=(self.conference.policy.srtp,))
+                              srtp=(self.conference.policy.srtp,), lines=self._lines_for(participant_id, identity))
         except MediaRefused as error:
+            self.floors.leave(participant_id)
             call.reject(error.status, error.reason, [("Warning", f'399 {server.domain} "{_warning(error.reason)}"')],
                         now=server.now())
             return Refused(error.status, error.reason)
@@ -138,6 +150,7 @@ class Focus:
         self._was_used = True
         self.members[participant_id] = Member(participant_id, leg, Keypad())
         self._room.adopt(leg.media)
+        leg.media.take_lines(*self._lines_for(participant_id, leg.identity))
         self._server.keep_record(leg.record)
         self._carry_out()
         own = own_contact(leg.call.flow, self.name, self._server.addresses, is_secure=leg.call.contact.scheme == "sips")
@@ -158,6 +171,10 @@ class Focus:
         self.conference.succeed(newcomer.id, before.id)
         self._carry_out()
         old.hang_up(self._server.now(), REPLACED)
+
+    def _lines_for(self, participant_id: ParticipantId, identity: Identity) -> list[ApplicationLine]:
+        """What answers other lines than sound and pictures in a member's call."""
+        return [self.floors.line(participant_id, identity), self.desktops.line(participant_id)]
 
     def leg_of(self, call: Call) -> CallLeg | None:
         """The leg of a member's call."""
@@ -180,7 +197,9 @@ class Focus:
             raise MediaRefused(refusal.reason, refusal.status)
         participant_id = server.new_id()
         flow = way.flow
-        media = create_media(self._room, participant_id, flow, srtp=(self.conference.policy.srtp, identity.srtp))
+        media = create_media(self._room, participant_id, flow, srtp=(self.conference.policy.srtp, identity.srtp),
+                             has_pictures=True)
+        media.take_lines(*self._lines_for(participant_id, identity))
         try:
             call = server.dial(way.target, from_=NameAddr(Uri.parse(self.entity), self.name), to=to, flow=flow,
                                offer=media.offer(), data=self, headers=way.headers, alternatives=way.alternatives)
@@ -253,13 +272,19 @@ class Focus:
             case events.OfferReceived(call, offer, _):
                 member = self._member_of(call)
                 if member is not None and member.leg.receive_offer(offer, now):
-                    self._show(member)
+                    self._changed(member)
             case events.AnswerReceived(call, answer):
                 member = self._member_of(call)
                 if member is not None and member.leg.receive_answer(answer, now):
-                    self._show(member)
+                    self._changed(member)
             case events.DialogRequestReceived(call, transaction_id, request):
                 self._requested(call, transaction_id, request.method, request.content_type or "", request.body)
+
+    def _changed(self, member: Member) -> None:
+        """What is agreed with a member's phone is another."""
+        self._note_sending(member)
+        self._carry_out()
+        self._show(member)
 
     def _requested(self, call: Call, transaction_id: int, method: str, content_type: str, body: bytes) -> None:
         member = self._member_of(call)
@@ -390,7 +415,7 @@ class Focus:
     def _say(self, leg_id: int, name: str, language: str) -> None:
         def say() -> None:
             if not self._is_over:
-                self._room.announce(leg_id, name, language)
+                self._room.sound.announce(leg_id, name, language)
 
         self._server.have_prompt(name, language, say)
 
@@ -425,18 +450,24 @@ class Focus:
     def _carry_out(self) -> None:
         while (event := self.conference.next_event()) is not None:
             self._apply(event)
+            self._server.publish(kind_of(event), room=self.name, **facts_of(event))
         self._arm()
 
     def _apply(self, event: rules.Event) -> None:
         match event:
             case rules.ParticipantJoined(participant):
                 log.info("joined", extra={"room": self.name, "who": participant.identity.entity})
+                self.floors.join(participant.id, participant.identity)
+                self._room.describe(participant.id, participant.identity.display_name)
+                self._note_sending(self.members[participant.id])
                 self._show(self.members[participant.id])
                 self._room.play("join")
                 if self.recording == "recording":
                     self.announce(participant.id, "recording-on")
             case rules.ParticipantLeft(participant):
                 log.info("left", extra={"room": self.name, "who": participant.identity.entity})
+                self.desktops.leave(participant.id)
+                self.floors.leave(participant.id)
                 self._roster.remove(participant.id)
                 self._room.play("leave")
                 self._notify_soon()
@@ -445,6 +476,10 @@ class Focus:
                 if member is not None:
                     member.leg.media.set_muted(participant.is_muted)
                     self._show(member)
+            case TransmissionStarted(participant_id, medium):
+                self._let_pass(participant_id, medium, True)
+            case TransmissionStopped(participant_id, medium):
+                self._let_pass(participant_id, medium, False)
             case rules.ParticipantKicked(participant, reason):
                 member = self.members.get(participant.id)
                 if member is not None:
@@ -457,6 +492,54 @@ class Focus:
                 self._room.play("closing")
             case rules.ConferenceClosed(reason, _):
                 self._finish(reason)
+
+    def _is_host(self, participant_id: ParticipantId) -> bool:
+        participant = self.conference.participants.get(participant_id)
+        return participant is not None and participant.role is Role.HOST
+
+    def _on_floor(self, event: FloorEvent) -> None:
+        """A floor was granted or has ended: what it is for passes from now on, or not any more."""
+        self.desktops.on_floor(event)
+        match event:
+            case FloorGranted(grant):
+                self.conference.let_pass(grant.holder, MEDIA[grant.floor], True)
+                self._carry_out()
+            case FloorEnded(grant, reason):
+                self.conference.let_pass(grant.holder, MEDIA[grant.floor], False, reason)
+                self._carry_out()
+
+    def _note(self, actor: ParticipantId | None, verb: str, target: ParticipantId | None, detail: str) -> None:
+        """A line for the audit of the desktops."""
+        log.info(verb, extra={"room": self.name, "actor": self._entity_of(actor), "target": self._entity_of(target),
+                              "detail": detail})
+
+    def _entity_of(self, participant_id: ParticipantId | None) -> str:
+        found = None if participant_id is None else self.conference.participants.get(participant_id)
+        return found.identity.entity if found is not None else str(participant_id or "")
+
+    def hear(self, leg_ids: tuple[int, ...]) -> None:
+        """These speak now, the loudest first."""
+        self.speaking = leg_ids
+        self._room.hear(leg_ids)
+
+    def pin(self, viewer: ParticipantId, targets: Sequence[ParticipantId]) -> None:
+        """A member wants to see these in any case; none: whoever speaks."""
+        self._room.pin(viewer, targets)
+
+    def _note_sending(self, member: Member) -> None:
+        """Tell the rules what a member's phone sends, as its SDP says."""
+        media = member.leg.media
+        agreed = media.negotiated
+        self.conference.send(member.id, Medium.AUDIO, agreed is not None and agreed.may_receive and not member.leg.is_held)
+        self.conference.send(member.id, Medium.VIDEO, media.sends("main"))
+        self.conference.send(member.id, Medium.SCREEN, media.sends("slides"))
+
+    def _let_pass(self, participant_id: ParticipantId, medium: Medium, may_pass: bool) -> None:
+        """A transmission has started or stopped: pictures are let pass accordingly (sound is by `set_muted`)."""
+        member = self.members.get(participant_id)
+        content = CONTENTS.get(medium)
+        if member is not None and content is not None:
+            member.leg.media.let_pass(content, may_pass)
 
     def _finish(self, reason: str) -> None:
         if self._is_over:
@@ -477,6 +560,8 @@ class Focus:
         for subscription in list(self._subscriptions):
             subscription.terminate("noresource", now, self._roster.deleted(), CONTENT_TYPE)
         self._subscriptions.clear()
+        self.desktops.close()
+        self.floors.close()
         self._room.close()
         self._closed(self)
 

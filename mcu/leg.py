@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from mcu.addresses import Addresses
+from mcu.application_line import ApplicationLine
 from mcu.participant import Identity
 from mcu.storage.base import CallRecord
 from mcu.surroundings import Media, MediaRoom, Surroundings
@@ -143,30 +144,37 @@ class CallLeg:
 
     def end(self, cause: str, status: int, reason: str, wallclock: float) -> CallRecord:
         """The call is over: media is given back; the finished record."""
-        figures = self.media.statistics
-        codec = self.codec or self.record.codec or ""
+        figures, quality = self.media.statistics, self.quality()
         self.media.release()
-        expected = figures.packets_in + figures.lost
-        loss_percent = 100.0 * (figures.lost + figures.late) / expected if expected else 0.0
-        delay_ms = figures.buffer_ms + 20 + max(0.0, figures.rtt_ms) / 2
         self.record = self._noted(
             ended_at=wallclock, packets_in=figures.packets_in,
             packets_out=figures.packets_out, lost=figures.lost, late=figures.late, concealed=figures.concealed,
-            jitter_ms=round(figures.jitter_ms, 2),
-            rtt_ms=round(figures.rtt_ms, 2) if figures.rtt_ms >= 0 else None,
-            mos=mos(codec, loss_percent, delay_ms) if figures.packets_in else None, cause=cause, status=status, reason=reason,
+            jitter_ms=quality["jitter_ms"], rtt_ms=quality["rtt_ms"], mos=quality["mos"], cause=cause, status=status,
+            reason=reason,
         )
         return self.record
 
+    def quality(self) -> dict[str, float | None]:
+        """How well the phone is heard: loss_percent, jitter_ms, rtt_ms and mos, of the call so far."""
+        figures, codec = self.media.statistics, self.codec or self.record.codec or ""
+        expected = figures.packets_in + figures.lost
+        loss_percent = 100.0 * (figures.lost + figures.late) / expected if expected else 0.0
+        delay_ms = figures.buffer_ms + 20 + max(0.0, figures.rtt_ms) / 2
+        return {"loss_percent": round(loss_percent, 2), "jitter_ms": round(figures.jitter_ms, 2),
+                "rtt_ms": round(figures.rtt_ms, 2) if figures.rtt_ms >= 0 else None,
+                "mos": mos(codec, loss_percent, delay_ms) if figures.packets_in else None}
+
 
 def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identity: Identity, server: Surroundings, name: str,
-                *, is_focus: bool, srtp: Iterable[str | None] = ()) -> CallLeg:
-    """Answer an INVITE into a media room, as what is called `name`. srtp: what is wanted of it beside the caller's own wish.
+                *, is_focus: bool, srtp: Iterable[str | None] = (), lines: Iterable[ApplicationLine] = ()) -> CallLeg:
+    """Answer an INVITE into a media room, as what is called `name`. srtp: what is wanted of it beside the caller's own wish;
+    lines: what answers lines of `m=application`. Pictures are taken by a focus.
 
     Raises MediaRefused, with nothing left behind.
     """
     call = event.call
-    media = create_media(room, leg_id, call.flow, srtp=(*srtp, identity.srtp))
+    media = create_media(room, leg_id, call.flow, srtp=(*srtp, identity.srtp), has_pictures=is_focus)
+    media.take_lines(*lines)
     leg = CallLeg(call, media, identity, begin_record(event.request, call, identity, name, server.wallclock()))
     contact = NameAddr(own_contact(call.flow, name, server.addresses, is_secure=is_secure(event.request)), "",
                        FOCUS if is_focus else ())
@@ -179,11 +187,12 @@ def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identi
 
 
 def create_media(room: MediaRoom, leg_id: int, flow: Flow, capabilities: Capabilities | None = None,
-                 srtp: Iterable[str | None] = ()) -> Media:
-    """The media of a call over this flow. srtp: what the room and the people in the call want of SRTP, None for nothing."""
+                 srtp: Iterable[str | None] = (), *, has_pictures: bool = False) -> Media:
+    """The media of a call over this flow. srtp: what the room and the people in the call want of SRTP, None for nothing;
+    has_pictures: whether lines of pictures are taken."""
     return room.create_leg(leg_id, local_host=flow.local[0], signalling_host=flow.remote[0], capabilities=capabilities,
                            is_signalling_secure=flow.is_protected, srtp=[SrtpPolicy(one) for one in srtp if one],
-                           phone=str(flow))
+                           phone=str(flow), has_pictures=has_pictures)
 
 
 def begin_record(request: Request, call: Call, identity: Identity, room: str | None, wallclock: float) -> CallRecord:

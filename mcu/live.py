@@ -8,7 +8,7 @@ from typing import Any
 
 from mcu.captures import Captures
 from mcu.conference import CloseConference, KickParticipant, LockConference, MuteParticipant, Refused
-from mcu.errors import CommandError
+from mcu.errors import CommandError, UnknownError
 from mcu.focus import Focus, Member
 from mcu.leg import CallLeg
 from mcu.protection import is_protected, words_of
@@ -56,7 +56,8 @@ class LiveView:
             "role": participant.role.value, "codec": member.leg.codec, "source": record.source,
             "joined_at": record.started_at, "is_muted": participant.is_muted, "is_held": member.leg.is_held,
             "is_speaking": member.id in focus.speaking, "level_dbov": figures.level_dbov, "packets_in": figures.packets_in,
-            "lost": figures.lost, "junk": figures.junk, "foreign": figures.foreign, "auth_failures": figures.auth_failures,
+            "packets_out": figures.packets_out, "lost": figures.lost, **member.leg.quality(),
+            "junk": figures.junk, "foreign": figures.foreign, "auth_failures": figures.auth_failures,
             "replayed": figures.replayed, "suite": record.suite, "keying": record.keying, "transport": record.transport,
             "is_protected": is_protected(record.transport, record.suite),
             "protection": words_of(record.transport, record.suite, record.keying),
@@ -181,7 +182,7 @@ class LiveView:
     def _members(self, focus: Focus, who: str) -> list[Member]:
         found = focus.find(who)
         if not found and who.strip().lower() != "all":
-            raise CommandError(f"nobody called {who!r} is in room {focus.name!r}; confero room people {focus.name} lists them")
+            raise UnknownError(f"nobody called {who!r} is in room {focus.name!r}; confero room people {focus.name} lists them")
         return found
 
     def _done(self, verdict: object) -> int:

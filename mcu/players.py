@@ -130,7 +130,7 @@ class Players:
             with tempfile.TemporaryFile(dir=self._scratch) as file:
                 process = self._make_ready(file, arguments, text)
                 self._last_id += 1
-                focus.media_room.start_player(self._last_id, file.fileno())
+                focus.media_room.sound.start_player(self._last_id, file.fileno())
         except OSError as error:
             raise CommandError(f"nothing can be played: {error.strerror or error}") from None
         playing = self._playing[self._last_id] = Playing(self._last_id, focus, what, is_file, process)
@@ -165,13 +165,13 @@ class Players:
                 seek_ms = playing.position_ms = 1000 * _number(verb, figure, "seconds", MAX_SEEK_S)
             case "volume":
                 playing.volume_percent = _number(verb, figure, "per cent", MAX_VOLUME)
-        focus.media_room.set_player(playing.id, playing.state == "paused", playing.volume_percent, seek_ms)
+        focus.media_room.sound.set_player(playing.id, playing.state == "paused", playing.volume_percent, seek_ms)
         return playing.facts()
 
     def _end(self, playing: Playing, state: str, reason: str = "") -> None:
         playing.state, playing.reason = state, reason
         if self._playing.pop(playing.id, None) is not None:
-            playing.focus.media_room.stop_player(playing.id)
+            playing.focus.media_room.sound.stop_player(playing.id)
             if playing.process.poll() is None:
                 playing.process.kill()
             log.info("played", extra={"room": playing.focus.name, "state": state, "reason": reason})

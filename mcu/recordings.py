@@ -147,7 +147,7 @@ class Recordings:
     def _connect(self, recording: Recording, ours: socket.socket) -> None:
         """Tell a new process what it has to know, and let the room's worker tell it the sound."""
         with ours:
-            recording.focus.media_room.record(recording.id, ours)
+            recording.focus.media_room.sound.record(recording.id, ours)
         recording.sender.fact("room", room=recording.focus.name, uri=recording.focus.entity, by=recording.by)
         if recording.is_paused:
             recording.sender.fact("pause")
@@ -166,7 +166,7 @@ class Recordings:
 
     def _end(self, recording: Recording) -> None:
         self._recordings.pop(recording.focus, None)
-        recording.focus.media_room.stop_recording(recording.id)
+        recording.focus.media_room.sound.stop_recording(recording.id)
         recording.sender.close()
         self._ending.append(recording.process)
         log.info("recording ends", extra={"room": recording.focus.name, "folder": str(recording.folder)})
@@ -197,7 +197,7 @@ class Recordings:
 
     def _replace(self, recording: Recording) -> None:
         focus, status = recording.focus, recording.process.returncode
-        focus.media_room.stop_recording(recording.id)
+        focus.media_room.sound.stop_recording(recording.id)
         recording.sender.close()
         log.error("a recorder died; another one begins a new part", extra={"room": focus.name, "status": status})
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import itertools
 import logging
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
+from ipaddress import ip_address
 from typing import Any
 
 import uvloop
@@ -26,10 +28,13 @@ from mcu import prompts
 from mcu.addresses import Addresses, networks_at_hand
 from mcu.administration import Administration
 from mcu.api import control
+from mcu.api.webhooks import OUTCOMES, Webhooks
 from mcu.attendant import Attendant
 from mcu.b2bua import UserCall
+from mcu.bus import Bus, call_facts
 from mcu.captures import FOLDER, LOOK_S, Captures
 from mcu.certificates import Files, ServerCertificate, own_files
+from mcu.cli.logs import start_logging
 from mcu.config import AUTO, EVERYWHERE, ServerConfig
 from mcu.dial_outs import DialOut, DialOuts
 from mcu.dialplan import Dialplan
@@ -45,21 +50,27 @@ from mcu.engine.notices import (
 )
 from mcu.engine.pool import EngineSettings, WorkerPool
 from mcu.errors import McuError
+from mcu.floor import Event as FloorEvent
+from mcu.floor_control import FloorControl
+from mcu.floor_door import FloorDoors
 from mcu.focus import Focus
 from mcu.guard import Guard
 from mcu.leg import own_contact
 from mcu.live import LiveView
 from mcu.location import Located, MemoryLocationStore
 from mcu.participant import ParticipantId
+from mcu.picture.process import PictureWorkers
 from mcu.public_address import ask_stun
 from mcu.registrar import EXTENSIONS, Registrar
+from mcu.relay.service import RelayService
+from mcu.reloading import limits_of, read_again
 from mcu.secrecy import keep_memory_private
 from mcu.storage.base import CallRecord, Storage
 from mcu.storage.folder import DataLock
 from mcu.storage.sqlite import SqliteStorage
 from mcu.studio import Studio
 from mcu.surroundings import MediaRoom
-from mcu.switchboard import Limits, Switchboard
+from mcu.switchboard import Switchboard
 from mcu.trunk import Trunk, Trunks
 from mcu.welcome import Welcome, reachable
 from rtp.sdp.protection import SrtpPolicy
@@ -105,26 +116,30 @@ class Server:
         self.domain = directory.domain
         self.addresses = Addresses(None if config.public_address == AUTO else config.public_address, networks_at_hand())
         self.certificate: ServerCertificate | None = None
+        self.is_taking_calls = False
+        self.reloads: list[Callable[[], None]] = []
         self._resolver = DnsResolver()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._storage = storage
+        self.bus = Bus(self.wallclock)
         self.endpoint = Endpoint(SETTINGS, secrets.token_bytes)
         self.driver = Driver(self.endpoint, self._receive_event)
         self._prompts = config.prompts or config.data / prompts.FOLDER
         self.voice = prompts.Voice(self._prompts, lambda action: self._loop.call_soon_threadsafe(self._act, action))
+        self.pictures = PictureWorkers(config.picture_workers)
         self.pool = WorkerPool(
             EngineSettings(workers=config.workers, first_port=config.rtp_ports[0], last_port=config.rtp_ports[1],
                            addresses=self.addresses, prompts=self._prompts, srtp=SrtpPolicy(config.srtp)),
-            self._receive_notice)
+            self._receive_notice, self.pictures if config.picture_workers else None)
+        self.relay = RelayService(config.rtp_ports, self.domain, config.data)
         self.endpoint.told_host = lambda flow: self.addresses.towards(flow.local[0], flow.remote[0])
         dialplan = Dialplan(self.domain, lambda name: directory.account(name) is not None)
         store = MemoryLocationStore(storage.put_binding, storage.delete_binding)
         store.load(storage.bindings())
-        limits = Limits(config.max_calls, config.max_calls_per_source, config.max_rooms, config.max_call_s,
-                        config.max_members, config.grace_s)
         trunks = Trunks(Trunk(name, one, self, secrets.token_bytes) for name, one in config.trunk.items())
-        self.switchboard = Switchboard(self, dialplan, directory, Registrar(store), limits, is_open=config.open, trunks=trunks)
+        self.switchboard = Switchboard(self, dialplan, directory, Registrar(store), limits_of(config),
+                                       is_open=config.open, trunks=trunks)
         guard = Guard(dialplan, self.switchboard, realm=self.domain, nonce_key=directory.nonce_key, is_open=config.open,
                       entropy=secrets.token_bytes, wallclock=self.wallclock)
         self.switchboard.accounts = guard
@@ -175,10 +190,21 @@ class Server:
     def have_prompt(self, name: str, language: str, then: Callable[[], None]) -> None:
         """Call `then` when a prompt's file is there, or can't be made."""
         self.voice.have(name, language, then)
+    def open_floors(self, control: FloorControl, on_event: Callable[[FloorEvent], None]) -> FloorDoors:
+        """What carries a conference's floor control; what an event of its rules causes goes out at once."""
+        def told(event: FloorEvent) -> None:
+            on_event(event)
+            self._loop.call_soon(self.driver.pump)
+        return FloorDoors(control, told, self.pool.certificate, self.pool.some_ports)
 
     def keep_record(self, record: CallRecord) -> None:
         """Write a call record behind."""
         self._storage.put_call(record)
+        self.bus.publish("call-running" if record.ended_at is None else "call-ended", **call_facts(record))
+
+    def publish(self, kind: str, **facts: object) -> None:
+        """Tell those who listen to events."""
+        self.bus.publish(kind, **facts)
 
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
              headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = (),
@@ -274,7 +300,13 @@ class Server:
     def figures(self) -> dict[str, Any]:
         """How much state there is, what was counted, and the media workers."""
         return {**self.endpoint.figures(), **self.driver.figures(), "counters": dict(self.endpoint.counters),
-                "workers": [asdict(worker) for worker in self.pool.figures()]}
+                "workers": [asdict(worker) for worker in self.pool.figures()],
+                "picture_workers": [asdict(worker) for worker in self.pictures.figures()]}
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether calls are taken, and a media worker is there for them."""
+        return self.is_taking_calls and any(worker.pid for worker in self.pool.figures())
 
     # ---- what comes in
 
@@ -287,7 +319,7 @@ class Server:
             case DtmfPressed(_, leg_id, key) if isinstance(role, Focus | UserCall | Attendant):
                 role.pressed(leg_id, key)
             case SpeakersChanged(_, leg_ids) if isinstance(role, Focus):
-                role.speaking = leg_ids
+                role.hear(leg_ids)
             case LegSilent(room_id, leg_id):
                 self.switchboard.silent(room_id, leg_id)
             case ProtectionFailed(_, leg_id, reason):
@@ -332,6 +364,7 @@ class Server:
         if self.config.tls_cert is not None and self.config.tls_key is not None:
             return ServerCertificate(Files(self.config.tls_cert, self.config.tls_key))
         own = [self.addresses.public] if self.addresses.public else []
+        hosts = [*hosts, *(host for host in self.config.http_listen if not ip_address(host).is_loopback)]
         own += [one for host in hosts for one in (reachable(host) if is_unspecified(host) else [host])]
         return ServerCertificate(own_files(self.config.data, self.domain, own))
 
@@ -341,8 +374,9 @@ class Server:
         while True:
             await asyncio.sleep(PROBE_EVERY_S)
             self.addresses.networks = networks_at_hand()
-            if self.certificate is not None:
-                self.certificate.reload_if_changed()
+            if self.certificate is not None and self.certificate.reload_if_changed():
+                for reload in self.reloads:
+                    reload()
             if self.now() >= ask_again_at:
                 await self.learn_public_address()
                 ask_again_at = self.now() + (STUN_EVERY_S if self.addresses.public else 0.0)
@@ -365,10 +399,17 @@ class Server:
         if self.captures.is_on:
             self.call_at(self.now() + LOOK_S, self._look_at_captures)
 
-    def reload(self) -> None:
-        """Read the certificate again (SIGHUP)."""
+    def reload(self, reread: Callable[[], ServerConfig]) -> None:
+        """Read certificate and configuration again (SIGHUP)."""
         if self.certificate is not None:
             self.certificate.reload()
+        config = read_again(self.config, reread)
+        if config is not None:
+            self.config = config
+            self.switchboard.limits = limits_of(config)
+            start_logging(config.log_level, config.log_format)
+        for reload in self.reloads:
+            reload()
 
     async def say_goodbye(self) -> None:
         """Hang up on everybody, and give the BYEs a moment to arrive."""
@@ -394,8 +435,8 @@ def _cannot_listen(host: str, port: int, error: OSError, option: str = "--sip-po
     return f"can't listen on {host} port {port}: {error.strerror}"
 
 
-async def run(config: ServerConfig) -> int:
-    """Serve until a signal; the exit status. Raises McuError in words when it can't start."""
+async def run(config: ServerConfig, reread: Callable[[], ServerConfig]) -> int:
+    """Serve until a signal; the exit status. reread: the configuration as it is now. Raises McuError when it can't start."""
     keep_memory_private()
     async with AsyncExitStack() as stack:
         lock = DataLock(config.data)
@@ -406,11 +447,13 @@ async def run(config: ServerConfig) -> int:
         directory = Directory(storage, config.domain)
         directory.begin()
         server = Server(config, storage, directory)
-        stopping = _stop_on_signals(server.reload)
+        stopping = _stop_on_signals(lambda: server.reload(reread))
         if config.trunk:
             await asyncio.to_thread(prompts.prepare, config.prompts or config.data / prompts.FOLDER)
         await stack.enter_async_context(server.driver)
+        await stack.enter_async_context(server.pictures)
         await stack.enter_async_context(server.pool)
+        await stack.enter_async_context(server.relay)
         await server.listen()
         await server.learn_public_address()
         server.switchboard.trunks.start()
@@ -423,21 +466,38 @@ async def run(config: ServerConfig) -> int:
         live = LiveView(server.switchboard, server.driver.pump, server.captures, server.studio, server.figures)
         administration = Administration(directory, storage, live, max_members=config.max_members)
         await stack.enter_async_context(control.ControlServer(config.data / control.FILE_NAME, administration.execute, lock))
+        webhooks = await stack.enter_async_context(Webhooks(server.bus, server.wallclock))
+        server.reloads.append(lambda: webhooks.configure(server.config.webhook))
+        webhooks.configure(config.webhook)
+        dashboard: list[str] = []
+        if config.http_port:
+            from mcu.api.front import make_desk, open_http  # a fifth of a second, and 20 MB, for who wants it
+
+            desk = make_desk(administration, directory, server.bus, lambda: server.is_ready)
+            desk.figures |= {f"webhook_{what}": functools.partial(webhooks.total, what) for what in OUTCOMES}
+            desk.figures["storage_lost_writes"] = lambda: storage.lost_writes
+            http = await open_http(config, desk, server.certificate)
+            stack.push_async_callback(http.close)
+            server.reloads.append(http.reload)
+            dashboard = http.urls
         administrator = directory.make_first_administrator()
+        token = administration.tokens.make_first() if administrator is not None else None
         shown = config.model_copy(update={"public_address": server.addresses.public})
         print(Welcome(shown, directory, server.driver.addresses, administrator,
-                      server.certificate.fingerprint if server.certificate else ""), flush=True)
+                      server.certificate.fingerprint if server.certificate else "", dashboard, token), flush=True)
         gc.freeze()                                        # what is loaded by now stays: collections skip it
         gc.set_threshold(*COLLECT_AFTER)
         log.info("ready")
+        server.is_taking_calls = True
         looking = asyncio.create_task(server.look_after())
         await stopping.wait()
         log.info("stopping")
+        server.is_taking_calls = False
         looking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await looking
-        if config.drain_s:
-            await _drain(server, config.drain_s)
+        if server.config.drain_s:
+            await _drain(server, server.config.drain_s)
         await server.say_goodbye()
     return 0
 
@@ -466,7 +526,10 @@ def _stop_on_signals(reload: Callable[[], None]) -> asyncio.Event:
     return stopping
 
 
-def serve(config: ServerConfig) -> int:
-    """Run a server in this process until it is asked to stop; the exit status. Raises McuError in words."""
+def serve(config: ServerConfig, reread: Callable[[], ServerConfig] | None = None) -> int:
+    """Run a server in this process until it is asked to stop; the exit status. Raises McuError in words.
+
+    reread: the configuration as file and flags give it when it is called, for SIGHUP.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run(config))
+        return runner.run(run(config, reread or (lambda: config)))

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mcu.addresses import Addresses
+from mcu.application_line import ApplicationLine
+from mcu.conference import Done, Refused
 from mcu.dial_outs import DialOuts
+from mcu.floor import Command, Event, Requested
+from mcu.floor_control import FloorControl
 from mcu.location import Located
 from mcu.participant import ParticipantId
 from mcu.storage.base import CallRecord
 from rtp.kernel import LegStatistics
+from rtp.keying.certificate import Fingerprint
+from rtp.sdp.floor_control import NegotiatedFloors
 from rtp.sdp.negotiation import Capabilities, NegotiatedAudio
 from rtp.sdp.protection import SrtpPolicy
 from sip.auth import DigestClient
@@ -21,6 +28,29 @@ from sip.invite import Call
 from sip.media_backend import MediaBackend
 from sip.registration import Registration
 from sip.uri import Uri
+
+if TYPE_CHECKING:
+    from mcu.relay.service import RelayService
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """The pictures of a leg. codec: of what it sends now, empty where that is not known; width, height: of the last key frame
+    that told; bitrate_bps, packets_in, lost: of what it sends; packets_out, remote_loss: of what it is sent; shows: how many of
+    its places show somebody; places: how many there are; estimate_bps: what it can take; suite: of SRTP."""
+
+    codec: str = ""
+    width: int = 0
+    height: int = 0
+    bitrate_bps: int = 0
+    packets_in: int = 0
+    lost: int = 0
+    packets_out: int = 0
+    remote_loss: float = 0.0
+    shows: int = 0
+    places: int = 0
+    estimate_bps: int = 0
+    suite: str = ""
 
 
 class Media(MediaBackend, Protocol):
@@ -47,22 +77,21 @@ class Media(MediaBackend, Protocol):
     def follow(self, signalling_host: str) -> None:
         """The phone has another address now, as its signalling proves: its media may come from there."""
 
+    def take_lines(self, *applications: ApplicationLine) -> None:
+        """From the next offer on these answer lines of `m=application`."""
 
-class MediaRoom(Protocol):
-    """A room of the media engine."""
+    def sends(self, content: str) -> bool:
+        """Whether the phone may send pictures of that kind: `main` or `slides`."""
 
-    room_id: int
+    def let_pass(self, content: str, may_pass: bool) -> None:
+        """Let what it sends of that be shown to others, or not any more."""
 
-    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str, capabilities: Capabilities | None = None,
-                   is_signalling_secure: bool = False, srtp: Sequence[SrtpPolicy] = (), phone: str = "") -> Media:
-        """A leg whose media the call negotiates. is_signalling_secure: whether keys in its SDP are hidden from the network;
-        srtp: what its room and the people in the call want; phone: the way to it."""
+    def picture_facts(self) -> PictureFacts:
+        """The pictures of the leg as they are now."""
 
-    def adopt(self, media: Media) -> None:
-        """Take over a leg from another room of this engine, with its ports and all that is agreed."""
 
-    def play(self, name: str) -> None:
-        """Let everybody hear a short sound."""
+class Sound(Protocol):
+    """What is said, played and recorded in a room."""
 
     def announce(self, leg_id: int, name: str, language: str) -> None:
         """Say a prompt to a leg, or to all (0), after what is being said there."""
@@ -85,6 +114,38 @@ class MediaRoom(Protocol):
     def stop_recording(self, recording_id: int) -> None:
         """Tell it no more; an unknown one is no error."""
 
+
+class MediaRoom(Protocol):
+    """A room of the media engine."""
+
+    room_id: int
+
+    @property
+    def sound(self) -> Sound:
+        """What is said, played and recorded in it."""
+
+    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str, capabilities: Capabilities | None = None,
+                   is_signalling_secure: bool = False, srtp: Sequence[SrtpPolicy] = (), phone: str = "",
+                   has_pictures: bool = False) -> Media:
+        """A leg whose media the call negotiates. is_signalling_secure: whether keys in its SDP are hidden from the network;
+        srtp: what its room and the people in the call want; phone: the way to it; has_pictures: whether lines of pictures are
+        taken."""
+
+    def adopt(self, media: Media) -> None:
+        """Take over a leg from another room of this engine, with its ports and all that is agreed."""
+
+    def play(self, name: str) -> None:
+        """Let everybody hear a short sound."""
+
+    def describe(self, leg_id: int, name: str) -> None:
+        """Somebody is called so, for who draws names under pictures."""
+
+    def hear(self, leg_ids: Sequence[int]) -> None:
+        """These speak now, the loudest first: their pictures come forward."""
+
+    def pin(self, leg_id: int, targets: Sequence[int]) -> None:
+        """A participant wants to see these in any case; none: whoever speaks."""
+
     def close(self) -> None:
         """End the room."""
 
@@ -100,13 +161,37 @@ class Recorder(Protocol):
 
     def play(self, focus: Any, what: str) -> str:
         """Play a file of the media folder to all, or steer what plays: pause, resume, stop, seek S, volume PERCENT."""
+class FloorTransport(Protocol):
+    """The doors of a conference's floor control (`mcu.floor_door.FloorDoors`)."""
+
+    def fingerprint(self) -> Fingerprint | None:
+        """Of the certificate for TLS, None where that is not spoken."""
+
+    def open(self, participant: ParticipantId, protocol: str, host: str) -> tuple[str, int]:
+        """Listen for a member; the bound address. Nobody comes in before `admit`. Raises OSError."""
+
+    def admit(self, participant: ParticipantId, agreed: NegotiatedFloors, hosts: Iterable[str] = ()) -> None:
+        """Let a member in as was agreed."""
+
+    def execute(self, command: Command, actor: ParticipantId | None) -> Requested | Done | Refused:
+        """Carry out a command that came by another way than BFCP."""
+
+    def shut(self, participant: ParticipantId) -> None:
+        """A member has no door any more; their floors are free."""
+
+    def leave(self, participant: ParticipantId) -> None:
+        """A member is gone."""
+
+    def close(self) -> None:
+        """The conference is over."""
 
 
 class Surroundings(Protocol):
-    """What a role asks of the server that it lives in."""
+    """What a role asks of the server that it lives in. relay: for desktops."""
 
     domain: str
     addresses: Addresses
+    relay: RelayService
 
     dial_outs: DialOuts
 
@@ -134,9 +219,14 @@ class Surroundings(Protocol):
 
     def have_prompt(self, name: str, language: str, then: Callable[[], None]) -> None:
         """Call `then` when a prompt's file is there, or can't be made."""
+    def open_floors(self, control: FloorControl, on_event: Callable[[Event], None]) -> FloorTransport:
+        """What carries a conference's floor control. on_event: called with each event of its rules."""
 
     def keep_record(self, record: CallRecord) -> None:
         """Write a call record behind."""
+
+    def publish(self, kind: str, **facts: object) -> None:
+        """Tell those who listen to events (mcu.bus)."""
 
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
              headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = (),

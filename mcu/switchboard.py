@@ -116,7 +116,7 @@ class Switchboard:
         self.accounts: Accounts | None = None
         self._dialplan = dialplan
         self._names = names
-        self._limits = limits
+        self.limits = limits
         self._is_open = is_open
         self._placement = placement if placement is not None else MemoryPlacement()
         self._pins = Attempts()
@@ -171,7 +171,7 @@ class Switchboard:
     def _receive_call(self, event: events.CallReceived) -> None:
         call, request, now = event.call, event.request, self.server.now()
         source = call.flow.remote[0]
-        if len(self._incoming) >= self._limits.max_calls or self._sources[source] >= self._limits.max_calls_per_source:
+        if len(self._incoming) >= self.limits.max_calls or self._sources[source] >= self.limits.max_calls_per_source:
             call.reject(503, "too many calls just now", [("Retry-After", 10)], now=now)
             return
         self._incoming[call] = (source, now)
@@ -186,7 +186,7 @@ class Switchboard:
             self._receive_from_trunk(event, *incoming)
         else:
             self._connect(event, identity)
-        if self._limits.max_call_s and not self._is_limit_armed:
+        if self.limits.max_call_s and not self._is_limit_armed:
             self._end_longest()
 
     def _end_longest(self) -> None:
@@ -194,9 +194,9 @@ class Switchboard:
         self._is_limit_armed = False
         now = self.server.now()
         for call, (_, since) in list(self._incoming.items()):
-            if since + self._limits.max_call_s > now:
+            if since + self.limits.max_call_s > now:
                 self._is_limit_armed = True
-                self.server.call_at(since + self._limits.max_call_s, self._end_longest)
+                self.server.call_at(since + self.limits.max_call_s, self._end_longest)
                 return
             call.hang_up(now, "the longest time for a call is over")
 
@@ -348,7 +348,7 @@ class Switchboard:
 
     def _new_meeting(self, event: events.CallReceived, identity: Identity) -> None:
         name = self._free_name()
-        policy = Policy(self._limits.max_members, grace_s=self._limits.grace_s, guests_may_host=self._is_open)
+        policy = Policy(self.limits.max_members, grace_s=self.limits.grace_s, guests_may_host=self._is_open)
         focus = self._open_focus(event.call, name, policy)
         if focus is not None:
             self._join(focus, event, identity, None, is_creator=True)
@@ -396,7 +396,7 @@ class Switchboard:
         if self._placement.claim(name) is not None:
             raise MediaRefused("that room is open at another server", 480)
         try:
-            if len(self.foci) >= self._limits.max_rooms:
+            if len(self.foci) >= self.limits.max_rooms:
                 raise MediaRefused("too many rooms are open just now", 503)
             focus = Focus(name, policy, self.server, self._closed)
         except MediaRefused:
@@ -416,7 +416,7 @@ class Switchboard:
             return Policy(record.max_members, record.pin, record.host_pin, record.owner, is_permanent=True,
                           guests_may_host=self._is_open, srtp=record.srtp)
         if self._is_open:
-            return Policy(self._limits.max_members, grace_s=self._limits.grace_s, guests_may_host=True)
+            return Policy(self.limits.max_members, grace_s=self.limits.grace_s, guests_may_host=True)
         return None
 
     def _free_name(self) -> str:

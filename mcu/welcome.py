@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -23,16 +24,20 @@ _SRTP = {"off": "is not encrypted (--srtp off)", "prefer": "by SRTP where the ph
 class Welcome:
     """The text, for a configuration and the addresses that are listened on.
 
-    administrator: made at the first start; fingerprint: of the certificate that TLS shows, empty without TLS.
+    administrator: made at the first start; fingerprint: of the certificate that TLS shows, empty without TLS; dashboard: where
+    the page is; token: made at the first start.
     """
 
     def __init__(self, config: ServerConfig, directory: Directory, listening: list[tuple[str, Address]],
-                 administrator: tuple[Account, str] | None, fingerprint: str = "") -> None:
+                 administrator: tuple[Account, str] | None, fingerprint: str = "", dashboard: Sequence[str] = (),
+                 token: str | None = None) -> None:
         self._config = config
         self._directory = directory
         self._listening = listening
         self._administrator = administrator
         self._fingerprint = fingerprint
+        self._dashboard = dashboard
+        self._token = token
 
     def __str__(self) -> str:
         parts = [self._where(), self._names(), self._phones(), self._first_start(), self._invitation()]
@@ -61,6 +66,7 @@ class Welcome:
                  f"  reachable at       {', '.join(self.hosts)}",
                  f"  ports to open      {port} (UDP and TCP) for SIP{tls}, {first}-{last} (UDP) for media",
                  f"  data               {_short(self._config.data)}",
+                 *([f"  dashboard          {'  '.join(self._dashboard)}"] if self._dashboard else []),
                  *self._protection()]
         if self._config.open:
             lines.append("  open               anyone who reaches this server may call and make rooms")
@@ -116,8 +122,9 @@ class Welcome:
         if self._administrator is None:
             return ""
         account, password = self._administrator
-        return f"First start: an administrator was made. Write this down, it is not shown again:\n" \
-               f"  user {account.name}   password {password}"
+        lines = ["First start: an administrator was made. Write this down, it is not shown again:",
+                 f"  user {account.name}   password {password}"]
+        return "\n".join([*lines, *([f"  token for REST   {self._token}"] if self._token else [])])
 
     def _invitation(self) -> str:
         """To paste into a mail: for the first room without a PIN, else for the echo."""

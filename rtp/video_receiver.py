@@ -96,6 +96,11 @@ class VideoReceiver:
             self._frozen_since = -1
 
     @property
+    def refused(self) -> int:
+        """Packets that were none, and pictures of this source whose headers lied."""
+        return self.junk + self._assembler.refused
+
+    @property
     def next_ns(self) -> int | None:
         """When `expire` has something to do, None for never."""
         return self._order.next_ns

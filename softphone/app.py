@@ -20,6 +20,7 @@ from softphone.media.audio import SoundCard
 from softphone.media.devices import Device, SourceDevice
 from softphone.model import Banner, Quit, State
 from softphone.options import MICROPHONE, Options, fail, host_of, source_of
+from softphone.registering import LineSettings
 
 STOP_S = 8.0
 """How long the end waits for the agent to hang up and sign out."""
@@ -117,9 +118,9 @@ class AgentThread(threading.Thread):
         options = self._options
         capture = PhoneCapture(options.pcap) if options.pcap is not None else None
         agent = Agent(self._bridge.publish, self._config, options.config, self._make_desk, account=self._account,
-                      listen=(options.listen, options.port), srtp=options.srtp, keying=options.keying,
-                      suites=options.suites,
-                      expected=(host_of(options), options.fingerprint) if options.fingerprint else None, capture=capture)
+                      srtp=options.srtp, line=LineSettings(
+                          (options.listen, options.port), options.keying, options.suites,
+                          (host_of(options), options.fingerprint) if options.fingerprint else None, capture))
         self._bridge.attach(asyncio.get_running_loop(), agent.handle)
         try:
             await agent.run()

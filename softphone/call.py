@@ -36,6 +36,7 @@ from softphone.line import (
 from softphone.media.session import MediaSession
 from softphone.model import Member
 from softphone.protection import exposure, protection_words
+from softphone.remote.desktops import Desktops
 from softphone.roster import RosterFeed
 from softphone.stats import MediaFigures
 from softphone.transfer import Transfer
@@ -52,6 +53,7 @@ GONE_S = 2.0
 
 class Call:
     """One call. `uri` is what to show and to call again, `roster` is empty outside of conferences, `end` is set at the end.
+    floors: who may share and act where; desktops: what is shown and seen of them.
 
     `has_pin`: whether a PIN was given to get in; it is in `uri` no more.
     """
@@ -79,6 +81,8 @@ class Call:
         self._reoffer: asyncio.Future[int] | None = None
         self._transfer: Transfer | None = None
         self._feed: RosterFeed | None = None
+        self.floors = media.floors
+        self.desktops = Desktops(media.floors, media.desktop_line, self._offer_again)
         self._probed_at = 0.0
         self._probe: asyncio.Future[Response | None] | None = None
 
@@ -383,6 +387,7 @@ class Call:
         self._ended_at = self._line.now()
         if self._feed is not None:
             self._feed.end(self._line.now())
+        self.desktops.close()
         self.media.release()
         self._settle_reoffer(481)
         if self._transfer is not None:

@@ -22,12 +22,14 @@ from softphone.errors import CallFailed, PhoneError
 from softphone.line import CallEnd, PhoneEvent, TransferProgressed
 from softphone.media.audio import SoundCard
 from softphone.media.devices import Device, DeviceError, SourceDevice
+from softphone.media.pictures import PictureSettings
 from softphone.media.player import SourceError
 from softphone.media.processing import Wanted, create_processor
 from softphone.media.recorder import Recorder
 from softphone.media.sound import Sound
-from softphone.options import MICROPHONE, Options, fail, host_of, source_of
+from softphone.options import MICROPHONE, NO_VIDEO, Options, fail, host_of, source_of
 from softphone.phone import Phone
+from softphone.seeing import Seeing
 from softphone.stats import CallReport
 from softphone.trust import Signalling, Trust, first_meeting
 
@@ -50,7 +52,7 @@ async def _run(options: Options) -> int:
         phone = Phone(options.user, options.password, options.server, transport=options.transport or "udp",
                       codecs=options.codecs, display_name=options.display_name, listen=options.listen, port=options.port,
                       srtp=options.srtp or "prefer", keying=options.keying, suites=options.suites, notify=_tell_progress,
-                      trust=_trust(options), capture=capture)
+                      trust=_trust(options), capture=capture, pictures=_picture_settings(options))
         async with phone:
             return await _one_call(phone, options, stop)
     except (PhoneError, AddressError, DeviceError, SourceError) as error:
@@ -78,6 +80,7 @@ async def _one_call(phone: Phone, options: Options, stop: asyncio.Event) -> int:
     print(f"{'answered ' if options.answer else 'in '}{call.uri} ({call.figures.codec}; signalling {signalling})",
           file=sys.stderr, flush=True)
     deeds = [asyncio.create_task(deed) for deed in _deeds(call, options)]
+    seeing = Seeing(call.media.pictures, options)
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(options.seconds):
@@ -86,7 +89,9 @@ async def _one_call(phone: Phone, options: Options, stop: asyncio.Event) -> int:
         for deed in deeds:
             deed.cancel()
         outcomes = await asyncio.gather(*deeds, return_exceptions=True)
-    report = _report(call, signalling)
+        report = _report(call, signalling)
+        report.pictures = seeing.report()
+        await asyncio.to_thread(seeing.close)
     call.hang_up()
     end = await call.ended()
     report.ended_by, report.reason = ("them", end.text or end.reason) if end.by_remote else ("us", end.text)
@@ -172,6 +177,10 @@ async def _transfer(call: Call, moment: float, target: str) -> None:
         await call.transfer(target)
     except CallFailed as error:
         raise CallFailed(f"the call was not transferred: {error}", error.status) from None
+
+
+def _picture_settings(options: Options) -> PictureSettings | None:
+    return PictureSettings(is_sending=options.video not in ("", NO_VIDEO)) if options.has_pictures else None
 
 
 def _trust(options: Options) -> Trust:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from softphone.shares import LookForShareables, Share, ShareablesFound, ShareChanged, StartShare, StopShare
+
 
 class Screen(Enum):
     """Which page fills the window."""
@@ -71,6 +73,32 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlRequest:
+    """Somebody asks to control our desktop."""
+
+    request_id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DesktopState:
+    """Desktops in the call. is_possible: whether the server carries them; sharer: whose screen is shared, is_ours: whether it
+    is this one; requests: who asks for it; controller: who acts on it; is_asking, may_act: how our own request stands; view:
+    the desktop that we see (`softphone.remote.watching.Watching`), view_size: its pixels; viewers: who sees ours."""
+
+    is_possible: bool = False
+    sharer: str = ""
+    is_ours: bool = False
+    requests: tuple[ControlRequest, ...] = ()
+    controller: str = ""
+    is_asking: bool = False
+    may_act: bool = False
+    view: object | None = None
+    view_size: tuple[int, int] = (0, 0)
+    viewers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Meeting:
     """The call or conference that is on the screen."""
 
@@ -83,6 +111,8 @@ class Meeting:
     is_held: bool = False
     is_host: bool = False
     quality: Quality = Quality()
+    share: Share | None = None
+    desktop: DesktopState = DesktopState()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +167,7 @@ class State:
     settings: dict[str, str | bool] = field(default_factory=dict)
     signalling: str = ""
     is_signalling_protected: bool = False
+    shareables: ShareablesFound | None = None
 
 
 # ---- events: made by the agent, in the past tense -------------------------------------------------------------------
@@ -247,6 +278,13 @@ class HoldChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class DesktopChanged:
+    """Something changed about the desktops of the call."""
+
+    desktop: DesktopState
+
+
+@dataclass(frozen=True, slots=True)
 class QualityChanged:
     """Fresh figures, about once a second."""
 
@@ -305,7 +343,8 @@ Event = (
     AccountChanged | RegistrationChanged | SignallingChanged | DevicesChanged | LevelsChanged | PrejoinOpened | PrejoinClosed
     | CallStarted
     | CallEstablished | RosterChanged | SpeakersChanged | MuteChanged | HoldChanged | QualityChanged | CallEnded
-    | IncomingRang | IncomingGone | BannerShown | BannerDismissed | RecentChanged | SettingsChanged
+    | IncomingRang | IncomingGone | BannerShown | BannerDismissed | RecentChanged | SettingsChanged | DesktopChanged
+    | ShareablesFound | ShareChanged
 )
 
 
@@ -422,13 +461,42 @@ class ChangeSetting:
 
 
 @dataclass(frozen=True, slots=True)
+class AskForControl:
+    """Ask the owner of the shared desktop to let us act there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseControl:
+    """Act there no more, or ask no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerControl:
+    """What we, the owner, say to a request: `control`, `view` or `deny`."""
+
+    request_id: int
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBackControl:
+    """Nobody acts on our desktop any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseDesktop:
+    """Look at the other's desktop no more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Quit:
     """End calls, unregister, stop."""
 
 
 Command = (
     SignIn | NewMeeting | OpenPrejoin | ClosePrejoin | Dial | Answer | Decline | SetMuted | SetHold | Transfer | SendDigits
-    | Leave | ChooseDevice | TestSpeaker | ChangeSetting | Quit
+    | Leave | ChooseDevice | TestSpeaker | ChangeSetting | Quit | AskForControl | ReleaseControl | AnswerControl
+    | TakeBackControl | CloseDesktop | LookForShareables | StartShare | StopShare
 )
 
 
@@ -471,6 +539,8 @@ def reduce(state: State, event: Event) -> State:
             return replace(state, recent=recent)
         case SettingsChanged(settings):
             return replace(state, settings=settings)
+        case ShareablesFound():
+            return replace(state, shareables=event)
     if state.meeting is None:
         return state
     return replace(state, meeting=_reduce_meeting(state.meeting, event))
@@ -497,4 +567,8 @@ def _reduce_meeting(meeting: Meeting, event: Event) -> Meeting:
             return replace(meeting, is_held=is_held)
         case QualityChanged(quality):
             return replace(meeting, quality=quality)
+        case ShareChanged(share):
+            return replace(meeting, share=share)
+        case DesktopChanged(desktop):
+            return replace(meeting, desktop=desktop)
     return meeting

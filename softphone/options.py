@@ -18,6 +18,7 @@ from rtp.sdp.negotiation import Capabilities
 from rtp.srtp import SUITES
 from softphone.addresses import AddressError, Server, target_uri
 from softphone.config import default_path
+from softphone.media.camera import CameraError, open_video_source
 from softphone.media.player import Source, SourceError, open_source
 from softphone.protection import suites_named
 from softphone.trust import parse_fingerprint
@@ -25,6 +26,7 @@ from softphone.trust import parse_fingerprint
 PROGRAM = "confero-phone"
 PASSWORD_VARIABLE = "CONFERO_PASSWORD"  # noqa: S105
 MICROPHONE = "mic"
+NO_VIDEO = "none"
 MAX_SECONDS = 7 * 86400
 EXAMPLES = """examples:
   confero-phone                                        the window
@@ -32,6 +34,7 @@ EXAMPLES = """examples:
   confero-phone --headless sip:daily.123456@example.org --play tone:440 --record heard.wav --seconds 10
   confero-phone --headless daily --user alice --server example.org --play speech.wav --dtmf "2s:*6"
   confero-phone --headless alice --user bob --server example.org --hold "3s:5s" --transfer "10s:carol"
+  confero-phone --headless daily --user alice --server example.org --video test --record-video seen.mkv --seconds 10
   confero-phone --headless --answer --play speech.wav  wait for a call, answer it"""
 _HOLD = re.compile(r"(?P<at>[0-9]{1,5}(?:\.[0-9]{1,3})?)s:(?P<for>[0-9]{1,5}(?:\.[0-9]{1,3})?)s")
 _TRANSFER = re.compile(r"(?P<at>[0-9]{1,5}(?:\.[0-9]{1,3})?)s:(?P<target>.+)")
@@ -71,6 +74,13 @@ class Options:
     keying: str = ""
     suites: tuple[str, ...] = ()
     pcap: Path | None = None
+    video: str = ""
+    record_video: Path | None = None
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether calls have pictures beside sound: given, or in a window without a word of them."""
+        return self.video not in ("", NO_VIDEO) or self.record_video is not None or not (self.headless or self.video)
 
 
 class OptionError(Exception):
@@ -91,7 +101,7 @@ def parse_options(arguments: list[str]) -> Options:
         given.display_name, given.transport, _fingerprint(given.fingerprint), tuple(filter(None, given.codec.split(","))),
         given.play, given.loop, given.record, given.seconds, _parse_dtmf(given.dtmf), _parse_hold(given.hold),
         _parse_transfer(given.transfer), given.stats, *_parse_listen(given.listen), given.config or default_path(), given.srtp,
-        given.keying, tuple(filter(None, given.suite.split(","))), given.pcap,
+        given.keying, tuple(filter(None, given.suite.split(","))), given.pcap, given.video, given.record_video,
     )
     return _checked(options)
 
@@ -113,10 +123,12 @@ def _parser() -> argparse.ArgumentParser:
     account.add_argument("--transport", default="", choices=("udp", "tcp", "tls"), help="of signalling (default: udp)")
     account.add_argument("--fingerprint", default="", metavar="SHA256",
                          help="the certificate that the server has to show, known from its owner; remembered from then on")
-    media = parser.add_argument_group("sound")
+    media = parser.add_argument_group("sound and pictures")
     media.add_argument("--play", default="", metavar="SOUND", help="a sound file, tone:HZ[@DBFS], mic or none (headless: none)")
     media.add_argument("--loop", action="store_true", help="play the file again and again")
     media.add_argument("--record", type=Path, metavar="OUT.wav", help="write what is heard, 48 kHz mono")
+    media.add_argument("--video", default="", metavar="PICTURES",
+                       help="camera, camera:DEVICE, test, test:NUMBER, a file, or none (headless: none; window: camera)")
     media.add_argument("--pcap", type=Path, metavar="FILE", help="capture signalling and media, in clear, for Wireshark")
     media.add_argument("--codec", default="", metavar="NAMES", help="opus, g722, pcmu, pcma, or several with commas")
     media.add_argument("--srtp", default="", choices=("off", "prefer", "require"), help="protect sound: never, where the other "
@@ -133,6 +145,8 @@ def _parser() -> argparse.ArgumentParser:
                           help="hold the call, some time after the answer, for so long; commas between")
     headless.add_argument("--transfer", default="", metavar='"3s:bob"',
                           help="hand the call on to somebody, some time after the answer")
+    headless.add_argument("--record-video", type=Path, metavar="OUT.mkv",
+                          help="write the pictures that come, a stream for each line")
     headless.add_argument("--stats", type=Path, metavar="OUT.json", help="write the figures into a file, too")
     headless.add_argument("--listen", default="", metavar="ADDR[:PORT]", help="our own address (default: found out)")
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"the window's settings (default: {default_path()})")
@@ -220,10 +234,12 @@ def _checked(options: Options) -> Options:
         suites_named(options.suites)
         if options.play not in ("", MICROPHONE):
             source_of(options).close()
-    except (AddressError, NegotiationFailed, SourceError, ValueError) as error:
+        if options.video not in ("", NO_VIDEO):
+            open_video_source(options.video)
+    except (AddressError, CameraError, NegotiationFailed, SourceError, ValueError) as error:
         raise OptionError(str(error)) from None
     _check_mode(options)
-    for path in filter(None, (options.record, options.stats, options.pcap)):
+    for path in filter(None, (options.record, options.record_video, options.stats, options.pcap)):
         if path.is_dir() or not path.absolute().parent.is_dir():
             raise OptionError(f"{path} can't be written: " + ("it is a folder" if path.is_dir() else "there is no such folder"))
     return options
@@ -236,7 +252,7 @@ def _check_mode(options: Options) -> None:
         raise OptionError("either call somebody or --answer, not both")
     if not options.headless:
         only = {"--answer": options.answer, "--dtmf": options.dtmf, "--hold": options.hold, "--transfer": options.transfer,
-                "--seconds": options.seconds, "--stats": options.stats}
+                "--seconds": options.seconds, "--stats": options.stats, "--record-video": options.record_video}
         if wrong := [name for name, value in only.items() if value]:
             raise OptionError(f"{wrong[0]} works with --headless alone")
 

@@ -49,6 +49,7 @@ from softphone.errors import CallFailed, SignInFailed
 from softphone.handover import Handovers, Policy
 from softphone.line import CallArrived, CallReplaced, PhoneEvent, RegistrationUpdated, State
 from softphone.media.clock import run_clock
+from softphone.media.pictures import PictureSettings
 from softphone.media.session import MediaSession, MediaSettings
 from softphone.media.sound import Sound
 from softphone.protection import check_keying, is_secure, suites_named
@@ -93,14 +94,15 @@ class Phone:
     bring its keys about, what fits the signalling when empty; suites: of SRTP by name, all when empty (ValueError for others).
     trust: judges certificates, from no knowledge when not given. transfers: what is done when the other side of a call asks us
     to call somebody else: `refuse`, `ask` (a TransferAsked is told) or `follow`. notify: gets each PhoneEvent, in the loop; it
-    must not block. capture: sees all messages and packets; who made it closes it. Raises AddressError for a bad server.
+    must not block. capture: sees all messages and packets; who made it closes it. pictures: what calls have beside sound, None
+    for nothing. Raises AddressError for a bad server.
     """
 
     def __init__(self, user: str = "", password: str = "", server: str = "", *, transport: str = "udp", display_name: str = "",
                  codecs: tuple[str, ...] = (), listen: str = "", port: int = 0, dtx: bool = False, auto_register: bool = True,
                  keep_alive_s: float = 0.0, instance: str = "", resolver: Resolver | None = None, srtp: str = "prefer",
                  keying: str = "", suites: tuple[str, ...] = (), trust: Trust | None = None, transfers: Policy = "refuse",
-                 capture: PhoneCapture | None = None,
+                 capture: PhoneCapture | None = None, pictures: PictureSettings | None = None,
                  notify: Callable[[PhoneEvent], None] = lambda event: None) -> None:
         if transport.upper() not in TRANSPORTS:
             raise AddressError(f"the transport is udp, tcp or tls, not {transport!r}")
@@ -112,6 +114,7 @@ class Phone:
         self.transport = transport.upper()
         self.trust = trust or Trust()
         self._capture = capture
+        self.pictures = pictures
         known = Capabilities(srtp=SrtpPolicy(srtp))
         self.capabilities = known.only(*codecs) if codecs else known
         self.dtx = dtx
@@ -457,7 +460,7 @@ class Phone:
             self._certificate = Certificate.create(datetime.now(UTC))
         return MediaSession(MediaSettings(flow.local[0], self.capabilities, self.dtx, is_secure(flow.transport),
                                           self._certificate, self._keying, self._suites,
-                                          self._capture.packet if self._capture is not None else None))
+                                          self._capture.packet if self._capture is not None else None, self.pictures))
 
     def _identity(self, flow: Flow) -> NameAddr:
         if self.server is not None and self.user:

@@ -43,7 +43,8 @@ class MediaFigures:
 
 @dataclass(slots=True)
 class CallReport:
-    """What the headless phone prints at its end. signalling: version and cipher of TLS, empty when it was not protected."""
+    """What the headless phone prints at its end. signalling: version and cipher of TLS, empty when it was not protected;
+    pictures: as `softphone.seeing` tells of them, None in a call of sound alone."""
 
     uri: str
     media: MediaFigures = field(default_factory=MediaFigures)
@@ -58,6 +59,7 @@ class CallReport:
     reason: str = ""
     signalling: str = ""
     fingerprint: str = ""
+    pictures: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """One flat table for JSON; the loudness of what is received is called `level`."""
@@ -71,4 +73,5 @@ class CallReport:
             "setup_ms": None if self.setup_ms is None else round(self.setup_ms, 1), "roster": self.roster, "csrcs": self.csrcs,
             "protection": self.protection, "suite": self.suite, "ended_by": self.ended_by, "reason": self.reason,
             "signalling": self.signalling, "fingerprint": self.fingerprint,
+            **({} if self.pictures is None else {"video": self.pictures}),
         }

@@ -11,7 +11,8 @@ from mcu.api import control
 from mcu.errors import CommandError
 from mcu.storage.folder import DataLock, default_folder
 
-READING = frozenset({"user.list", "room.list", "room.show", "room.people", "call.list", "call.show", "reg.list"})
+READING = frozenset({"user.list", "room.list", "room.show", "room.people", "call.list", "call.show", "reg.list",
+                     "token.list"})
 """Verbs that change nothing: they need no lock, and make no data folder where there is none."""
 WAIT_S = 10.0
 

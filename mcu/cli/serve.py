@@ -33,8 +33,13 @@ def serve(
     pcap: Annotated[Path | None, typer.Option("--pcap", metavar="FILE", help="capture all signalling and media, in clear, "
                                               "for Wireshark")] = None,
     workers: Annotated[str | None, typer.Option("--workers", metavar="N", help="media processes; default: one a core")] = None,
+    http_port: Annotated[str | None, typer.Option("--http-port", metavar="N", help="dashboard and REST; default: 8080; 0 for "
+                                                  "none")] = None,
+    http_listen: Annotated[list[str] | None, typer.Option("--http-listen", metavar="ADDR", help="where; default: loopback; "
+                                                          "elsewhere by TLS")] = None,
     log_level: Annotated[str | None, typer.Option("--log-level", metavar="LEVEL", help="debug, info (default), warning or "
                                                   "error")] = None,
+    log_format: Annotated[str | None, typer.Option("--log-format", metavar="text|json", help="json: an object a line")] = None,
 ) -> None:
     """Run the server until Ctrl-C or SIGTERM. Example: confero serve --listen 127.0.0.1 --open"""
     from mcu.cli.logs import start_logging
@@ -45,12 +50,13 @@ def serve(
              "tls_key": str(tls_key) if tls_key else None, "domain": domain, "rtp_ports": rtp_ports,
              "public_address": public_address, "open": is_open, "srtp": srtp,
              "pcap": str(pcap) if pcap else None, "workers": _number(workers),
-             "log_level": log_level}
+             "http_port": _number(http_port), "http_listen": http_listen or None,
+             "log_level": log_level, "log_format": log_format}
     settings = load(config, flags)
-    start_logging(settings.log_level)
+    start_logging(settings.log_level, settings.log_format)
     from mcu.server import serve as run_server
 
-    raise typer.Exit(run_server(settings))
+    raise typer.Exit(run_server(settings, lambda: load(config, flags)))
 
 
 def _number(text: str | None) -> int | str | None:

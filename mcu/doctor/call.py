@@ -78,7 +78,7 @@ def _server() -> Iterator[str]:
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "mcu", "serve", "--data", folder, "--listen", "127.0.0.1", "--open",
-                 "--sip-port", str(port), "--tls-port", "0", "--workers", "1"],
+                 "--sip-port", str(port), "--tls-port", "0", "--http-port", "0", "--workers", "1"],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
         try:
             _wait(process, log)

@@ -38,7 +38,8 @@ class Connectivity:
         lines = self._ice.attributes(candidates)
         media = tuple(replace(each, attributes=each.attributes + lines) if number == index else each
                       for number, each in enumerate(ours.media))
-        return replace(ours, media=media, attributes=(("ice-lite", None), *ours.attributes))
+        lite = () if ("ice-lite", None) in ours.attributes else (("ice-lite", None),)
+        return replace(ours, media=media, attributes=lite + ours.attributes)
 
     def receive(self, data: bytes, source: Address, component: int, now: float) -> dict[int, Address]:
         """Take a STUN message (component: 0 RTP, 1 RTCP), answer it; the components whose media goes elsewhere from now on."""

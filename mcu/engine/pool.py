@@ -11,7 +11,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
 
-from mcu.engine.handles import Engine, RoomMedia
+from mcu.engine.base import Engine
+from mcu.engine.composing import ComposerFactory
+from mcu.engine.handles import RoomMedia
 from mcu.engine.notices import MediaNotice
 from mcu.engine.ports import PortRange
 from mcu.engine.settings import EngineSettings
@@ -30,13 +32,15 @@ logger = logging.getLogger(__name__)
 class WorkerPool:
     """The workers, as an async context: inside of it they run, at its end all media is over.
 
-    on_notice: called in the loop's thread. Raises ValueError for a port range without a pair.
+    on_notice: called in the loop's thread; compose: makes who composes pictures for a room. Raises ValueError for a port range
+    without a pair.
     """
 
-    def __init__(self, settings: EngineSettings, on_notice: Callable[[MediaNotice], None]) -> None:
+    def __init__(self, settings: EngineSettings, on_notice: Callable[[MediaNotice], None],
+                 compose: ComposerFactory | None = None) -> None:
         ports = PortRange(settings.first_port, settings.last_port)
         certificate = Certificate.create(datetime.now(UTC))          # a room may want SRTP where the server does without
-        self._engine = Engine(settings, ports, on_notice, secrets.token_urlsafe(12), certificate)
+        self._engine = Engine(settings, ports, on_notice, secrets.token_urlsafe(12), certificate, compose=compose)
         self._workers: list[Supervisor] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._last_room = 0
@@ -94,6 +98,16 @@ class WorkerPool:
     def has_leg(self, leg_id: int) -> bool:
         """Whether a leg of any room has that id."""
         return any(leg_id in room.legs for worker in self._workers for room in worker.rooms.values())
+
+    @property
+    def certificate(self) -> Certificate:
+        """Of this run, for what is protected by fingerprints."""
+        assert self._engine.certificate is not None
+        return self._engine.certificate
+
+    def some_ports(self) -> list[int]:
+        """Ports of the range to try for what is no media."""
+        return self._engine.ports.some()
 
     def figures(self) -> list[WorkerFigures]:
         """What is known of each worker."""

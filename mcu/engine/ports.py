@@ -10,7 +10,11 @@ import socket
 from dataclasses import dataclass
 
 from mcu.addresses import MAX_KNOWN
-from rtp.kernel.sockets import prepare
+from rtp.kernel.sockets import VIDEO, prepare
+
+MAX_TRIES = 64
+LOCAL_BUFFER = 1 << 20
+"""Bytes that wait for a process of ours which is busy with a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,12 @@ class PortRange:
         if self._pairs < 1:
             raise ValueError(f"there is no pair of ports between {first} and {last}")
         self._next = random.randrange(self._pairs)
+
+    def some(self, count: int = MAX_TRIES) -> list[int]:
+        """Ports of the range for what is no pair, in turn with those of pairs; they may be taken."""
+        ports = [self._first + 2 * ((self._next + number) % self._pairs) for number in range(min(count, self._pairs))]
+        self._next = (self._next + 1) % self._pairs
+        return ports
 
     def open(self, host: str) -> PortPair:
         """The next free pair on an address of this machine, IPv4 or IPv6. Raises OSError when there is none."""
@@ -73,6 +83,25 @@ def _bind(host: str, port: int) -> PortPair:
             sock.close()
         raise
     return PortPair(opened[0], opened[1], port)
+
+
+def local_pair() -> tuple[socket.socket, socket.socket]:
+    """Two UDP sockets on loopback, each connected to the other, so that nobody else gets in. Raises OSError."""
+    opened: list[socket.socket] = []
+    try:
+        for _ in range(2):
+            opened.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            opened[-1].bind(("127.0.0.1", 0))
+            prepare(opened[-1], VIDEO)
+            opened[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LOCAL_BUFFER)
+        one, other = opened
+        one.connect(other.getsockname())
+        other.connect(one.getsockname())
+    except OSError:
+        for sock in opened:
+            sock.close()
+        raise
+    return one, other
 
 
 @functools.lru_cache(MAX_KNOWN)

@@ -19,6 +19,7 @@ from mcu.engine.channel import Channel
 from mcu.engine.handles import RoomMedia
 from mcu.engine.notices import AddressLearnt, DtmfPressed, MediaNotice, PlayerChanged, RoomLost, SpeakersChanged
 from mcu.messages import CloseTap, Command, HandshakeReceived, Heartbeat, LegReport, Message, OpenTap, StreamsReport
+from mcu.video_messages import Report as PictureReport
 
 CHECK_S = 0.25
 """How often a worker tells that it lives, and how often we look."""
@@ -187,6 +188,10 @@ class Supervisor:
         self._tell(RoomLost(room.room_id))
 
     def _receive(self, message: Message) -> None:
+        if isinstance(message, PictureReport):
+            if message.room_id in self.rooms:
+                self.rooms[message.room_id].pictures.receive(message)
+            return
         match message:
             case LegReport(room_id):
                 if room_id in self.rooms:

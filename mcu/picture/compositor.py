@@ -36,11 +36,12 @@ class Content:
 
 
 class Compositor:
-    """One composed picture of a fixed size. `drawn`: tiles drawn so far; `canvas`: the picture, till the next `compose`."""
+    """One composed picture of a fixed size. `drawn`: tiles drawn so far; `canvas`: the picture, till the next `compose`;
+    `version`: another one for each picture that differs."""
 
     def __init__(self, width: int, height: int) -> None:
         self.canvas = Picture.create(width, height)
-        self.drawn = 0
+        self.drawn = self._layouts = 0
         self._tiles: tuple[Tile, ...] | None = None
         self._shown: list[Content] = []
 
@@ -50,11 +51,17 @@ class Compositor:
         if layout != self._tiles or len(contents) != len(self._shown):
             self.canvas.fill(*GROUND)
             self._tiles, self._shown = layout, []
+            self._layouts += 1
         for index, (tile, content) in enumerate(zip(layout, contents, strict=False)):
             if index >= len(self._shown) or not _is_same(self._shown[index], content):
                 self._draw(tile, content)
         self._shown = list(contents)
         return self.canvas
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Of what the canvas shows."""
+        return self._layouts, self.drawn
 
     def _draw(self, tile: Tile, content: Content) -> None:
         self.drawn += 1

@@ -1,4 +1,4 @@
-"""Where the tiles of a composed picture are: gallery, speaker with a strip, shared slides in the main place. Numbers alone.
+"""Where the tiles of a composed picture are: gallery, speaker with a strip, one at a time, slides in the main place.
 
 All edges are even, as the planes of colour have half the size.
 """
@@ -6,11 +6,23 @@ All edges are even, as the planes of colour have half the size.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 MAX_TILES = 9
 MAX_STRIP = 7
 _GRIDS = ((1, 1), (2, 1), (2, 2), (2, 2), (3, 2), (3, 2), (3, 3), (3, 3), (3, 3))
 """Columns and rows by the number of tiles."""
+
+
+class Layout(StrEnum):
+    """How a room is shown to a phone with one line of pictures."""
+
+    GALLERY = "gallery"
+    """All alike, up to nine."""
+    SPEAKER = "speaker"
+    """Who speaks in the main place, up to seven in a strip."""
+    SWITCH = "switch"
+    """Who speaks, and nobody else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,10 +45,13 @@ def _font(size: int, is_wide: bool) -> ImageFont.FreeTypeFont | ImageFont.ImageF
 
 
 def initials(name: str) -> str:
-    """Two letters at most: the first of the first and of the last word; of a name in Chinese the last sign."""
+    """Two letters at most: the first of the first and of the last word; of a name in Chinese the last sign, of a number the
+    last two digits."""
     words = name.split()
     if not words:
         return "?"
+    if not any(letter.isalpha() for letter in name):
+        return "".join(letter for letter in name if letter.isalnum())[-2:] or words[0][0]
     if ord(words[-1][-1]) >= _FIRST_WIDE:
         return words[-1][-1]
     return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()

@@ -13,12 +13,13 @@ from mcu.relay.junction import Junction, JunctionEnded, TlsWanted
 from mcu.relay.link import Link
 from mcu.relay.messages import NO_FINGERPRINT, Door
 from mcu.relay.session import Session
-from mcu.relay.tickets import OWNER, PREFACE_SIZE, Ticket, Tickets, parse_preface
+from mcu.relay.tickets import OWNER, Ticket, Tickets
 from rtp.errors import ParseError
 from rtp.keying.certificate import Certificate, Fingerprint
 from rtp.keying.dtls import Role
 from rtp.keying.tls import TlsDoor, TlsEndpoint
 from rtp.rfb.handshake import ServerSecurity
+from rtp.rfb.preface import PREFACE_SIZE, parse_preface
 from rtp.rfb.security import VENCRYPT, VNC_AUTH, vnc_response
 
 WAIT_S = 20.0

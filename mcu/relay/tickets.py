@@ -1,8 +1,8 @@
 """Tickets to a shared desktop: a word that opens one end of one session, once, for a while, for one participant. Pure.
 
 Control makes the word and sends it to a phone in its SIP dialog; what is kept, here and on the way to the relay, is a hash. At
-the relay the phone shows it in the preface of the repeaters that VNC users know: 250 bytes, `ID:` and the word, filled with
-zeros, as the first bytes inside TLS. The certificate that it came under must be the one of the same dialog.
+the relay the phone shows it in a preface (`rtp.rfb.preface`), as the first bytes inside TLS. The certificate that it came under
+must be the one of the same dialog.
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rtp.errors import ParseError
-
-PREFACE_SIZE = 250
 WORD_BYTES = 16
 MAX_TICKETS = 4096
 """Waiting at once; two for each desktop."""
@@ -41,19 +38,6 @@ def make_word(random: Callable[[int], bytes]) -> str:
 def digest_of(word: str) -> bytes:
     """What is kept of a word; 128 random bits need no salt."""
     return hashlib.sha256(word.encode()).digest()
-
-
-def preface(word: str) -> bytes:
-    """The first bytes of a phone to the relay."""
-    return f"ID:{word}".encode().ljust(PREFACE_SIZE, b"\0")
-
-
-def parse_preface(data: bytes) -> str:
-    """The word in a preface of 250 bytes. Raises ParseError."""
-    word, _, rest = data[3:].partition(b"\0")
-    if len(data) != PREFACE_SIZE or not data.startswith(b"ID:") or rest.strip(b"\0") or not word.isalnum():
-        raise ParseError("relay: `ID:` and a ticket in 250 bytes expected")
-    return word.decode("ascii")
 
 
 class Tickets:

@@ -87,6 +87,18 @@ class CallRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenRecord:
+    """A token of the REST API. digest: SHA-256 of the token, the only form that is kept; scope: "read" or "admin";
+    expires_at: None for never."""
+
+    name: str
+    scope: str
+    digest: str
+    created_at: float
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Binding:
     """A phone of an account (RFC 3261 §10), or one of its flows.
 
@@ -142,6 +154,15 @@ class Storage(Protocol):
 
     def delete_room(self, name: str) -> None:
         """Forget a room; an unknown name is no error."""
+
+    def tokens(self) -> list[TokenRecord]:
+        """All tokens, by name."""
+
+    def put_token(self, token: TokenRecord) -> None:
+        """Keep a token."""
+
+    def delete_token(self, name: str) -> None:
+        """Forget a token; an unknown name is no error."""
 
     def call(self, call_id: str) -> CallRecord | None:
         """The newest call with this id."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mcu.storage.base import Account, Binding, CallRecord, RoomRecord
+from mcu.storage.base import Account, Binding, CallRecord, RoomRecord, TokenRecord
 
 
 class MemoryStorage:
@@ -15,6 +15,7 @@ class MemoryStorage:
         self._meta: dict[str, str] = {}
         self._accounts: dict[str, Account] = {}
         self._rooms: dict[str, RoomRecord] = {}
+        self._tokens: dict[str, TokenRecord] = {}
         self._calls: dict[tuple[str, float], CallRecord] = {}
         self._bindings: dict[tuple[str, str], Binding] = {}
 
@@ -49,6 +50,18 @@ class MemoryStorage:
     def delete_room(self, name: str) -> None:
         """Forget a room."""
         self._rooms.pop(name, None)
+
+    def tokens(self) -> list[TokenRecord]:
+        """All tokens, by name."""
+        return sorted(self._tokens.values(), key=lambda token: token.name)
+
+    def put_token(self, token: TokenRecord) -> None:
+        """Keep a token."""
+        self._tokens[token.name] = token
+
+    def delete_token(self, name: str) -> None:
+        """Forget a token."""
+        self._tokens.pop(name, None)
 
     def call(self, call_id: str) -> CallRecord | None:
         """The newest call with this id."""

@@ -40,6 +40,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE accounts ADD COLUMN srtp TEXT",
         "ALTER TABLE rooms ADD COLUMN srtp TEXT",
     ),
+    (
+        "CREATE TABLE tokens (name TEXT PRIMARY KEY, scope TEXT NOT NULL, digest TEXT NOT NULL, created_at REAL NOT NULL, "
+        "expires_at REAL) WITHOUT ROWID",
+    ),
 )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mcu.errors import StorageError
-from mcu.storage.base import Account, Binding, CallRecord, RoomRecord
+from mcu.storage.base import Account, Binding, CallRecord, RoomRecord, TokenRecord
 from mcu.storage.schema import migrate
 from mcu.storage.seal import Seal, is_closed, seal_of
 from mcu.storage.writer import QUEUE_SIZE, Value, Writer
@@ -38,11 +38,13 @@ def _select(table: str, record: type[Any]) -> str:
 
 _PUT_ACCOUNT = _insert("accounts", Account)
 _PUT_ROOM = _insert("rooms", RoomRecord)
+_PUT_TOKEN = _insert("tokens", TokenRecord)
 _PUT_CALL = _insert("calls", CallRecord)
 _PUT_BINDING = _insert("bindings", Binding)
 _ACCOUNTS = _select("accounts", Account) + " ORDER BY name"
 _HA1S = "SELECT name, ha1 FROM accounts"
 _ROOMS = _select("rooms", RoomRecord) + " ORDER BY name"
+_TOKENS = _select("tokens", TokenRecord) + " ORDER BY name"
 _CALL = _select("calls", CallRecord) + " WHERE call_id = ? ORDER BY started_at DESC LIMIT 1"
 _CALLS = _select("calls", CallRecord) + " ORDER BY started_at DESC LIMIT ?"
 _BINDINGS = _select("bindings", Binding) + " ORDER BY aor, contact"
@@ -131,6 +133,18 @@ class SqliteStorage:
     def delete_room(self, name: str) -> None:
         """Forget a room."""
         self._write("DELETE FROM rooms WHERE name = ?", name)
+
+    def tokens(self) -> list[TokenRecord]:
+        """All tokens, by name."""
+        return [TokenRecord(*row) for row in self._read(_TOKENS)]
+
+    def put_token(self, token: TokenRecord) -> None:
+        """Keep a token."""
+        self._write(_PUT_TOKEN, *_values(token))
+
+    def delete_token(self, name: str) -> None:
+        """Forget a token."""
+        self._write("DELETE FROM tokens WHERE name = ?", name)
 
     def call(self, call_id: str) -> CallRecord | None:
         """The newest call with this id."""
@@ -249,10 +263,10 @@ def _make_private(path: Path) -> None:
 
 
 _COLUMNS = {kind: operator.attrgetter(*(field.name for field in fields(kind)))
-            for kind in (Account, RoomRecord, CallRecord, Binding)}
+            for kind in (Account, RoomRecord, TokenRecord, CallRecord, Binding)}
 
 
-def _values(record: Account | RoomRecord | CallRecord | Binding) -> tuple[Value, ...]:
+def _values(record: Account | RoomRecord | TokenRecord | CallRecord | Binding) -> tuple[Value, ...]:
     return tuple([_clean(value) if isinstance(value, str) else value for value in _COLUMNS[type(record)](record)])
 
 

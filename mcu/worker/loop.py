@@ -23,7 +23,7 @@ MAX_CATCH_UP = 3
 MAX_COMMANDS = 64
 """Control's messages taken at once; the rest is taken while there is time, and waits in the socket otherwise."""
 RELAY_NS = 5_000_000
-"""How often calls between two are looked after: their packets aren't kept for the tick."""
+"""How often calls between two, and pictures, are looked after: their packets aren't kept for the tick."""
 HEARTBEAT_NS = 250_000_000
 """By the clock, not by ticks: a worker with too much to do makes few of them, and is late but alive."""
 
@@ -54,7 +54,7 @@ class Worker:
         self.rooms.close()
 
     def _wait(self, due: int) -> None:
-        """Sleep until the tick is due, and look after calls between two meanwhile; then take the commands that have come.
+        """Sleep until the tick is due, looking after calls between two and pictures; then take the commands that have come.
 
         No command is needed before the tick, and one that woke us would cost more than it says. A port that is given back is
         free from then on.

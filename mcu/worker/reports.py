@@ -6,6 +6,10 @@ import socket
 from collections import deque
 
 from mcu.messages import HandshakeReceived, LegReport, Report, StreamsReport, pack
+from mcu.video_messages import PortHandshake, PortReport, PortStreams, ProducerReport
+
+PASSING = (LegReport, StreamsReport, HandshakeReceived, PortReport, PortStreams, PortHandshake, ProducerReport)
+"""What isn't kept: figures, of which others come in a second, and what its sender repeats."""
 
 MAX_KEPT = 4096
 """Notices kept while control is slow; figures are not kept, the next second brings others."""
@@ -24,7 +28,7 @@ class Reporter:
         data = pack(report)
         if not self._kept and self._try(data):
             return
-        if isinstance(report, LegReport | StreamsReport | HandshakeReceived) or len(self._kept) >= MAX_KEPT:
+        if isinstance(report, PASSING) or len(self._kept) >= MAX_KEPT:
             self.dropped += 1
         else:
             self._kept.append(data)

@@ -8,39 +8,33 @@ import select
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mcu import sound_messages, video_messages
 from mcu.engine import notices
 from mcu.errors import ProtocolError
 from mcu.messages import (
     MAX_DATAGRAM,
     PROMPTS,
     AddLeg,
-    Announce,
-    ClosePlayer,
-    CloseRecording,
     CloseRoom,
     CloseTap,
     HandshakeReceived,
     LegReport,
     Message,
     MuteLeg,
-    OpenPlayer,
-    OpenRecording,
     OpenRoom,
     OpenTap,
-    PlayMusic,
     PlaySound,
     RemoveLeg,
     Report,
-    SetPlayer,
     StreamsReport,
     UpdateLeg,
     parse,
 )
-from mcu.prompt_texts import LANGUAGES, is_known
-from mcu.worker.announcements import Announcements
-from mcu.worker.players import Players
-from mcu.worker.recorders import Recorders
+from mcu.sound_messages import OpenPlayer, OpenRecording
+from mcu.video_messages import AddPort
+from mcu.worker.pictures import Pictures
 from mcu.worker.sounds import source
+from mcu.worker.studio import Studio
 from mcu.worker.taps import Taps
 from rtp import kernel
 from rtp.kernel import AddressLearnt, DtmfPressed, LegSpec, Notice, Room, SpeakersChanged
@@ -75,12 +69,11 @@ class Rooms:
         self._rooms: dict[int, Room] = {}
         self._kinds: dict[int, str] = {}
         self._taps = Taps({})
-        self._recorders = Recorders()
-        self._players = Players(report)
+        self.pictures = Pictures(report)
+        self._studio = Studio(report, prompts)
         self._relays = select.epoll()
         self._by_descriptor: dict[int, int] = {}
         self._failed_ticks: dict[int, int] = {}
-        self._announcements: dict[int, Announcements] = {}
         self._sounds = self._due = 0
         self._chimed: dict[int, dict[str, int]] = {}
         self._failures = 0
@@ -96,7 +89,7 @@ class Rooms:
     @property
     def failures(self) -> int:
         """Messages, packets and ticks that went wrong."""
-        return self._failures + sum(room.failures for room in self._rooms.values())
+        return self._failures + self.pictures.failures + sum(room.failures for room in self._rooms.values())
 
     # ---- control's messages
 
@@ -107,15 +100,15 @@ class Rooms:
             if isinstance(message, AddLeg) and len(descriptors) == 2 and message.room_id in self._rooms:
                 sockets, descriptors = descriptors, ()
                 self._add_leg(message, sockets)
+            elif isinstance(message, AddPort) and descriptors and message.room_id in self._rooms:
+                sockets, descriptors = descriptors, ()
+                self.pictures.add_port(message, sockets)
             elif isinstance(message, OpenTap) and len(descriptors) == 1:
                 (descriptor,), descriptors = descriptors, ()
                 self._taps.open(message, descriptor, self._rooms.values())
-            elif isinstance(message, OpenRecording) and len(descriptors) == 1 and message.room_id in self._rooms:
+            elif isinstance(message, OpenRecording | OpenPlayer) and len(descriptors) == 1 and message.room_id in self._rooms:
                 (descriptor,), descriptors = descriptors, ()
-                self._recorders.open(self._rooms[message.room_id], message.recording_id, descriptor)
-            elif isinstance(message, OpenPlayer) and len(descriptors) == 1 and message.room_id in self._rooms:
-                (descriptor,), descriptors = descriptors, ()
-                self._players.open(self._rooms[message.room_id], message.player_id, descriptor)
+                self._studio.take(self._rooms[message.room_id], message, descriptor)
             else:
                 self._carry_out(message)
         except ProtocolError as error:
@@ -146,6 +139,12 @@ class Rooms:
         room = self._rooms.get(getattr(message, "room_id", 0))
         if room is None:
             return
+        if isinstance(message, video_messages.Command):
+            self.pictures.carry_out(message)
+            return
+        if isinstance(message, sound_messages.Command):
+            self._studio.carry_out(room, message)
+            return
         match message:
             case CloseRoom():
                 self._close(message.room_id)
@@ -162,18 +161,7 @@ class Rooms:
                     self._chimed[room.room_id][name] = self._due
                     self._sounds += 1
                     room.add_source(self._sounds, source(name))
-            case Announce(room_id, leg_id, name, language):
-                if is_known(name) and language in LANGUAGES:
-                    self._announcements[room_id].say(leg_id, name, language)
-            case CloseRecording():
-                self._recorders.close(room, message.recording_id)
-            case SetPlayer(_, player_id, is_paused, volume_percent, seek_ms):
-                self._players.set(room, player_id, is_paused, volume_percent, seek_ms)
-            case ClosePlayer():
-                self._players.close(room, message.player_id)
-            case PlayMusic(room_id, leg_id, is_on):
-                self._announcements[room_id].set_music(leg_id, is_on)
-            case AddLeg() | OpenTap() | OpenRecording() | OpenPlayer():
+            case AddLeg() | OpenTap():
                 raise ProtocolError(f"{type(message).__name__} without its sockets")
             case _:
                 raise ProtocolError(f"{type(message).__name__} is no command")
@@ -184,7 +172,6 @@ class Rooms:
         room = Room(message.room_id, kind=kind, max_speakers=message.max_speakers)
         self._rooms[message.room_id], self._kinds[message.room_id] = room, message.kind
         self._chimed[message.room_id] = {}
-        self._announcements[message.room_id] = Announcements(room, self._prompts)
         if kind == "relay":
             self._relays.register(room, select.EPOLLIN)
             self._by_descriptor[room.fileno()] = message.room_id
@@ -199,13 +186,12 @@ class Rooms:
 
     def _close(self, room_id: int) -> None:
         room = self._rooms.pop(room_id, None)
+        self.pictures.close(room_id)
         self._kinds.pop(room_id, None)
         self._chimed.pop(room_id, None)
-        self._announcements.pop(room_id, None)
         self._failed_ticks.pop(room_id, None)
         if room is not None:
-            self._recorders.forget(room)
-            self._players.forget(room)
+            self._studio.forget(room)
             self._tell(room_id, room)                   # a leg that moved on may have a handshake under way
             self._failures += room.failures
             if self._by_descriptor.pop(room.fileno(), None) is not None:
@@ -222,6 +208,7 @@ class Rooms:
         """End all rooms."""
         for room_id in list(self._rooms):
             self._close(room_id)
+        self.pictures.end()
         self._relays.close()
         self._taps.end()
 
@@ -238,22 +225,32 @@ class Rooms:
             else:
                 self._failed_ticks.pop(room_id, None)
             self._tell(room_id, room)
+        self._look_after_pictures(self.pictures.tick, due)
         self._taps.flush()
-        self._players.tick()
+        self._studio.tick()
+
+    def _look_after_pictures(self, work: Callable[[int], None], now_ns: int) -> None:
+        try:
+            work(now_ns)
+        except Exception:
+            self._failures += 1
+            logger.exception("pictures could not be forwarded")
 
     @property
     def has_relays(self) -> bool:
         """Whether there are rooms that are worth looking at between two ticks."""
-        return bool(self._by_descriptor)
+        return bool(self._by_descriptor) or len(self.pictures) > 0
 
     def relay(self, now_ns: int) -> None:
-        """Pass on what has arrived for calls between two. now_ns: monotonic."""
+        """Pass on what has arrived for calls between two, and pictures. now_ns: monotonic."""
         for descriptor, _ in self._relays.poll(0, MAX_RELAYS):
             room_id = self._by_descriptor[descriptor]
             try:
                 self._rooms[room_id].drain(now_ns)
             except Exception:
                 self._failed(room_id)
+        if len(self.pictures):
+            self._look_after_pictures(self.pictures.look, now_ns)
 
     def skip(self, due: int) -> None:
         """One step that comes too late."""
@@ -282,6 +279,7 @@ class Rooms:
                         self._report(LegReport(room_id, figures))
                     for leg_id, streams in room.streams().items():
                         self._report(StreamsReport(room_id, leg_id, streams))
+                    self.pictures.report(room_id, due + TICK_NS)
                 except Exception:
                     self._failed(room_id)
 

@@ -19,6 +19,7 @@ from rtp.kernel.video_spec import (
     PortSpec,
     PortStatistics,
     ProducerSpec,
+    ProducerStatistics,
     SenderAsked,
     SlotPaused,
     SlotSpec,
@@ -28,6 +29,6 @@ from rtp.kernel.video_spec import (
 
 __all__ = [
     "AddressLearnt", "DtmfPressed", "Forwarder", "HandshakeReceived", "LegSpec", "LegStatistics", "Notice", "Observer",
-    "PortSpec", "PortStatistics", "ProducerSpec", "Room", "SenderAsked", "SlotPaused", "SlotSpec", "SlotSwitched",
-    "SpeakersChanged", "VideoNotice",
+    "PortSpec", "PortStatistics", "ProducerSpec", "ProducerStatistics", "Room", "SenderAsked", "SlotPaused", "SlotSpec",
+    "SlotSwitched", "SpeakersChanged", "VideoNotice",
 ]

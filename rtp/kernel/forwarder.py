@@ -22,7 +22,15 @@ from rtp.kernel.slot import HEADER, Slot
 from rtp.kernel.sockets import receive
 from rtp.kernel.spec import Address, AddressLearnt, HandshakeReceived
 from rtp.kernel.video_reports import take_report
-from rtp.kernel.video_spec import PortSpec, PortStatistics, ProducerSpec, SlotSpec, SlotSwitched, VideoNotice
+from rtp.kernel.video_spec import (
+    PortSpec,
+    PortStatistics,
+    ProducerSpec,
+    ProducerStatistics,
+    SlotSpec,
+    SlotSwitched,
+    VideoNotice,
+)
 from rtp.packet import parse_extensions
 from rtp.srtp.context import StreamState
 
@@ -104,6 +112,8 @@ class Forwarder:
         if port := self.ports.get(spec.port_id):
             producer = self.producers[spec.producer_id] = Producer(spec)
             port.producers.append(producer)
+            if spec.ssrc:
+                port.by_ssrc[spec.ssrc] = producer
 
     def update_producer(self, producer_id: int, **changes: object) -> None:
         """Change `is_open`, `limit_bps` or `feedback` of a producer; an unknown one is no error."""
@@ -195,6 +205,10 @@ class Forwarder:
         """Figures of all ports."""
         return [port.figures() for port in self.ports.values()]
 
+    def producer_statistics(self, now_ns: int) -> list[ProducerStatistics]:
+        """Figures of all streams in. now_ns: monotonic."""
+        return [producer.figures(now_ns) for producer in self.producers.values()]
+
     def streams(self) -> dict[int, tuple[StreamState, ...]]:
         """Where the peers' protected streams stand, by port id."""
         return {port_id: port.srtp.streams(next(iter(port.by_ssrc), 0)) for port_id, port in self.ports.items()
@@ -237,7 +251,8 @@ class Forwarder:
         """Give a peer whose address is certain a socket of its own; see who else sends to the port of one that has it."""
         is_quiet = now_ns - port.filter.last_ns > QUIET_NS
         port.look_ns = now_ns + (0 if is_quiet and port.door is not None else LOOK_NS)
-        if port.door is None and not is_quiet and port.spec.remote is not None and port.filter.accepted == port.spec.remote:
+        may_lock = port.door is None and not is_quiet and not port.spec.is_local
+        if may_lock and port.spec.remote is not None and port.filter.accepted == port.spec.remote:
             self._lock(port, port.spec.remote)
         for _ in range(MAX_NEWCOMERS_WHEN_QUIET if is_quiet else MAX_NEWCOMERS):
             packet = None if port.door is None else receive(port.door, time.time_ns() - time.monotonic_ns(), now_ns)

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 
 from rtp.allocation import Allocation
-from rtp.congestion import BandwidthEstimate, RateMeter
+from rtp.congestion import MAX_BPS, START_BPS, BandwidthEstimate, RateMeter
 from rtp.feedback import Feedback
 from rtp.kernel.addressing import SourceFilter
 from rtp.kernel.producer import Producer
@@ -46,7 +46,7 @@ class Port:
         self.producers: list[Producer] = []
         self.slots: list[Slot] = []
         self.by_ssrc: dict[int, Producer] = {}
-        self.estimate = BandwidthEstimate()
+        self.estimate = BandwidthEstimate(MAX_BPS if spec.is_local else START_BPS)
         self.arrivals = ArrivalLog()
         self.allocation = Allocation()
         self.has_numbers = False
@@ -200,7 +200,7 @@ class Port:
         requests = [producer.requests for producer in self.producers]
         return PortStatistics(
             self.spec.port_id, sum(one.packets for one in counted), sum(slot.packets for slot in self.slots),
-            sum(one.total_lost for one in counted), sum(producer.missing.recovered for producer in self.producers),
+            sum(max(0, one.total_lost) for one in counted), sum(producer.missing.recovered for producer in self.producers),
             sum(slot.resent for slot in self.slots), sum(one.asked for one in requests), sum(one.merged for one in requests),
             self.estimate.bitrate_bps, max((slot.loss for slot in self.slots), default=0.0), self.junk, self.foreign,
             0 if self.srtp is None else self.srtp.auth_failures, self._burst.lost)

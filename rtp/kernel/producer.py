@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rtp.congestion import BandwidthEstimate, RateMeter
+from rtp.errors import ParseError
 from rtp.feedback import BitrateLimit, Feedback, FullIntraRequest, Nack, PictureLossIndication, ReceiverEstimate
-from rtp.kernel.video_spec import ProducerSpec
+from rtp.kernel.video_spec import ProducerSpec, ProducerStatistics
 from rtp.key_frame_requests import KeyFrameRequests
 from rtp.missing import MissingPackets
 from rtp.payload import h264, vp8
+from rtp.payload.h264_parameters import parse_sequence_parameters
 from rtp.receiver import ReceptionStatistics
 from rtp.sequence import extend_timestamp
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from rtp.kernel.slot import Slot
 
 CLOCK_RATE = 90_000
+SEQUENCE_PARAMETERS = 7
 LIMIT_NS = 1_000_000_000
 """How often a sender is told how much it may send."""
 _BEGINNINGS: dict[str, Callable[[bytes], bool]] = {"h264": h264.begins_key_frame, "vp8": vp8.begins_key_frame}
@@ -28,13 +31,13 @@ class Producer:
     """The state of one. `slots`: those that show it or will, `targets`: their ports; `coding`, `mode`: of the
     payload type that comes now.
 
-    `junk`: packets that were none of it; `limit_bps`: what the sender was last told.
+    `size`: width and height of the last key frame, as far as it told; `junk`: packets that were none of it; `limit_bps`: what
+    the sender was last told.
     """
 
     __slots__ = (
         "_begins", "_key_timestamp", "_kinds", "_limit_ns", "_second", "_time", "coding", "estimate", "is_vp8", "junk",
-        "limit_bps", "missing", "mode", "rate", "requests", "slots", "spec", "ssrc", "statistics",
-        "targets",
+        "limit_bps", "missing", "mode", "rate", "requests", "size", "slots", "spec", "ssrc", "statistics", "targets",
     )
 
     def __init__(self, spec: ProducerSpec) -> None:
@@ -49,6 +52,7 @@ class Producer:
         self.estimate = BandwidthEstimate()
         self.coding, self.mode = (spec.formats[0][1], spec.formats[0][2]) if spec.formats else ("", 0)
         self.is_vp8 = self.coding == "vp8"
+        self.size = (0, 0)
         self.junk = 0
         self.limit_bps = 0
         self._limit_ns = 0
@@ -78,6 +82,7 @@ class Producer:
         if is_key:
             self._key_timestamp = timestamp
             self.requests.on_key_frame()
+            self.size = _size_of(self.is_vp8, payload) or self.size
         if not self.spec.is_open:
             return []
         marker = second & 0x80
@@ -96,6 +101,14 @@ class Producer:
         """Forward to that slot no more."""
         self.slots.remove(slot)
         self.targets = frozenset(other.port for other in self.slots)
+
+    def figures(self, now_ns: int) -> ProducerStatistics:
+        """Figures since the beginning."""
+        heard = self.statistics
+        if heard is None:
+            return ProducerStatistics(self.spec.producer_id)
+        return ProducerStatistics(self.spec.producer_id, self.coding, *self.size, self.rate.bitrate_bps(now_ns), heard.packets,
+                                  max(0, heard.total_lost), heard.jitter * 1000 / CLOCK_RATE)
 
     def _change_kind(self, kind: int) -> bool:
         """Another payload type: its coding counts from now on, and who shows this producer needs a key frame of it."""
@@ -166,3 +179,17 @@ class Producer:
         if "ccm tmmbr" in wishes:
             return BitrateLimit(sender, ((self.ssrc, bitrate_bps, 40),))
         return None
+
+
+def _size_of(is_vp8: bool, payload: bytes) -> tuple[int, int] | None:
+    """Width and height that the first packet of a key frame tells, None when it does not."""
+    try:
+        if is_vp8:
+            return vp8.key_frame_size(payload[vp8.Descriptor.parse(payload)[1]:])
+        for unit in h264.units_of(payload):
+            if unit[:1] and unit[0] & 0x1F == SEQUENCE_PARAMETERS:
+                found = parse_sequence_parameters(unit)
+                return found.width, found.height
+    except ParseError:
+        pass
+    return None

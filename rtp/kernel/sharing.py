@@ -62,7 +62,7 @@ def _allocate(port: Port, estimate_bps: int, wanted: Mapping[int, int], rates: M
 
 def _limit(port: Port, producer: Producer, wanted: Mapping[int, int], now_ns: int) -> list[VideoNotice]:
     """What the sender may send: what its own path takes, what somebody can take, what its line allows."""
-    by_path = MAX_BPS if port.has_numbers else producer.estimate.bitrate_bps
+    by_path = MAX_BPS if port.has_numbers or port.spec.is_local else producer.estimate.bitrate_bps
     before = producer.limit_bps
     bitrate_bps = min(by_path, wanted.get(producer.spec.producer_id, MAX_BPS), producer.spec.limit_bps or MAX_BPS)
     if item := producer.limit(port.ssrc, bitrate_bps, now_ns):

@@ -126,7 +126,7 @@ class Slot:
         self._timestamp_shift = self.timestamp + max(_FRAME_UNITS, elapsed) - timestamp
         self._first, self._second = sequence, number
         self._renumbering.switch()
-        self._write_head(producer.spec.producer_id)
+        self._write_head(producer.spec.origin or producer.spec.producer_id)
         self.current = producer
         return True
 

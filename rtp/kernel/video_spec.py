@@ -17,7 +17,7 @@ class PortSpec:
     where to send, None while on hold; signalling_host: whose other ports may be learnt; ssrc: of our reports while we send
     nothing; mid_extension, transport_extension: ids of RFC 9143's mid and of the transport-wide number, 0 for none;
     is_reduced: feedback may go alone (RFC 5506); limit_bps: what the peer's b= lines allow, 0 for anything; keys and what
-    follows: as in LegSpec.
+    follows: as in LegSpec; is_local: the peer is a process of ours on this machine, to which everything fits.
     """
 
     port_id: int
@@ -38,13 +38,15 @@ class PortSpec:
     streams: tuple[StreamState, ...] = ()
     awaits_keys: bool = False
     has_ice: bool = False
+    is_local: bool = False
 
 
 @dataclass(slots=True)
 class ProducerSpec:
-    """A stream that a participant sends. producer_id: 32 bits, its CSRC at the receivers; mid: of its line in a bundle, empty
-    when it is the port's only one; formats: (payload type, `h264` or `vp8`, packetization mode); feedback: kinds of a=rtcp-fb
-    that the sender takes; is_open: whether it may be shown; limit_bps: what it should send at most, 0 for anything."""
+    """A stream that a participant sends. producer_id: 32 bits; mid: of its line in a bundle, empty when it is the port's only
+    one; formats: (payload type, `h264` or `vp8`, packetization mode); feedback: kinds of a=rtcp-fb that the sender takes;
+    is_open: whether it may be shown; limit_bps: what it should send at most, 0 for anything; origin: its CSRC at the receivers,
+    0 for the producer_id; ssrc: under which it comes, 0 where that is not known beforehand."""
 
     producer_id: int
     port_id: int
@@ -53,6 +55,8 @@ class ProducerSpec:
     feedback: frozenset[str] = frozenset()
     is_open: bool = True
     limit_bps: int = 0
+    origin: int = 0
+    ssrc: int = 0
 
 
 @dataclass(slots=True)
@@ -116,3 +120,17 @@ class PortStatistics:
     foreign: int = 0
     auth_failures: int = 0
     unsent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerStatistics:
+    """Figures of a stream in. coding: what comes now; width, height: of its last key frame, 0 where that did not tell."""
+
+    producer_id: int
+    coding: str = ""
+    width: int = 0
+    height: int = 0
+    bitrate_bps: int = 0
+    packets: int = 0
+    lost: int = 0
+    jitter_ms: float = 0.0

@@ -42,12 +42,17 @@ from rtp.sdp.video import (
 
 @dataclass(frozen=True, slots=True)
 class LocalVideo:
-    """A line of ours. content: `slides` or empty; label, mid: what we call it; those with one port are one transport."""
+    """A line of ours. content: `slides` or empty; label, mid: what we call it; those with one port are one transport.
+
+    is_bundle_only: a new line is offered without port and keys of its own (RFC 9143 §6), so that who does not know BUNDLE sees
+    it as one that is not used.
+    """
 
     media: LocalMedia
     content: str = ""
     label: str = ""
     mid: str = ""
+    is_bundle_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +99,22 @@ def offer(audio: Capabilities, local: LocalMedia, video: VideoCapabilities, vide
     groups = tuple(each for each in base.attributes if set((each[1] or "").split()[1:]) <= sounds)
     lines = list(base.media)
     kept = [] if previous is None else [i for i, media in enumerate(previous.media) if media.kind == "video"]
+    by_port: dict[int, list[str]] = {}
     for ours in videos:
         at = next((i for i in kept if previous is not None and content_of(previous.media[i]) == ours.content
                    and previous.media[i].port), None)
         at = next((i for i in kept if previous is not None and not previous.media[i].port), None) if at is None else at
         if at is None:
-            lines.append(_offer_line(ours, video, audio.srtp, None))
+            line = _offer_line(ours, video, audio.srtp, None)
+            lines.append(line)
         else:
             kept.remove(at)
             before = previous.media[at] if previous is not None and previous.media[at].port else None
-            lines[at] = _offer_line(ours, video, audio.srtp, before)
-    return replace(base, media=tuple(lines), attributes=groups + _own_groups(lines))
-
-
-def _own_groups(lines: Sequence[MediaDescription]) -> tuple[Attribute, ...]:
-    by_port: dict[int, list[str]] = {}
-    for line in lines:
-        if line.kind == "video" and line.port and mid_of(line):
-            by_port.setdefault(line.port, []).append(mid_of(line))
-    return tuple(group_line(mids) for mids in by_port.values() if len(mids) > 1)
+            line = lines[at] = _offer_line(ours, video, audio.srtp, before)
+        if mid_of(line):
+            by_port.setdefault(ours.media.rtp_port, []).append(mid_of(line))
+    own = tuple(group_line(mids) for mids in by_port.values() if len(mids) > 1)
+    return replace(base, media=tuple(lines), attributes=groups + own)
 
 
 def _offer_line(ours: LocalVideo, video: VideoCapabilities, policy: SrtpPolicy,
@@ -120,14 +122,21 @@ def _offer_line(ours: LocalVideo, video: VideoCapabilities, policy: SrtpPolicy,
     codecs = video.codecs if previous is None else keep_numbers(video.codecs, previous)
     attributes = offered_format_lines(codecs, video.feedback)
     attributes += [("extmap", f"{number} {uri}") for number, uri in video.extensions]
-    attributes += [("rtcp", str(ours.media.rtcp_port)), ("rtcp-mux", None), ("rtcp-rsize", None), (ours.media.direction, None)]
+    if not ours.is_bundle_only:
+        attributes.append(("rtcp", str(ours.media.rtcp_port)))
+    attributes += [("rtcp-mux", None), ("rtcp-rsize", None), (ours.media.direction, None)]
     attributes += _names(ours, ours.mid if previous is None else mid_of(previous) or ours.mid)
-    if previous is None:
+    if ours.is_bundle_only:
+        if previous is None:
+            attributes.append(("bundle-only", None))
+        style = OfferStyle.of(policy, ours.media.crypto, ours.media.fingerprint)
+    elif previous is None:
         style = OfferStyle.of(policy, ours.media.crypto, ours.media.fingerprint)
         attributes += style.lines(ours.media.crypto, ours.media.fingerprint, policy)
     else:
         attributes += offered_again(how_keyed(previous), ours.media.crypto, ours.media.fingerprint)
-    return MediaDescription("video", ours.media.rtp_port, style.protocol if previous is None else previous.protocol,
+    port = 0 if ours.is_bundle_only and previous is None else ours.media.rtp_port
+    return MediaDescription("video", port, style.protocol if previous is None else previous.protocol,
                             tuple(str(codec.payload_type) for codec in codecs), bandwidth=_bandwidth(video),
                             attributes=tuple(attributes))
 
@@ -250,7 +259,7 @@ def apply_answer(our_offer: SessionDescription, their_answer: SessionDescription
     agreed = []
     slots = list(range(len(videos)))
     for index, (ours, theirs) in enumerate(zip(our_offer.media, their_answer.media, strict=True)):
-        if ours.kind != "video" or ours.port == 0:
+        if ours.kind != "video" or (ours.port == 0 and not is_bundle_only(ours)):
             continue
         slot = next((s for s in slots if _is_line_of(videos[s], ours)), None)
         if slot is None:
@@ -271,4 +280,5 @@ def apply_answer(our_offer: SessionDescription, their_answer: SessionDescription
 
 
 def _is_line_of(ours: LocalVideo, line: MediaDescription) -> bool:
-    return (ours.media.rtp_port, ours.content) == (line.port, content_of(line))
+    is_here = ours.is_bundle_only if line.port == 0 else ours.media.rtp_port == line.port
+    return is_here and ours.content == content_of(line)

@@ -2,12 +2,18 @@
 
 libsrtp keeps the windows and the rollover counters and shows neither, so the receiver follows the highest index of each stream
 itself, for a successor. The binding has no AES-256 in counter mode and cannot begin with a rollover counter: `rtp.srtp` takes
-the readable contexts for both.
+the readable contexts for both. Its own way to libsrtp makes a C integer for each packet; `_Context` keeps one, which saves a
+third of the cost.
 """
 
 from __future__ import annotations
 
-from pylibsrtp import Error, Policy, Session
+from collections.abc import Callable
+from typing import Any
+
+from pylibsrtp import ERRORS, Error, Policy, Session
+from pylibsrtp import ffi as _ffi  # type: ignore[attr-defined]
+from pylibsrtp import lib as _lib  # type: ignore[attr-defined]
 
 from rtp.errors import AuthenticationFailed, KeyExhausted, ParseError
 from rtp.srtp.context import MAX_PACKET, MAX_PLAIN, MAX_SOURCES, SrtpCounters, StreamState
@@ -26,12 +32,33 @@ REASONS = {
     "replay check failed (index too old)": "replay", "packet index is too old to consider": "replay",
 }
 """What libsrtp says of a packet, in our words; all else is malformed."""
+BUFFER = MAX_PACKET + 256
+"""Bytes: libsrtp appends a tag, an index and what is reserved for a key's name."""
+_PROTECT, _PROTECT_RTCP = _lib.srtp_protect, _lib.srtp_protect_rtcp
+_UNPROTECT, _UNPROTECT_RTCP = _lib.srtp_unprotect, _lib.srtp_unprotect_rtcp
 
 
-def _session(suite: Suite, master: MasterKey, ssrc_type: int, window: int) -> Session:
-    policy = Policy(bytes(master), ssrc_type, 0, PROFILES[suite])
-    policy.window_size = window
-    return Session(policy)
+class _Context:
+    """A session of libsrtp with one buffer, in which each packet is turned into another."""
+
+    def __init__(self, suite: Suite, master: MasterKey, ssrc_type: int, window: int) -> None:
+        policy = Policy(bytes(master), ssrc_type, 0, PROFILES[suite])
+        policy.window_size = window
+        self._session = Session(policy)
+        self._handle = self._session._srtp[0]
+        self._memory = _ffi.new("char[]", BUFFER)
+        self._buffer = _ffi.buffer(self._memory)
+        self._length = _ffi.new("int *")
+
+    def turn(self, function: Callable[[Any, Any, Any], int], packet: bytes) -> bytes:
+        """What a function of libsrtp makes of a packet, at most MAX_PACKET bytes. Raises pylibsrtp.Error."""
+        length = self._length
+        size = length[0] = len(packet)
+        self._buffer[:size] = packet
+        status = function(self._handle, self._memory, length)
+        if status:
+            raise Error(ERRORS[status])
+        return self._buffer[:length[0]]  # type: ignore[no-any-return]
 
 
 class FastSender:
@@ -41,7 +68,7 @@ class FastSender:
         self.suite = suite
         self.packets = 0
         self._lifetime = master.lifetime
-        self._session = _session(suite, master, Policy.SSRC_ANY_OUTBOUND, AUDIO_WINDOW)
+        self._turn = _Context(suite, master, Policy.SSRC_ANY_OUTBOUND, AUDIO_WINDOW).turn
 
     def protect(self, packet: bytes) -> bytes:
         """An RTP packet, protected. Raises ParseError and KeyExhausted as `SrtpSender.protect` does."""
@@ -50,7 +77,7 @@ class FastSender:
         if self.packets >= self._lifetime:
             raise KeyExhausted(f"the SRTP key is at its end after {self.packets} packets")
         try:
-            protected = self._session.protect(packet)
+            protected = self._turn(_PROTECT, packet)
         except Error as error:
             raise _refusal(error, packet) from None
         self.packets += 1
@@ -61,7 +88,7 @@ class FastSender:
         if not RTCP_HEADER <= len(packet) <= MAX_PLAIN or packet[0] & 0xC0 != 0x80:
             raise ParseError(f"no RTCP packet in {len(packet)} bytes")
         try:
-            return self._session.protect_rtcp(packet)
+            return self._turn(_PROTECT_RTCP, packet)
         except Error as error:
             raise _refusal(error, packet) from None
 
@@ -80,7 +107,7 @@ class FastReceiver:
         self.suite = suite
         self.counters = SrtpCounters()
         self._max_sources = max_sources
-        self._session = _session(suite, master, Policy.SSRC_ANY_INBOUND, window)
+        self._turn = _Context(suite, master, Policy.SSRC_ANY_INBOUND, window).turn
         self._highest: dict[int, int] = {}
         self._highest_rtcp: dict[int, int] = {}
 
@@ -93,7 +120,7 @@ class FastReceiver:
         if highest < 0 and len(self._highest) >= self._max_sources:
             raise self.counters.dropped("source")
         try:
-            plain = self._session.unprotect(packet)
+            plain = self._turn(_UNPROTECT, packet)
         except Error as error:
             raise self._dropped(error) from None
         sequence = packet[2] << 8 | packet[3]
@@ -115,7 +142,7 @@ class FastReceiver:
         if highest < 0 and len(self._highest_rtcp) >= self._max_sources:
             raise self.counters.dropped("source")
         try:
-            plain = self._session.unprotect_rtcp(packet)
+            plain = self._turn(_UNPROTECT_RTCP, packet)
         except Error as error:
             raise self._dropped(error) from None
         trailer = int.from_bytes(packet[-4:] if self.suite.is_aead else packet[-tag - 4:-tag])

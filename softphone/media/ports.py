@@ -1,10 +1,12 @@
-"""A pair of UDP sockets for a call's media: RTP on an even port, RTCP on the next (RFC 3550 §11)."""
+"""A pair of UDP sockets for a call's media: RTP on an even port, RTCP on the next (RFC 3550 §11); others' addresses."""
 
 from __future__ import annotations
 
 import random
 import socket
+from ipaddress import ip_address
 
+from rtp.errors import NegotiationFailed
 from rtp.kernel.sockets import prepare
 
 TRIES = 100
@@ -30,3 +32,13 @@ def open_pair(host: str) -> tuple[socket.socket, socket.socket]:
             rtp.close()
             rtcp.close()
     raise error
+
+
+def plain_address(address: tuple[str, int] | None) -> tuple[str, int] | None:
+    """The address as the system writes it, so that it compares with where packets come from. Raises NegotiationFailed."""
+    if address is None:
+        return None
+    try:
+        return str(ip_address(address[0])), address[1]
+    except ValueError:
+        raise NegotiationFailed(f"the media address {address[0]!r} is no IP address") from None

@@ -1,4 +1,5 @@
-"""What protects the sound of a call (RFC 3711): our keys for SDES (RFC 4568), or a handshake (DTLS-SRTP, RFC 5763, RFC 5764).
+"""What protects sound or pictures of a call (RFC 3711): our keys for SDES (RFC 4568), or a handshake (DTLS-SRTP, RFC 5763,
+RFC 5764).
 
 Over signalling that nobody can read an offer has keys for SDES, which need no round trip; over any other a fingerprint, too, so
 that who can do a handshake keeps those out who only listen. Where protection is required nothing is taken whose keys or
@@ -11,6 +12,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from rtp.errors import NegotiationFailed
 from rtp.keying import sdes
@@ -19,26 +21,30 @@ from rtp.keying.components import LegKeying
 from rtp.keying.dtls import Address
 from rtp.sdp.negotiation import LocalMedia, NegotiatedAudio
 from rtp.sdp.protection import Protection, SrtpPolicy, check_kept, is_begun_anew
-from rtp.srtp import SUITES, Suite
+from rtp.sdp.several import NegotiatedVideo
+from rtp.srtp import AUDIO_WINDOW, SUITES, Suite
 from rtp.srtp.session import SrtpSession
+from rtp.srtp.suites import SessionKeys
 from sip.aio.tls import key_log
 
 DTLS_BYTES = range(20, 64)
 """First bytes of a datagram of DTLS (RFC 7983 §7)."""
 KEYINGS = ("sdes", "dtls")
+Agreed = TypeVar("Agreed", NegotiatedAudio, NegotiatedVideo)
 
 
 @dataclass(frozen=True, slots=True)
 class SecuritySettings:
     """policy: whether sound is protected; is_signalling_secure: whether keys in the SDP are hidden from the network, and
     fingerprints safe from change; certificate: for handshakes, None for none; keying: what our offers bring, of KEYINGS, empty
-    for what fits the signalling; suites: in our order."""
+    for what fits the signalling; suites: in our order; window: how many packets late one may come."""
 
     policy: SrtpPolicy = SrtpPolicy.OFF
     is_signalling_secure: bool = False
     certificate: Certificate | None = field(default=None, repr=False)
     keying: tuple[str, ...] = ()
     suites: Sequence[Suite] = SUITES
+    window: int = AUDIO_WINDOW
 
     @property
     def offered(self) -> tuple[str, ...]:
@@ -88,7 +94,7 @@ class MediaSecurity:
         """Whether the other side has new keys for SDES, and will expect new ones of ours."""
         return is_begun_anew(self._agreed, protection)
 
-    def enforce(self, agreed: NegotiatedAudio) -> NegotiatedAudio:
+    def enforce(self, agreed: Agreed) -> Agreed:
         """What was agreed is in force; the same with the keys that there are already."""
         protection = agreed.protection
         theirs = None if protection is None else protection.theirs
@@ -102,11 +108,14 @@ class MediaSecurity:
         elif protection is None or protection.keys is None:
             self._keying, self._rtp, self._rtcp = None, None, None
         elif self._rtp is None:
-            self._rtp = self._rtcp = SrtpSession(protection.keys)
+            self._rtp = self._rtcp = self._session(protection.keys)
         else:
             self._rtp.change(protection.keys)
         self._agreed = protection
         return replace(agreed, protection=protection)
+
+    def _session(self, keys: SessionKeys) -> SrtpSession:
+        return SrtpSession(keys, window=self._settings.window)
 
     # ---- the handshake
 
@@ -137,7 +146,7 @@ class MediaSecurity:
         if self._keying is not None:
             self._keying.close()
 
-    def keyed(self, agreed: NegotiatedAudio) -> NegotiatedAudio:
+    def keyed(self, agreed: Agreed) -> Agreed:
         """What was agreed, with the keys of the handshake."""
         return replace(agreed, protection=self._agreed)
 
@@ -156,11 +165,11 @@ class MediaSecurity:
             if keys is None:
                 continue
             if component == 0 and self._rtp is None:
-                self._rtp = SrtpSession(keys)
+                self._rtp = self._session(keys)
                 self._rtcp = self._rtp if keying.components == 1 else None
                 self._agreed = replace(self._agreed, keys=keys)
             elif component == 1 and self._rtcp is None:
-                self._rtcp = SrtpSession(keys)
+                self._rtcp = self._session(keys)
         return True
 
     # ---- packets

@@ -1,4 +1,5 @@
-"""The media of one call of the phone: `sip.media_backend.MediaBackend` over local sockets.
+"""The media of one call of the phone: `sip.media_backend.MediaBackend` over local sockets. Sound is here, pictures are in
+`softphone.media.pictures`, the lines of the SDP in `softphone.media.lines`.
 
 SDP by `rtp.sdp` (RFC 3264), RTP and RTCP on a pair of ports or one (RFC 5761), symmetric: sent from where is received. Packets
 are taken from the negotiated address only, or under SRTP (RFC 3711) from any that has the key. The session keeps no clock of
@@ -15,7 +16,6 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
 from typing import Protocol
 
 from rtp.codecs.resample import Samples
@@ -24,19 +24,23 @@ from rtp.kernel.sockets import receive
 from rtp.keying.certificate import Certificate
 from rtp.keying.dtls import Role
 from rtp.packet import is_rtcp
-from rtp.sdp import negotiation
 from rtp.sdp.model import SessionDescription
 from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio
 from rtp.sdp.parser import parse
 from rtp.sdp.protection import Protection
+from rtp.sdp.video import VideoCapabilities
 from rtp.session import RtcpSession
 from rtp.srtp import SUITES, Suite
 from sip.media_backend import MediaRefused
+from softphone.floors import Floors
 from softphone.media.inbound import Inbound
 from softphone.media.levels import SILENT, level_dbov
+from softphone.media.lines import Agreed, Lines, Pictures
 from softphone.media.outbound import Outbound, Position
-from softphone.media.ports import open_pair
+from softphone.media.pictures import PictureMedia, PictureSettings
+from softphone.media.ports import open_pair, plain_address
 from softphone.media.security import DTLS_BYTES, MediaSecurity, SecuritySettings
+from softphone.remote.line import DesktopLine
 from softphone.stats import MediaFigures
 
 Address = tuple[str, int]
@@ -54,7 +58,7 @@ class Observer(Protocol):
 @dataclass(frozen=True, slots=True)
 class MediaSettings:
     """host: our address towards the peer; dtx: save packets in silence (Opus); is_signalling_secure, certificate, keying and
-    suites: see SecuritySettings; observer: sees the packets in clear."""
+    suites: see SecuritySettings; observer: sees the packets in clear; pictures: None for a call of sound alone."""
 
     host: str
     capabilities: Capabilities = field(default_factory=Capabilities)
@@ -64,10 +68,12 @@ class MediaSettings:
     keying: tuple[str, ...] = ()
     suites: Sequence[Suite] = SUITES
     observer: Observer | None = None
+    pictures: PictureSettings | None = None
 
 
 class MediaSession:
-    """One audio stream of one call. `negotiated` says what is agreed."""
+    """The streams of one call. `negotiated` says what is agreed of sound; `pictures` is None in a call of sound alone; floors,
+    desktop_line: the other lines of its SDP."""
 
     def __init__(self, settings: MediaSettings) -> None:
         self.settings = settings
@@ -79,73 +85,90 @@ class MediaSession:
         self._loop = asyncio.get_running_loop()
         self._rtp: socket.socket | None = None
         self._rtcp_socket: socket.socket | None = None
-        self._session_id = secrets.randbelow(1 << 62)
-        self._version = 0
-        self._offered: SessionDescription | None = None
-        self._described: SessionDescription | None = None
+        self.floors = Floors(settings.host, settings.certificate)
+        self.desktop_line = DesktopLine(settings.host, settings.certificate)
+        self.lines = Lines(settings.capabilities)
+        self.lines.applications += [self.floors, self.desktop_line]
         self._inbound: Inbound | None = None
         self._outbound: Outbound | None = None
         self._rtcp: RtcpSession | None = None
-        self._security = MediaSecurity(SecuritySettings(
-            settings.capabilities.srtp, settings.is_signalling_secure, settings.certificate, settings.keying, settings.suites))
+        security = SecuritySettings(settings.capabilities.srtp, settings.is_signalling_secure, settings.certificate,
+                                    settings.keying, settings.suites)
+        self._security = MediaSecurity(security)
         self._position = Position(secrets.randbits(32), secrets.randbelow(0x8000), secrets.randbits(32))
         self._cname = secrets.token_urlsafe(12)
+        self.pictures = (None if settings.pictures is None else
+                         PictureMedia(settings.pictures, settings.host, security, self._cname))
         self._clock_offset_ns = time.time_ns() - time.monotonic_ns()
         self._before = MediaFigures()
         self._csrcs_before: set[int] = set()
+        self._offered = Pictures(VideoCapabilities())
         self._is_released = False
 
     # ---- sip.media_backend.MediaBackend
 
     def offer(self) -> bytes:
         """See MediaBackend. While held the offer is sendonly (RFC 3264 §8.4)."""
-        self._version += 1
         try:
             local = self._security.described(self._local(), is_offer=True)
-            self._offered = negotiation.offer(self.settings.capabilities, local, session_id=self._session_id,
-                                              version=self._version, previous=self._described, keyed=self.protection)
+            self._offered = self._pictures(is_offer=True)
+            return self.lines.offer(local, self._offered, self.protection)
         except NegotiationFailed as error:
             raise MediaRefused(str(error)) from None
-        return bytes(self._offered)
 
     def answer(self, offer: bytes) -> bytes:
         """See MediaBackend."""
-        self._version += 1
         try:
             theirs = parse(offer)
-            ours, agreed = self._answered(theirs)
-            self._security.check(agreed.protection)
-            if self._security.is_begun_anew(agreed.protection):
+            ours, agreed, pictures = self._answered(theirs)
+            self._security.check(agreed.audio.protection)
+            is_begun_anew = self._security.is_begun_anew(agreed.audio.protection)
+            if is_begun_anew:
                 self._security.make_keys()
-                ours, agreed = self._answered(theirs)
-            self._use(agreed)
+            if self.pictures is not None:
+                is_begun_anew |= self.pictures.check(agreed.videos, pictures)
+            if is_begun_anew:
+                ours, agreed, pictures = self._answered(theirs)
+            self._use(agreed, pictures)
         except (ParseError, NegotiationFailed, CodecError) as error:
             raise MediaRefused(str(error)) from None
-        self._described = ours
+        self.lines.keep(ours)
         return bytes(ours)
 
-    def _answered(self, theirs: SessionDescription) -> tuple[SessionDescription, NegotiatedAudio]:
+    def _answered(self, theirs: SessionDescription) -> tuple[SessionDescription, Agreed, Pictures]:
         local = self._security.described(replace(self._local(), role=Role.CLIENT), is_offer=False)
-        return negotiation.answer(theirs, self.settings.capabilities, local, session_id=self._session_id,
-                                  version=self._version)
+        pictures = self._pictures(is_offer=False)
+        return *self.lines.answer(theirs, local, pictures), pictures
+
+    def _pictures(self, *, is_offer: bool) -> Pictures:
+        if self.pictures is None:
+            return Pictures(VideoCapabilities())
+        try:
+            return self.pictures.lines(is_offer=is_offer, is_new=self.lines.is_new, is_held=self.is_held)
+        except OSError as error:
+            raise MediaRefused(f"no free media port on {self.settings.host} ({error.strerror or error})", 500) from None
 
     def apply(self, answer: bytes) -> None:
         """See MediaBackend."""
-        if self._offered is None:
+        if not self.lines.has_offered:
             raise MediaRefused("an answer came to no offer")
         try:
-            agreed = negotiation.apply_answer(self._offered, parse(answer))
-            self._security.check(agreed.protection)
-            self._use(agreed)
+            agreed = self.lines.apply(parse(answer))
+            self._security.check(agreed.audio.protection)
+            if self.pictures is not None:
+                self.pictures.check(agreed.videos, self._offered)
+            self._use(agreed, self._offered)
         except (ParseError, NegotiationFailed, CodecError) as error:
             raise MediaRefused(str(error)) from None
-        self._described = self._offered
 
     def release(self) -> None:
         """See MediaBackend. Says goodbye by RTCP."""
         if self._is_released:
             return
         self._is_released = True
+        self.floors.close()
+        if self.pictures is not None:
+            self.pictures.release()
         if self._rtcp is not None:
             self._send_rtcp(self._rtcp.goodbye())
         self._security.close()
@@ -241,8 +264,13 @@ class MediaSession:
         port = self._rtp.getsockname()[1]
         return LocalMedia(self.settings.host, port, port + 1, "sendonly" if self.is_held else "sendrecv")
 
-    def _use(self, agreed: NegotiatedAudio) -> None:
-        agreed = replace(agreed, remote=_plain(agreed.remote), remote_rtcp=_plain(agreed.remote_rtcp))
+    def _use(self, agreed: Agreed, pictures: Pictures) -> None:
+        self._use_audio(agreed.audio)
+        if self.pictures is not None:
+            self.pictures.use(agreed.videos, pictures)
+
+    def _use_audio(self, agreed: NegotiatedAudio) -> None:
+        agreed = replace(agreed, remote=plain_address(agreed.remote), remote_rtcp=plain_address(agreed.remote_rtcp))
         old = self.negotiated
         is_new = old is None or _shape(old) != _shape(agreed)
         if is_new:
@@ -364,13 +392,3 @@ def _shape(agreed: NegotiatedAudio) -> tuple[object, ...]:
     """What needs new coders when it changes; directions and addresses don't."""
     return (agreed.codec, agreed.send_payload_type, agreed.receive_payload_type, agreed.dtmf_send, agreed.dtmf_receive,
             agreed.ptime_ms, agreed.extensions)
-
-
-def _plain(address: Address | None) -> Address | None:
-    """The address as the system writes it, so that it compares with where packets come from. Raises NegotiationFailed."""
-    if address is None:
-        return None
-    try:
-        return str(ip_address(address[0])), address[1]
-    except ValueError:
-        raise NegotiationFailed(f"the media address {address[0]!r} is no IP address") from None

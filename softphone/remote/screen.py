@@ -80,6 +80,11 @@ class ScreenGrabber:
         wanted = self._area if self._window is None else self._window.area()
         return within(wanted, self._whole)
 
+    @property
+    def monitors(self) -> list[Area]:
+        """The monitors, the first one first."""
+        return [Area(one["left"], one["top"], one["width"], one["height"]) for one in self._mss.monitors[1:]]
+
     def grab(self, part: Area | None = None) -> Pixels:
         """The picture of now, or a part of it. Raises PhoneError when the screen is gone."""
         area = part or self.area

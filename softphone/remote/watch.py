@@ -59,6 +59,16 @@ class ScreenWatch:
         colours: Pixels = np.array(image.cursor_image, np.uint32).reshape(image.height, image.width)
         return Cursor(colours & np.uint32(0xFFFFFF), colours >> np.uint32(24) >= VISIBLE, image.xhot, image.yhot)
 
+    def pointer(self) -> tuple[int, int]:
+        """Where the pointer is."""
+        place = self._display.screen().root.query_pointer()
+        return place.root_x, place.root_y
+
+    def size(self) -> tuple[int, int]:
+        """Of the whole screen, which may change."""
+        geometry = self._display.screen().root.get_geometry()
+        return geometry.width, geometry.height
+
     def close(self) -> None:
         """Leave the display."""
         self._display.close()

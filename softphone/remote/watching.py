@@ -74,6 +74,11 @@ class Watching:
         """End it soon."""
         self._wish(self._stop)
 
+    @property
+    def updates(self) -> int:
+        """How many updates of the picture have come."""
+        return self._viewer.updates
+
     @contextlib.contextmanager
     def picture(self) -> Iterator[Pixels]:
         """The picture, which doesn't change while this is held; briefly, as the loop waits."""

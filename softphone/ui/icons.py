@@ -264,6 +264,20 @@ def _mic_solid_off(pen: Pen) -> None:
     _slash(pen)
 
 
+def _share(pen: Pen) -> None:
+    pen.box(3, 4, 21, 17)
+    pen.line((12, 13.8), (12, 7.8))
+    pen.line((9.2, 10.2), (12, 7.4), (14.8, 10.2))
+    pen.line((8, 20.5), (16, 20.5))
+
+
+def _share_off(pen: Pen) -> None:
+    pen.box(3, 4, 21, 17)
+    pen.line((9.6, 8.1), (14.4, 12.9))
+    pen.line((14.4, 8.1), (9.6, 12.9))
+    pen.line((8, 20.5), (16, 20.5))
+
+
 def _logo(pen: Pen) -> None:
     pen.arc(12, 12, 8, 40, 320, 3.6)
     pen.dot(12, 12, 3.1)
@@ -305,6 +319,8 @@ ICONS: dict[str, Callable[[Pen], None]] = {
     "search": _search,
     "shield": _shield,
     "shield_off": _shield_off,
+    "share": _share,
+    "share_off": _share_off,
     "logo": _logo,
 }
 

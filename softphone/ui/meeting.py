@@ -6,11 +6,15 @@ from softphone.model import Meeting, State
 from softphone.ui.header import Header
 from softphone.ui.page import Host, Page
 from softphone.ui.panel import Panel
+from softphone.ui.share import SharingBar
+from softphone.ui.stage import Stage
 from softphone.ui.tiles import Gallery, faces_of
 from softphone.ui.toolbar import Toolbar
 from softphone.ui.voices import Voices, with_people
 
 SILENT_DBOV = -127
+STRIP = 132
+"""Height of the people below a shared screen."""
 ROOMY = 820
 """From this width on the panel is open from the start."""
 
@@ -26,15 +30,22 @@ class MeetingPage(Page):
         self._drawn: tuple[Meeting | None, frozenset[str]] = (None, frozenset())
         self.header = Header(self, look)
         self.gallery = Gallery(self, look)
+        self.sharing = SharingBar(self, host)
+        self.stage = Stage(self, look)
         self.panel = Panel(self, host)
         self.toolbar = Toolbar(self, host)
         self.gallery.is_speaker_view = is_speaker_view
         self.columnconfigure(0, weight=1)
-        self.rowconfigure(1, weight=1)
+        self.rowconfigure(3, weight=1)
         edge = look.px(16)
         self.header.grid(row=0, column=0, columnspan=2, sticky="ew", padx=edge, pady=(look.px(2), 0))
-        self.gallery.grid(row=1, column=0, sticky="nsew", padx=(edge, edge))
-        self.toolbar.grid(row=2, column=0, columnspan=2, sticky="ew", padx=look.px(8), pady=look.px(12))
+        self.sharing.grid(row=1, column=0, columnspan=2, sticky="ew", padx=edge, pady=(0, look.px(8)))
+        self.sharing.grid_remove()
+        self.stage.grid(row=2, column=0, sticky="nsew", padx=(edge, edge), pady=(0, look.px(10)))
+        self.stage.grid_remove()
+        self._has_stage = False
+        self.gallery.grid(row=3, column=0, sticky="nsew", padx=(edge, edge))
+        self.toolbar.grid(row=4, column=0, columnspan=2, sticky="ew", padx=look.px(8), pady=look.px(12))
         is_roomy = look.root.winfo_toplevel().winfo_width() >= look.px(ROOMY)
         self.panel_tab = ("people" if is_roomy else "") if panel_tab is None else panel_tab
         self._place_panel()
@@ -52,11 +63,28 @@ class MeetingPage(Page):
         px = self.look.px
         if self.panel_tab:
             self.panel.choose(self.panel_tab)
-            self.panel.grid(row=1, column=1, sticky="ns", padx=(0, px(16)))
-            self.gallery.grid_configure(padx=(px(16), px(12)))
+            self.panel.grid(row=2, column=1, rowspan=2, sticky="ns", padx=(0, px(16)))
+            right = px(12)
         else:
             self.panel.grid_remove()
-            self.gallery.grid_configure(padx=(px(16), px(16)))
+            right = px(16)
+        self.gallery.grid_configure(padx=(px(16), right))
+        if self._has_stage:
+            self.stage.grid_configure(padx=(px(16), right))
+
+    def _place_stage(self, is_wanted: bool) -> None:
+        """A shared screen takes the place of the gallery, which becomes a strip below it."""
+        if is_wanted == self._has_stage:
+            return
+        self._has_stage = is_wanted
+        self.rowconfigure(2, weight=1 if is_wanted else 0)
+        self.rowconfigure(3, weight=0 if is_wanted else 1)
+        self.gallery.configure(height=self.look.px(STRIP) if is_wanted else 1)
+        if is_wanted:
+            self.stage.grid()
+        else:
+            self.stage.grid_remove()
+        self._place_panel()
 
     def draw(self, state: State, now: float) -> None:
         """Show the meeting as it is."""
@@ -65,6 +93,10 @@ class MeetingPage(Page):
             return
         talking = self.voices.update(meeting, state.microphone_level_dbov, now)
         self.header.show(meeting, now)
+        self.sharing.draw(meeting.share)
+        shown = meeting.share if meeting.share is not None and not meeting.share.is_own else None
+        self._place_stage(shown is not None)
+        self.stage.draw(shown)
         if meeting is not self._drawn[0] or talking != self._drawn[1]:
             self._drawn = (meeting, talking)
             self.gallery.show(faces_of(meeting, talking, self.look.tr), self.voices.latest)
@@ -73,6 +105,12 @@ class MeetingPage(Page):
             self.panel_tab = self.panel.tab
             self.panel.meter.show(SILENT_DBOV if meeting.is_muted else state.microphone_level_dbov)
         self.toolbar.draw(meeting, self.panel_tab, self.gallery.is_speaker_view, self.has_keypad)
+
+    def draw_pictures(self, state: State) -> None:
+        """Show pictures that came, between two times that the state is drawn."""
+        share = state.meeting.share if state.meeting is not None else None
+        if share is not None and not share.is_own:
+            self.stage.draw(share)
 
     def focus_first(self) -> None:
         """On the page itself, so that the keys work."""

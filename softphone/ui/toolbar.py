@@ -30,6 +30,7 @@ class Toolbar(tk.Frame):
         self._meeting: Meeting | None = None
         tr, do = host.look.tr, host.do
         self.mute = self._button(tr("Mute"), "mic", lambda: do("mute"), arrow=self._open_devices, width=104)
+        self.share = self._button(tr("Share screen"), "share", lambda: do("share"))
         self.people = self._button(tr("People"), "people", lambda: do("people"))
         self.keypad = self._button(tr("Keypad"), "keypad", lambda: do("keypad"))
         self.stats = self._button(tr("Stats"), "stats", lambda: do("stats"))
@@ -38,6 +39,7 @@ class Toolbar(tk.Frame):
         self.more = self._button(tr("More"), "more", self._open_more)
         self.leave = self._button(tr("Leave"), "hang_up", self._leave, kind="danger", width=92)
         self.foldable = {
+            "share": self.share,
             "people": self.people,
             "keypad": self.keypad,
             "stats": self.stats,
@@ -81,6 +83,9 @@ class Toolbar(tk.Frame):
             icon="mic_off" if meeting.is_muted else "mic",
             kind="danger" if meeting.is_muted else "plain",
         )
+        is_sharing = meeting.share is not None and meeting.share.is_own
+        self.share.change(text=tr("Stop sharing") if is_sharing else tr("Share screen"),
+                          icon="share_off" if is_sharing else "share", kind="accent" if is_sharing else "plain")
         self.people.change(kind="accent" if panel_tab == "people" else "plain")
         self.stats.change(kind="accent" if panel_tab == "stats" else "plain")
         self.keypad.change(kind="accent" if has_keypad else "plain")

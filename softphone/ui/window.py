@@ -17,18 +17,32 @@ import customtkinter as ctk
 from PIL import ImageTk
 
 from softphone.bridge import Bridge
-from softphone.model import Banner, BannerDismissed, Command, Leave, OpenPrejoin, Quit, Screen, SetMuted, State, reduce
+from softphone.model import (
+    Banner,
+    BannerDismissed,
+    Command,
+    Leave,
+    OpenPrejoin,
+    Quit,
+    Screen,
+    SetMuted,
+    State,
+    StopShare,
+    reduce,
+)
 from softphone.ui import drawing, icons, keys, theme
 from softphone.ui.bars import BannerBar, IncomingBar
 from softphone.ui.calling import CallingPage
 from softphone.ui.card import Card, Question
 from softphone.ui.cards import HelpCard, KeypadCard, SettingsCard, SignInCard, TransferCard
+from softphone.ui.desktop import DesktopParts
 from softphone.ui.device_menu import device_items
 from softphone.ui.home import HomePage
 from softphone.ui.meeting import MeetingPage
 from softphone.ui.menu import Item, Menu
 from softphone.ui.page import Page
 from softphone.ui.prejoin import PrejoinPage
+from softphone.ui.share import ShareCard
 from softphone.ui.strings import Translator, language_of
 from softphone.ui.theme import Look
 from softphone.ui.toolbar import toggled_hold
@@ -143,6 +157,10 @@ class Window:
             case "talk" if meeting is not None and meeting.is_muted:
                 self._talking_since_key = True
                 self.send(SetMuted(False))
+            case "share" if meeting is not None and meeting.share is not None and meeting.share.is_own:
+                self.send(StopShare())
+            case "share" if meeting is not None:
+                self._toggle_card(action)
             case "hold" if meeting is not None:
                 self.send(toggled_hold(meeting))
             case "invite" if meeting is not None:
@@ -205,6 +223,8 @@ class Window:
         elif second != self._second or self._is_fading():
             self._second = second
             self._draw()
+        elif isinstance(self.page, MeetingPage):
+            self.page.draw_pictures(self.state)
 
     def _is_fading(self) -> bool:
         return isinstance(self.page, MeetingPage) and bool(self.page.voices.talking)
@@ -221,7 +241,8 @@ class Window:
             self._open_page(state.screen)
         self._banner.draw(state.banner, now)
         self._incoming.draw(state)
-        if isinstance(self.card, SettingsCard):
+        self._desktops.draw(state)
+        if isinstance(self.card, SettingsCard | ShareCard):
             self.card.draw(state)
         if self.page is not None:
             self.page.draw(state, now)
@@ -241,6 +262,7 @@ class Window:
     def _build(self) -> None:
         self._banner = BannerBar(self)
         self._incoming = IncomingBar(self)
+        self._desktops = DesktopParts(self)
         self.root.grid_columnconfigure(0, weight=1)
         self.root.grid_rowconfigure(2, weight=1)
 
@@ -248,6 +270,7 @@ class Window:
         had_settings = isinstance(self.card, SettingsCard)
         if self._menu is not None:
             self._menu.close()
+        self._desktops.close()
         for child in self.root.winfo_children():
             child.destroy()
         self.card, self.page, self._screen = None, None, None
@@ -264,7 +287,7 @@ class Window:
         self.page.grid(row=2, column=0, sticky="nsew")
         if old is not None:
             old.destroy()
-        if isinstance(self.card, KeypadCard | TransferCard | Question):
+        if isinstance(self.card, KeypadCard | TransferCard | ShareCard | Question):
             self.close_card()
         self._talking_since_key = False
         meeting = self.state.meeting
@@ -305,12 +328,13 @@ class Window:
         self._draw()
 
     def _toggle_card(self, name: str) -> None:
-        makers: dict[str, type[HelpCard | SettingsCard | SignInCard | TransferCard | KeypadCard]] = {
+        makers: dict[str, type[HelpCard | SettingsCard | SignInCard | TransferCard | KeypadCard | ShareCard]] = {
             "help": HelpCard,
             "settings": SettingsCard,
             "sign_in": SignInCard,
             "transfer": TransferCard,
             "keypad": KeypadCard,
+            "share": ShareCard,
         }
         if isinstance(self.card, makers[name]):
             self.close_card()

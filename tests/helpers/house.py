@@ -21,10 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from mcu.addresses import Addresses
+from mcu.application_line import ApplicationLine
 from mcu.captures import Captures
+from mcu.conference import Done, Refused
 from mcu.dial_outs import DialOuts
 from mcu.dialplan import Dialplan
 from mcu.directory import Directory
+from mcu.floor import Command as FloorCommand
+from mcu.floor import Event as FloorEvent
+from mcu.floor import Requested
+from mcu.floor_control import FloorControl
 from mcu.guard import Guard
 from mcu.leg import own_contact
 from mcu.live import LiveView
@@ -35,6 +41,7 @@ from mcu.server import SETTINGS
 from mcu.storage.base import CallRecord
 from mcu.storage.memory import MemoryStorage
 from mcu.studio import Studio
+from mcu.surroundings import PictureFacts
 from mcu.switchboard import Limits, Switchboard
 from mcu.trunk import Trunk, Trunks
 from mcu.trunk_config import TrunkConfig
@@ -42,6 +49,7 @@ from rtp.errors import NegotiationFailed, ParseError
 from rtp.kernel import LegStatistics
 from rtp.keying import sdes
 from rtp.sdp import negotiation
+from rtp.sdp.floor_control import NegotiatedFloors
 from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio
 from rtp.sdp.parser import parse
 from rtp.sdp.protection import SrtpPolicy, strictest
@@ -81,6 +89,9 @@ class FakeMedia:
         self.refusals: list[int] = []
         self.followed: list[str] = []
         self.rooms: list[FakeRoom] = []
+        self.lines: list[ApplicationLine] = []
+        self.sent: set[str] = set()
+        self.passing: list[tuple[str, bool]] = []
         self._local = LocalMedia(HOUSE[0], port, port + 1, crypto=KEYS)
         self._offered: Any = None
 
@@ -121,40 +132,32 @@ class FakeMedia:
         """Another address."""
         self.followed.append(signalling_host)
 
+    def take_lines(self, *applications: ApplicationLine) -> None:
+        """Other media."""
+        self.lines += applications
 
-class FakeRoom:
-    """A media room that remembers its legs and what it played."""
+    def sends(self, content: str) -> bool:
+        """What a test says that it sends."""
+        return content in self.sent
 
-    def __init__(self, room_id: int, kind: str) -> None:
-        self.room_id, self.kind = room_id, kind
-        self.legs: dict[int, FakeMedia] = {}
-        self.played: list[str] = []
+    def let_pass(self, content: str, may_pass: bool) -> None:
+        """Which pictures are shown."""
+        self.passing.append((content, may_pass))
+
+    def picture_facts(self) -> PictureFacts:
+        """None."""
+        return PictureFacts()
+
+
+class FakeSound:
+    """What was to be said, played and recorded."""
+
+    def __init__(self) -> None:
         self.announced: list[tuple[int, str, str]] = []
         self.recordings: set[int] = set()
         self.players: set[int] = set()
         self.steered: list[tuple[int, bool, int, int]] = []
         self.music: frozenset[int] = frozenset()
-        self.is_closed = False
-
-    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str, capabilities: Capabilities | None = None,
-                   is_signalling_secure: bool = False, srtp: Sequence[SrtpPolicy] = (), phone: str = "") -> FakeMedia:
-        """A leg; its keys are always the same."""
-        known = replace(capabilities or Capabilities(), srtp=strictest(SrtpPolicy.PREFER, *srtp))
-        media = self.legs[leg_id] = FakeMedia(leg_id, 20000 + 2 * len(self.legs), known)
-        media.rooms = [self]
-        return media
-
-    def adopt(self, media: object) -> None:
-        """A leg of another room."""
-        assert isinstance(media, FakeMedia)
-        for room in media.rooms:
-            room.legs.pop(media.leg_id, None)
-        self.legs[media.leg_id] = media
-        media.rooms = [self]
-
-    def play(self, name: str) -> None:
-        """A chime."""
-        self.played.append(name)
 
     def announce(self, leg_id: int, name: str, language: str) -> None:
         """Say something."""
@@ -184,11 +187,104 @@ class FakeRoom:
         """No more of it."""
         self.recordings.discard(recording_id)
 
+
+class FakeRoom:
+    """A media room that remembers its legs and what it played."""
+
+    def __init__(self, room_id: int, kind: str) -> None:
+        self.room_id, self.kind = room_id, kind
+        self.legs: dict[int, FakeMedia] = {}
+        self.played: list[str] = []
+        self.sound = FakeSound()
+        self.names: dict[int, str] = {}
+        self.pins: dict[int, tuple[int, ...]] = {}
+        self.is_closed = False
+
+    def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str, capabilities: Capabilities | None = None,
+                   is_signalling_secure: bool = False, srtp: Sequence[SrtpPolicy] = (), phone: str = "",
+                   has_pictures: bool = False) -> FakeMedia:
+        """A leg; its keys are always the same."""
+        known = replace(capabilities or Capabilities(), srtp=strictest(SrtpPolicy.PREFER, *srtp))
+        media = self.legs[leg_id] = FakeMedia(leg_id, 20000 + 2 * len(self.legs), known)
+        media.rooms = [self]
+        return media
+
+    def adopt(self, media: object) -> None:
+        """A leg of another room."""
+        assert isinstance(media, FakeMedia)
+        for room in media.rooms:
+            room.legs.pop(media.leg_id, None)
+        self.legs[media.leg_id] = media
+        media.rooms = [self]
+
+    def play(self, name: str) -> None:
+        """A chime."""
+        self.played.append(name)
+
+    def describe(self, leg_id: int, name: str) -> None:
+        """A name."""
+        self.names[leg_id] = name
+
+    def hear(self, leg_ids: Sequence[int]) -> None:
+        """Who speaks."""
+
+    def pin(self, leg_id: int, targets: Sequence[int]) -> None:
+        """Who is wanted."""
+        self.pins[leg_id] = tuple(targets)
+
     def close(self) -> None:
         """The end."""
         self.is_closed = True
         for media in self.legs.values():
             media.release()
+
+
+class FakeDoors:
+    """The doors of a conference without sockets: commands only. admitted: members whose phones may come in."""
+
+    def __init__(self, control: FloorControl, on_event: Callable[[FloorEvent], None], now: Callable[[], float]) -> None:
+        self.admitted: dict[ParticipantId, frozenset[str]] = {}
+        self.is_closed = False
+        self._control, self._on_event, self._now = control, on_event, now
+
+    def fingerprint(self) -> None:
+        """No TLS."""
+
+    def open(self, participant: ParticipantId, protocol: str, host: str) -> Address:
+        """An address."""
+        return HOUSE[0], 25000 + participant % 1000
+
+    def admit(self, participant: ParticipantId, agreed: NegotiatedFloors, hosts: Iterable[str] = ()) -> None:
+        """Come in."""
+        self.admitted[participant] = frozenset(hosts)
+
+    def execute(self, command: FloorCommand, actor: ParticipantId | None) -> Requested | Done | Refused:
+        """A command, and what follows."""
+        verdict = self._control.execute(command, self._now(), actor)
+        self._tell()
+        return verdict
+
+    def shut(self, participant: ParticipantId) -> None:
+        """No door any more."""
+        self.admitted.pop(participant, None)
+        self._control.lose_touch(participant, self._now())
+        self._tell()
+
+    def leave(self, participant: ParticipantId) -> None:
+        """Gone."""
+        self.admitted.pop(participant, None)
+        self._control.leave(participant, self._now())
+        self._tell()
+
+    def close(self) -> None:
+        """The end."""
+        for participant in list(self._control.users):
+            self.leave(participant)
+        self.is_closed = True
+
+    def _tell(self) -> None:
+        while (event := self._control.next_event()) is not None:
+            self._on_event(event)
 
 
 class Phone:
@@ -241,6 +337,7 @@ class House:
         self.addresses = Addresses()
         self.names: dict[str, list[Address]] = {}
         self.rooms: list[FakeRoom] = []
+        self.published: list[tuple[str, dict[str, object]]] = []
         self.records: dict[str, CallRecord] = {}
         self.dial_outs = DialOuts()
         self.random = random.Random(7)
@@ -318,10 +415,17 @@ class House:
     def have_prompt(self, name: str, language: str, then: Callable[[], None]) -> None:
         """All files are there."""
         then()
+    def open_floors(self, control: FloorControl, on_event: Callable[[FloorEvent], None]) -> FakeDoors:
+        """Doors without sockets."""
+        return FakeDoors(control, on_event, self.now)
 
     def keep_record(self, record: CallRecord) -> None:
         """Keep a record."""
         self.records[record.call_id] = record
+
+    def publish(self, kind: str, **facts: object) -> None:
+        """Note an event."""
+        self.published.append((kind, facts))
 
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
              headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = (),

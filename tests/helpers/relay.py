@@ -10,10 +10,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from mcu.relay.messages import OpenDesktop, Seat
-from mcu.relay.tickets import digest_of, make_word, preface
+from mcu.relay.tickets import digest_of, make_word
 from rtp.keying.certificate import Certificate, Fingerprint
 from rtp.keying.dtls import Role
 from rtp.keying.tls import TlsEndpoint
+from rtp.rfb.preface import preface
 from rtp.rfb.server import RfbServer, ServerEvent
 from rtp.rfb.viewer import RfbViewer, ViewerEvent
 from softphone.remote.pipe import Pipe

@@ -73,7 +73,7 @@ async def scenario(capture: Path) -> tuple[Capture, int, int]:
     phones, ports = [], []
     for number, name in ((1, "Anna"), (2, "Bernd")):
         control.join(ParticipantId(number), name, f"sip:{name.lower()}@example.org")
-        ports.append((await doors.open(ParticipantId(number), TCP, HOST))[1])
+        ports.append(doors.open(ParticipantId(number), TCP, HOST)[1])
         agreed = NegotiatedFloors(0, TCP, "s-only", "passive", True, FloorStream(TCP, HOST, 9))
         doors.admit(ParticipantId(number), agreed)
     with Capture(capture, capture_filter=f"tcp port {ports[0]} or tcp port {ports[1]}") as captured:
@@ -82,7 +82,8 @@ async def scenario(capture: Path) -> tuple[Capture, int, int]:
         await talk(doors, *phones)
         for phone in phones:
             await phone.close()
-    await doors.close()
+    doors.close()
+    await doors.wait_closed()
     return captured, ports[0], ports[1]
 
 
@@ -116,7 +117,7 @@ async def talk(doors: FloorDoors, anna: FloorPhone, bernd: FloorPhone) -> None:
     bernd.session.say_goodbye(0.0)
     bernd.flush()
     await bernd.is_closed()
-    await doors.leave(ParticipantId(1))
+    doors.leave(ParticipantId(1))
     await anna.wait_for(GoodbyeReceived)
 
 

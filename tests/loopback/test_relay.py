@@ -13,7 +13,8 @@ from itertools import pairwise
 import pytest
 
 from confero.testing import Server
-from mcu.engine.handles import LegMedia, RoomMedia
+from mcu.engine.handles import RoomMedia
+from mcu.engine.leg import LegMedia
 from mcu.engine.notices import DtmfPressed, MediaNotice
 from mcu.engine.pool import EngineSettings, WorkerPool
 from rtp.dtmf import event_payloads, parse_event

@@ -147,9 +147,9 @@ def test_every_command_has_help_with_an_example(command: tuple[str, ...], capsys
 def test_a_server_gets_its_file_and_flags(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[ServerConfig] = []
     fake = types.ModuleType("mcu.server")
-    fake.serve = lambda config: seen.append(config) or 3  # type: ignore[attr-defined]
+    fake.serve = lambda config, reread: seen.append(config) or 3  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "mcu.server", fake)
-    monkeypatch.setattr("mcu.cli.logs.start_logging", lambda level: None)
+    monkeypatch.setattr("mcu.cli.logs.start_logging", lambda *_: None)
     (tmp_path / "confero.toml").write_text("sip_port = 5070\ngrace_s = 5\nopen = true\n")
     status, _, err = shell.run("serve", "--config", str(tmp_path / "confero.toml"), "--sip-port", "5090",
                                "--listen", "127.0.0.1", "--listen", "::1", "--rtp-ports", "30000-30100",

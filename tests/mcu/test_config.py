@@ -167,3 +167,28 @@ def test_every_key_has_words_and_nothing_can_be_changed() -> None:
     config = load(None, {})
     with pytest.raises(ValidationError):
         config.sip_port = 1
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ('[[webhook]]\nurl = "ftp://a"', "confero.toml:2: webhook.url: an address such as https://chat.example.org/hooks/meetings "
+                                     "was expected, not 'ftp://a'"),
+    ('[[webhook]]\nurl = "https://a.example/"\n[[webhook]]\nurl = "https://u:p@a.example/"', "confero.toml:4: webhook.url: "),
+    ('sip_port = 5060\n[[webhook]]\nsecret = "x"', "confero.toml:2: webhook.url is missing: an address such as"),
+    ('[[webhook]]\nurl = "https://a.example/"\nevent = ["x"]', "confero.toml:3: webhook.event: there is no such key; did you "
+                                                              "mean events?"),
+    ('[[webhook]]\nurl = "https://a.example/"\nsecret = 7', "confero.toml:3: webhook.secret: a text was expected"),
+    ('webhook = 7', "confero.toml:1: webhook: tables such as [[webhook]] was expected, not 7"),
+])
+def test_a_webhook_that_is_wrong_is_told_by_line_and_key(tmp_path: Path, text: str, words: str) -> None:
+    said = refusal(tmp_path, text)
+    assert said.startswith(words) and "secret: a text was expected, not" not in said
+
+
+def test_a_webhook_is_written_as_it_is_read_but_for_its_secret(tmp_path: Path) -> None:
+    file = tmp_path / "confero.toml"
+    file.write_text('[[webhook]]\nurl = "https://a.example/x"\nevents = ["participant-*"]\nsecret = "quiet"\n')
+    config = load(file, {})
+    assert "quiet" not in config.to_toml() and "quiet" not in config.model_dump_json()
+    (webhook,) = config.webhook
+    assert webhook.wants("participant-joined") and not webhook.wants("audio-start")
+    assert tomllib.loads(config.to_toml())["webhook"][0]["events"] == ["participant-*"]

@@ -13,7 +13,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from mcu.engine.handles import LegMedia, RoomMedia
+from mcu.engine.handles import RoomMedia
+from mcu.engine.leg import LegMedia
 from mcu.engine.notices import DtmfPressed, LegSilent, MediaNotice, RoomLost, SpeakersChanged
 from mcu.engine.pool import EngineSettings, WorkerPool
 from rtp.codecs.registry import create_decoder, create_encoder

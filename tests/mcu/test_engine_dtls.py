@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 import pytest
 
 from mcu.engine.acquaintance import MAX_KNOWN, Acquaintances
-from mcu.engine.handles import Engine, LegMedia, RoomMedia
+from mcu.engine.base import Engine
+from mcu.engine.handles import RoomMedia
+from mcu.engine.leg import LegMedia
 from mcu.engine.notices import MediaNotice, ProtectionFailed
 from mcu.engine.ports import PortRange
 from mcu.engine.settings import EngineSettings
@@ -138,8 +140,9 @@ def test_certificate_with_another_fingerprint_gets_no_keys_and_in_the_end_the_ca
         peer.sockets[0].settimeout(1)
         peer.shake(desk.leg, media)
     assert desk.spec == (None, None, True) and not desk.notices
-    assert desk.leg._handshake is not None and desk.leg._handshake.handle_timer(time.monotonic() + TIMEOUT_S + 1)
-    desk.leg._take_keys(desk.leg._handshake, True)
+    handshake = desk.leg._transport.handshake
+    assert handshake is not None and handshake.handle_timer(time.monotonic() + TIMEOUT_S + 1)
+    desk.leg._take_keys(handshake, True)
     assert desk.notices == [ProtectionFailed(
         1, 77, f"no handshake in time; somebody was turned away: {MISMATCH}")]
 

@@ -11,7 +11,9 @@ from dataclasses import replace
 import pytest
 
 from mcu.addresses import Addresses
-from mcu.engine.handles import Engine, LegMedia, RoomMedia
+from mcu.engine.base import Engine
+from mcu.engine.handles import RoomMedia
+from mcu.engine.leg import LegMedia
 from mcu.engine.notices import AddressLearnt, LegSilent, MediaNotice
 from mcu.engine.ports import PortRange, own_address, plain_host
 from mcu.engine.settings import EngineSettings
@@ -240,7 +242,7 @@ def test_an_answer_of_another_family_than_our_offer_is_refused_in_words(bench: B
 
 
 def test_media_of_a_family_that_leads_nowhere_is_refused_in_words(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mcu.engine.handles.own_address", lambda local, peer: local)
+    monkeypatch.setattr("mcu.engine.leg.own_address", lambda local, peer: local)
     leg = bench.leg()
     with pytest.raises(MediaRefused, match="no way to 2001:db8::1") as caught:
         leg.answer(sdp(host="2001:db8::1"))

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from mcu.engine.handles import LegMedia
+from mcu.engine.leg import LegMedia
 from mcu.messages import AddLeg, HandshakeReceived, UpdateLeg
 from rtp.ice import ICE_CONTROLLING, PRIORITY, USE_CANDIDATE
 from rtp.sdp.model import MediaDescription

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from mcu.engine.handles import LegMedia
+from mcu.engine.leg import LegMedia
 from mcu.engine.settings import EngineSettings
 from mcu.messages import AddLeg, StreamsReport, UpdateLeg
 from rtp.keying.sdes import CryptoLine

@@ -43,7 +43,7 @@ class Room:
         """A member with a door that awaits them; their user id. remote: that we connect to."""
         participant = ParticipantId(number)
         user_id = self.doors.control.join(participant, f"Member {number}", f"sip:{number}@example.org")
-        self.addresses[number] = await self.doors.open(participant, protocol, HOST)
+        self.addresses[number] = self.doors.open(participant, protocol, HOST)
         prints = (CERTIFICATES[number].fingerprint(),) if protocol == TLS else ()
         setup = "" if protocol == UDP else "active" if remote else "passive"
         peer = FloorStream(protocol, *(remote or (None, 9)), fingerprints=prints)
@@ -77,7 +77,8 @@ async def room(**settings: float) -> AsyncIterator[Room]:
     finally:
         for phone in made.phones:
             await phone.close()
-        await made.doors.close()
+        made.doors.close()
+        await made.doors.wait_closed()
 
 
 @pytest.mark.parametrize("protocol", [TCP, TLS, UDP])
@@ -143,7 +144,7 @@ async def test_a_connection_that_breaks_gives_the_floor_back() -> None:
 async def test_a_member_who_leaves_hears_goodbye() -> None:
     async with room() as made:
         alice = await made.member(1, TCP)
-        await made.doors.leave(ParticipantId(1))
+        made.doors.leave(ParticipantId(1))
         await alice.wait_for(GoodbyeReceived)
         await alice.is_closed()
 

@@ -11,37 +11,39 @@ from hypothesis import strategies as st
 
 from mcu.engine.notices import AddressLearnt, DtmfPressed, PlayerChanged, RoomLost, SpeakersChanged
 from mcu.errors import ProtocolError
+from mcu.fields import MAX_STREAMS
 from mcu.messages import (
     CODECS,
     MAX_DATAGRAM,
     MAX_MESSAGE,
     MAX_SPEAKERS,
-    MAX_STREAMS,
-    PLAYER_STATES,
     ROOM_KINDS,
     SOUNDS,
     VERSION,
     AddLeg,
-    Announce,
-    ClosePlayer,
-    CloseRecording,
     CloseRoom,
     HandshakeReceived,
     Heartbeat,
     LegReport,
     Message,
     MuteLeg,
-    OpenPlayer,
-    OpenRecording,
     OpenRoom,
-    PlayMusic,
     PlaySound,
     RemoveLeg,
-    SetPlayer,
     StreamsReport,
     UpdateLeg,
     pack,
     parse,
+)
+from mcu.sound_messages import (
+    PLAYER_STATES,
+    Announce,
+    ClosePlayer,
+    CloseRecording,
+    OpenPlayer,
+    OpenRecording,
+    PlayMusic,
+    SetPlayer,
 )
 from rtp.kernel import LegSpec, LegStatistics
 from rtp.srtp import AEAD_AES_256_GCM, ALL_SUITES, MasterKey, SessionKeys, StreamState

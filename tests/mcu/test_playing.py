@@ -131,7 +131,7 @@ def test_members_play_from_the_media_folder_alone(tmp_path: Path) -> None:
     focus = house.switchboard.foci["daily"]
     for name in (str(outside), "../outside.wav", "link.wav", "missing.wav", "", "a\0b"):
         assert focus.play(name) != ""
-    assert house.rooms[0].players == set()
+    assert house.rooms[0].sound.players == set()
     with pytest.raises(CommandError, match="missing"):
         house.live.play("daily", str(tmp_path / "missing.wav"))
     for process in house.studio.players._processes:
@@ -145,7 +145,7 @@ def test_a_playing_room_is_steered_and_told_of(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(players, "_make_ready", lambda *_: subprocess.Popen(["true"]))
     write_wav(tmp_path / "tone.wav", 440, 0.1)
     house.phone("alice").call(ROOM)
-    media = house.rooms[0]
+    media = house.rooms[0].sound
     assert house.switchboard.foci["daily"].play("tone.wav") == ""
     assert house.live.play("daily", "pause")["state"] == "paused"
     house.live.play("daily", "volume 50")
@@ -155,7 +155,7 @@ def test_a_playing_room_is_steered_and_told_of(tmp_path: Path, monkeypatch: pyte
         with pytest.raises(CommandError, match="a number"):
             house.live.play("daily", wrong)
     house.live.play("daily", "resume")
-    players.receive(PlayerChanged(media.room_id, 1, "playing", 3500, 9000))
+    players.receive(PlayerChanged(house.rooms[0].room_id, 1, "playing", 3500, 9000))
     assert house.live.play("daily", "status")["position_s"] == 3.5
     assert house.switchboard.foci["daily"].play("tone.wav") == ""             # in place of the first
     assert media.players == {2}

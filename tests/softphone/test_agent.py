@@ -22,6 +22,7 @@ from softphone.media.devices import Device, DeviceError, SourceDevice
 from softphone.media.player import Tone
 from softphone.model import Event, Registration, Screen, State, reduce
 from softphone.phone import Phone
+from softphone.registering import LineSettings
 from tests.helpers.ports import free_port
 
 pytestmark = pytest.mark.loopback
@@ -73,7 +74,7 @@ async def running(path: Path, account: Account | None = None, hz: float = 440,
                   instance: str = "") -> AsyncIterator[Fixture]:
     window = Window()
     config = replace(Config(), account=account or Account(), instance=instance)
-    agent = Agent(window.publish, config, path, make_desk or tone_desk(hz), listen=("127.0.0.1", 0))
+    agent = Agent(window.publish, config, path, make_desk or tone_desk(hz), line=LineSettings(("127.0.0.1", 0)))
     task = asyncio.create_task(agent.run())
     try:
         async with asyncio.timeout(WAIT_S):

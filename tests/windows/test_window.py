@@ -370,7 +370,7 @@ def test_small_window_keeps_every_button_in_reach(open_window: Open) -> None:
     in_meeting(driver)
     toolbar = driver.page.toolbar
     assert not driver.page.panel.winfo_viewable()
-    assert toolbar.folded == ["hold", "view"]
+    assert toolbar.folded[-2:] == ["hold", "view"]
     for button in (toolbar.mute, toolbar.more, toolbar.leave):
         assert button.winfo_viewable()
         assert button.winfo_rootx() >= 0 and button.winfo_rootx() + button.winfo_width() <= 640

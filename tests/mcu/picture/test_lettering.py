@@ -12,6 +12,7 @@ from mcu.picture.lettering import MAX_LETTERS, colour_of, disc, initials, lay_ov
 
 @pytest.mark.parametrize(("name", "expected"), [
     ("Ada Lovelace", "AL"), ("linus", "L"), ("Mary Ann Evans", "ME"), ("张伟", "伟"), ("", "?"), ("  ", "?"),
+    ("+49 30 1234567", "67"), ("007", "07"), ("!!", "!"),
 ])
 def test_initials_are_two_letters_or_a_sign(name: str, expected: str) -> None:
     assert initials(name) == expected

@@ -9,16 +9,14 @@ from hypothesis import strategies as st
 from mcu.relay.tickets import (
     MAX_TICKETS,
     OWNER,
-    PREFACE_SIZE,
     VIEWER,
     Ticket,
     Tickets,
     digest_of,
     make_word,
-    parse_preface,
-    preface,
 )
 from rtp.errors import ParseError
+from rtp.rfb.preface import PREFACE_SIZE, parse_preface, preface
 
 HIS, HERS = b"h" * 32, b"i" * 32
 TICKET = Ticket(5, VIEWER, 7, HIS, 60.0)

@@ -83,7 +83,7 @@ async def test_another_codec_brings_another_ssrc_and_the_counters_go_on(pair: tu
     a, b = pair
     await step(a, b)
     ssrc = a._position.ssrc
-    object.__setattr__(a.settings, "capabilities", Capabilities().only("pcmu"))
+    a.lines.capabilities = Capabilities().only("pcmu")
     a.apply(b.answer(a.offer()))
     await step(a, b)
     assert a._position.ssrc != ssrc

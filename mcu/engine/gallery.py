@@ -1,0 +1,363 @@
+"""The pictures of a room as control knows them: ports, sources, places, and who is shown where (RFC 7667 §3.7).
+
+Legs bring their ports and lines (`mcu.engine.leg_pictures`), the rules of `mcu.engine.stage` say who is shown, the worker's
+forwarder is told of changes. It is the `Stage` of who composes pictures for phones with one line, where there is somebody.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mcu.engine.base import Engine
+from mcu.engine.composing import COMPOSED_TYPES, Composer, Face, Format, Scene, Viewer
+from mcu.engine.stage import Place, Source, Speakers, arrange
+from mcu.video_messages import (
+    AddPort,
+    AddProducer,
+    AddSlot,
+    PictureShown,
+    PortHandshake,
+    PortLearnt,
+    PortReport,
+    PortStreams,
+    ProducerReport,
+    RemovePort,
+    RemoveProducer,
+    RemoveSlot,
+    Report,
+    ShowProducer,
+    UpdatePort,
+    UpdateProducer,
+)
+from rtp.kernel import PortSpec, PortStatistics, ProducerSpec, ProducerStatistics, SlotSpec
+from rtp.sdp.rtcp_feedback import FIR, NACK, PLI, REMB
+from rtp.srtp import StreamState
+
+Address = tuple[str, int]
+
+
+class PortOwner(Protocol):
+    """Whose a port is. participant: the id of that leg."""
+
+    @property
+    def participant(self) -> int:
+        """Whose leg it is."""
+
+    def receive_handshake(self, message: PortHandshake, gallery: Gallery) -> None:
+        """A datagram of DTLS or STUN came to it."""
+
+    def receive_streams(self, port_id: int, streams: tuple[StreamState, ...]) -> None:
+        """Where its peer's streams stand."""
+
+    def learn(self, port_id: int, remote: Address) -> None:
+        """Where its pictures really come from."""
+
+
+@dataclass(slots=True)
+class _Composing:
+    """What a composer has open."""
+
+    ports: dict[int, socket.socket] = field(default_factory=dict)
+    slots: dict[int, tuple[SlotSpec, int]] = field(default_factory=dict)
+    producers: dict[int, ProducerSpec] = field(default_factory=dict)
+    assigned: dict[int, int] = field(default_factory=dict)
+
+
+class Gallery:
+    """All pictures of one room. statistics: of ports and producers, the latest figures."""
+
+    def __init__(self, room_id: int, engine: Engine, send: Callable[..., None]) -> None:
+        self.room_id = room_id
+        self.ports: dict[int, PortStatistics] = {}
+        self.streams: dict[int, ProducerStatistics] = {}
+        self.shown: dict[int, int] = {}
+        self._engine = engine
+        self._send: Callable[..., None] = send
+        self._owners: dict[int, PortOwner] = {}
+        self._sources: dict[int, Source] = {}
+        self._open: set[int] = set()
+        self._places: dict[int, Place] = {}
+        self._viewers: dict[int, Viewer] = {}
+        self._told: dict[int, tuple[int, int]] = {}
+        self._pins: dict[int, tuple[int, ...]] = {}
+        self._names: dict[int, str] = {}
+        self._speakers = Speakers()
+        self._composer: Composer | None = None
+        self._layout = ""
+        self._speaking: tuple[int, ...] = ()
+        self._composing = _Composing()
+        self._scene = Scene()
+        self._served: tuple[Viewer, ...] = ()
+
+    def new_number(self) -> int:
+        """32 random bits that nothing in the room has."""
+        while True:
+            number = secrets.randbits(32)
+            taken = (self._owners, self._sources, self._places, self._names, self._composing.slots, self._composing.ports)
+            if number and not any(number in one for one in taken):
+                return number
+
+    # ---- what legs bring
+
+    def add_port(self, owner: PortOwner, spec: PortSpec, descriptors: Sequence[int]) -> None:
+        """A transport begins."""
+        self._owners[spec.port_id] = owner
+        self._send(AddPort(self.room_id, spec), descriptors)
+
+    def update_port(self, spec: PortSpec, *, is_remote_new: bool) -> None:
+        """Something about it was agreed anew."""
+        self._send(UpdatePort(self.room_id, spec, is_remote_new))
+
+    def remove_port(self, port_id: int) -> None:
+        """It is over; so are its lines, which must be removed before."""
+        if self._owners.pop(port_id, None) is not None:
+            self.ports.pop(port_id, None)
+            self._send(RemovePort(self.room_id, port_id))
+
+    def add_source(self, source: Source, spec: ProducerSpec) -> None:
+        """A stream in, which is closed until it is opened."""
+        self._sources[source.producer_id] = source
+        spec.is_open = source.producer_id in self._open
+        self._send(AddProducer(self.room_id, spec))
+
+    def open_source(self, producer_id: int, is_open: bool) -> None:
+        """Let a stream in be shown, or not any more. One that does not exist yet is opened when it comes."""
+        if is_open == (producer_id in self._open):
+            return
+        (self._open.add if is_open else self._open.discard)(producer_id)
+        if producer_id in self._sources:
+            self._send(UpdateProducer(self.room_id, producer_id, is_open))
+        self.arrange()
+
+    def remove_source(self, producer_id: int) -> None:
+        """A stream in is over; an unknown one is no error."""
+        if self._sources.pop(producer_id, None) is not None:
+            self.streams.pop(producer_id, None)
+            self._take_down(producer_id)
+            self._send(RemoveProducer(self.room_id, producer_id))
+
+    def add_place(self, place: Place, spec: SlotSpec) -> None:
+        """A stream out, which shows nothing yet."""
+        self._places[place.slot_id] = place
+        self._told.pop(place.slot_id, None)
+        self._send(AddSlot(self.room_id, spec))
+
+    def remove_place(self, slot_id: int) -> None:
+        """A stream out is over; an unknown one is no error."""
+        if self._places.pop(slot_id, None) is not None:
+            self._told.pop(slot_id, None)
+            self.shown.pop(slot_id, None)
+            self._send(RemoveSlot(self.room_id, slot_id))
+
+    def _take_down(self, producer_id: int) -> None:
+        """A place whose stream is over shows nothing."""
+        self._told = {slot_id: told for slot_id, told in self._told.items() if told[0] != producer_id}
+
+    def set_viewer(self, participant: int, viewer: Viewer | None) -> None:
+        """A participant has one line of pictures, or not any more."""
+        if viewer is None:
+            self._viewers.pop(participant, None)
+        else:
+            self._viewers[participant] = viewer
+
+    # ---- what the room knows
+
+    def describe(self, participant: int, name: str) -> None:
+        """Somebody is in the room, or called otherwise."""
+        self._names[participant] = name
+        self._tell_composer()
+
+    def forget(self, participant: int) -> None:
+        """Somebody has left, and their lines are gone."""
+        self._names.pop(participant, None)
+        self._pins.pop(participant, None)
+        self._speakers.forget(participant)
+        self.arrange()
+
+    def hear(self, speaking: Iterable[int]) -> None:
+        """These speak now, the loudest first."""
+        self._speaking = tuple(speaking)
+        if self._speakers.hear(self._speaking, time.monotonic()):
+            self.arrange()
+        else:
+            self._tell_composer()
+
+    def pin(self, participant: int, targets: Sequence[int]) -> None:
+        """A participant wants to see these in any case."""
+        self._pins[participant] = tuple(targets)
+        self.arrange()
+
+    def set_layout(self, layout: str) -> None:
+        """Compose the room that way. Raises ValueError for one that there is not."""
+        self._layout = layout
+        if self._composer is not None:
+            self._composer.set_layout(layout)
+
+    def handle_timer(self) -> None:
+        """Called some times a second."""
+        if self._speakers.advance(time.monotonic()):
+            self.arrange()
+
+    def arrange(self) -> None:
+        """Have shown what is to be shown now."""
+        sources = [source for source in self._sources.values() if source.producer_id in self._open]
+        by_viewer: dict[int, list[Place]] = {}
+        for place in self._places.values():
+            by_viewer.setdefault(place.participant, []).append(place)
+        for viewer, places in by_viewer.items():
+            shown = {slot_id: producer_id for slot_id, (producer_id, _) in self._told.items()}
+            wanted = arrange(places, sources, shown, self._speakers.recent, self._pins.get(viewer, ()))
+            composed = self._composing.assigned.get(viewer, 0)
+            for place in places:
+                rank = wanted[place.slot_id][1]
+                self._show(place.slot_id, (composed, rank) if composed and not place.is_slides else wanted[place.slot_id])
+        self._tell_composer()
+
+    def _show(self, slot_id: int, wanted: tuple[int, int]) -> None:
+        if self._told.get(slot_id, (0, wanted[1])) != wanted:
+            self._send(ShowProducer(self.room_id, slot_id, *wanted))
+        self._told[slot_id] = wanted
+
+    # ---- the worker
+
+    def receive(self, report: Report) -> None:
+        """What the worker tells."""
+        match report:
+            case PictureShown(_, slot_id, producer_id):
+                self.shown[slot_id] = producer_id
+            case PortReport(_, statistics):
+                if statistics.port_id in self._owners:
+                    self.ports[statistics.port_id] = statistics
+                    if self._composer is not None:
+                        self._composer.follow(self._owners[statistics.port_id].participant, statistics.estimate_bps)
+            case ProducerReport(_, stream):
+                if stream.producer_id in self._sources:
+                    self.streams[stream.producer_id] = stream
+            case PortStreams(_, port_id, streams) if port_id in self._owners:
+                self._owners[port_id].receive_streams(port_id, streams)
+            case PortLearnt(_, port_id, remote) if port_id in self._owners:
+                self._owners[port_id].learn(port_id, remote)
+            case PortHandshake() if report.port_id in self._owners:
+                self._owners[report.port_id].receive_handshake(report, self)
+
+    def begin_again(self) -> None:
+        """A fresh worker knows nothing: legs bring their ports and lines again, then `restore` is called."""
+        self._told.clear()
+        self.shown.clear()
+
+    def restore(self) -> None:
+        """What the composer has, and who is shown where."""
+        work = self._composing
+        for port_id, sock in work.ports.items():
+            self._send(AddPort(self.room_id, self._local_port(port_id, sock)), [sock.fileno()])
+        for producer in work.producers.values():
+            self._send(AddProducer(self.room_id, producer))
+        for slot, producer_id in work.slots.values():
+            self._send(AddSlot(self.room_id, slot))
+            self._send(ShowProducer(self.room_id, slot.slot_id, producer_id))
+        self.arrange()
+
+    def close(self) -> None:
+        """The room is over."""
+        if self._composer is not None:
+            self._composer.close()
+            self._composer = None
+        for sock in self._composing.ports.values():
+            sock.close()
+        self._composing = _Composing()
+
+    # ---- the composer, and what it may ask (mcu.engine.composing.Stage)
+
+    def _tell_composer(self) -> None:
+        """The scene and the viewers, where they have changed."""
+        if self._engine.compose is None or not (self._viewers or self._composer):
+            return
+        if self._composer is None:
+            self._composer = self._engine.compose(self)
+            if self._layout:
+                self._composer.set_layout(self._layout)
+        scene, viewers = self._scene_now(), tuple(self._viewers.values())
+        if scene != self._scene:
+            self._scene = scene
+            self._composer.show(scene)
+        if viewers != self._served:
+            self._served = viewers
+            self._composer.serve(viewers)
+
+    def _scene_now(self) -> Scene:
+        sources = [source for source in self._sources.values() if source.producer_id in self._open]
+        pictured = {source.participant for source in sources if not source.is_slides}
+        slides = next((source for source in reversed(sources) if source.is_slides), None)
+        faces = tuple(Face(participant, name, participant in pictured) for participant, name in self._names.items())
+        return Scene(faces, tuple(self._speakers.recent), *((slides.producer_id, slides.participant) if slides else (0, 0)),
+                     self._speaking)
+
+    def _local_port(self, port_id: int, sock: socket.socket) -> PortSpec:
+        remote: Address = sock.getpeername()
+        return PortSpec(port_id, -1, -1, remote, remote, True, remote[0], secrets.randbits(32), self._engine.cname,
+                        is_reduced=True, is_local=True)
+
+    def open_port(self, sock: socket.socket) -> int:
+        """See Stage."""
+        port_id = self.new_number()
+        self._composing.ports[port_id] = sock
+        self._send(AddPort(self.room_id, self._local_port(port_id, sock)), [sock.fileno()])
+        return port_id
+
+    def watch(self, port_id: int, producer_id: int) -> int:
+        """See Stage."""
+        ssrc = self.new_number()
+        slot = SlotSpec(ssrc, port_id, ssrc, secrets.randbits(15), secrets.randbits(32), COMPOSED_TYPES)
+        self._composing.slots[ssrc] = slot, producer_id
+        self._send(AddSlot(self.room_id, slot))
+        self._send(ShowProducer(self.room_id, ssrc, producer_id))
+        return ssrc
+
+    def unwatch(self, ssrc: int) -> None:
+        """See Stage."""
+        if self._composing.slots.pop(ssrc, None) is not None:
+            self._send(RemoveSlot(self.room_id, ssrc))
+
+    def compose(self, port_id: int, ssrc: int, kind: Format) -> int:
+        """See Stage."""
+        producer_id = self.new_number()
+        formats = tuple(one for one in COMPOSED_TYPES if one[1:] == kind)
+        spec = ProducerSpec(producer_id, port_id, formats, feedback=frozenset((NACK, PLI, FIR, REMB)), ssrc=ssrc)
+        self._composing.producers[producer_id] = spec
+        self._send(AddProducer(self.room_id, spec))
+        return producer_id
+
+    def dissolve(self, producer_id: int) -> None:
+        """See Stage."""
+        if self._composing.producers.pop(producer_id, None) is None:
+            return
+        for participant in [one for one, assigned in self._composing.assigned.items() if assigned == producer_id]:
+            del self._composing.assigned[participant]
+        self._take_down(producer_id)
+        self._send(RemoveProducer(self.room_id, producer_id))
+        self.arrange()
+
+    def assign(self, participant: int, producer_id: int | None) -> None:
+        """See Stage."""
+        if producer_id is None:
+            self._composing.assigned.pop(participant, None)
+        elif producer_id in self._composing.producers:
+            self._composing.assigned[participant] = producer_id
+        self.arrange()
+
+    def close_port(self, port_id: int) -> None:
+        """See Stage."""
+        work = self._composing
+        sock = work.ports.pop(port_id, None)
+        if sock is None:
+            return
+        for producer_id in [one for one, spec in work.producers.items() if spec.port_id == port_id]:
+            self.dissolve(producer_id)
+        work.slots = {ssrc: slot for ssrc, slot in work.slots.items() if slot[0].port_id != port_id}
+        self._send(RemovePort(self.room_id, port_id))
+        sock.close()

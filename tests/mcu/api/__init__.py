@@ -1,0 +1,1 @@
+"""Tests of Confero; see docs/reference/tests.md."""

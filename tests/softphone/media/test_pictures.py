@@ -1,0 +1,131 @@
+"""Pictures between two sessions over real sockets: lines, keys, what is seen, and peers that want nothing of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import pytest
+
+from rtp.codecs import chart
+from rtp.keying.certificate import Certificate
+from rtp.sdp.negotiation import Capabilities
+from rtp.sdp.parser import parse
+from rtp.sdp.protection import SrtpPolicy
+from rtp.sdp.video import H264, VP8, VideoCapabilities
+from softphone.media.camera import Camera, ChartSource
+from softphone.media.pictures import CAPABILITIES, MAIN, SLIDES, PictureSettings, Shown
+from softphone.media.session import MediaSession, MediaSettings
+
+pytestmark = pytest.mark.loopback
+WAIT_S = 20.0
+
+
+@dataclass
+class Side:
+    """One end, its camera and what it sees: numbers of who was on each line."""
+
+    session: MediaSession
+    number: int
+    seen: list[tuple[int, int]] = field(default_factory=list)
+    camera: Camera | None = None
+
+    def begin(self) -> None:
+        """See, and be seen."""
+        pictures = self.session.pictures
+        assert pictures is not None
+        pictures.on_picture = self._show
+        self.camera = Camera(ChartSource(str(self.number), 320, 180))
+        self.camera.outlets = (pictures.send,)
+        self.camera.start()
+
+    def _show(self, shown: Shown) -> None:
+        code = chart.read(shown.picture.y)
+        self.seen.append((shown.key, code[0] if code else -1))
+
+    def end(self) -> None:
+        """Close all."""
+        if self.camera is not None:
+            self.camera.stop()
+            self.camera.join(WAIT_S)
+        self.session.release()
+
+
+def side(number: int, pictures: PictureSettings | None, srtp: SrtpPolicy = SrtpPolicy.PREFER) -> Side:
+    """An end. pictures: None for a phone of sound alone."""
+    certificate = Certificate.create(datetime.now(UTC))
+    return Side(MediaSession(MediaSettings("127.0.0.1", Capabilities(srtp=srtp), certificate=certificate, pictures=pictures)),
+                number)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for it. Sound is not moved: pictures need none of it."""
+    async with asyncio.timeout(WAIT_S):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize(("codec", "srtp"), [(H264, SrtpPolicy.PREFER), (VP8, SrtpPolicy.OFF)], ids=["h264-dtls", "vp8-plain"])
+async def test_both_see_each_other_and_stopping_one_camera_is_told_by_an_offer(codec: object, srtp: SrtpPolicy) -> None:
+    assert codec in (H264, VP8)
+    only = VideoCapabilities((H264 if codec is H264 else VP8,), extensions=CAPABILITIES.extensions)
+    a, b = (side(number, PictureSettings(capabilities=only), srtp) for number in (7, 9))
+    try:
+        a.session.apply(b.session.answer(a.session.offer()))
+        a.begin()
+        b.begin()
+        await until(lambda: (MAIN, 9) in a.seen and (MAIN, 7) in b.seen)
+        assert a.session.pictures is not None and b.session.pictures is not None
+        assert a.session.pictures.set_sent(MAIN, False)
+        a.session.apply(b.session.answer(a.session.offer()))
+        assert b.session.pictures.negotiated[MAIN].direction == "sendonly" and not a.session.pictures.may_send(MAIN)
+        await until(lambda: b.session.pictures is not None and b.session.pictures.received()[MAIN].pictures > 0)
+        a.seen.clear()
+        await until(lambda: (MAIN, 9) in a.seen)
+    finally:
+        a.end()
+        b.end()
+
+
+def test_a_phone_of_sound_alone_refuses_all_pictures_and_hears() -> None:
+    async def go() -> None:
+        a, b = side(1, PictureSettings()), side(2, None)
+        try:
+            a.session.apply(b.session.answer(a.session.offer()))
+            assert a.session.negotiated is not None and a.session.pictures is not None
+            assert a.session.pictures.negotiated == {}
+            again = parse(a.session.offer())
+            assert [media.port for media in again.media[1:]] == [0] * (len(again.media) - 1)
+        finally:
+            a.end()
+            b.end()
+
+    asyncio.run(go())
+
+
+async def test_an_answer_with_fewer_lines_than_were_offered_refuses_the_rest() -> None:
+    a, b = side(1, PictureSettings()), side(2, None)
+    try:
+        answer = parse(b.session.answer(a.session.offer()))
+        a.session.apply(bytes(replace(answer, media=answer.media[:1])))
+        assert a.session.negotiated is not None
+    finally:
+        a.end()
+        b.end()
+
+
+async def test_slots_have_no_port_until_the_peer_knows_bundle() -> None:
+    a, b = side(1, PictureSettings()), side(2, PictureSettings())
+    try:
+        offer = parse(a.session.offer())
+        pictures = [media for media in offer.media if media.kind == "video"]
+        assert len(pictures) == 10 and [bool(media.port) for media in pictures] == [True, True, *[False] * 8]
+        assert not any(media.has("crypto") or media.has("fingerprint") for media in pictures[2:])
+        a.session.apply(b.session.answer(bytes(offer)))
+        assert a.session.pictures is not None and set(a.session.pictures.negotiated) == {MAIN, SLIDES}
+        assert a.session.pictures.negotiated[SLIDES].direction == "inactive"
+    finally:
+        a.end()
+        b.end()

@@ -1,0 +1,109 @@
+"""One steers another's desktop through a real server: asked, granted, typed, taken back; what is refused arrives nowhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from confero.testing import Server
+from rtp.rfb.keysyms import keysym_of
+from sip.bfcp.attributes import Status
+from softphone.call import Call
+from softphone.floors import CONTROL, SCREEN
+from softphone.phone import Phone
+from softphone.remote.desktops import CONTROL_IT, DENY, VIEW
+from softphone.remote.ends import Part
+from softphone.remote.watching import Watching
+from tests.helpers.screen import Display, display
+from tests.helpers.vnc import terminal
+
+pytestmark = pytest.mark.window
+
+SENTENCE = "The quick brown fox; 敏捷的棕色狐狸 你好!"
+PATIENCE_S = 30.0
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something is so; fails when it does not come about."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def in_a_room(server: Server, room: str) -> AsyncIterator[tuple[Call, Call]]:
+    """Anna and Bernd in a room."""
+    async with Phone(listen="127.0.0.1", display_name="Anna") as one, Phone(listen="127.0.0.1", display_name="Bernd") as two:
+        anna, bernd = await one.call(server.uri(room)), await two.call(server.uri(room))
+        await until(lambda: anna.desktops.state.is_possible and bernd.desktops.state.is_possible)
+        yield anna, bernd
+
+
+async def share(anna: Call, bernd: Call, screen: Display) -> None:
+    """Anna shares a screen, and Bernd's phone knows."""
+    anna.desktops.part = Part(screen.name)
+    assert (await anna.floors.ask(SCREEN)).status is Status.GRANTED
+    await until(lambda: bernd.desktops.state.sharer == "Anna" and anna.desktops.state.is_ours)
+
+
+async def asks(bernd: Call, anna: Call, answer: str) -> None:
+    """Bernd asks for control, and Anna answers."""
+    bernd.desktops.ask_for_control()
+    await until(lambda: anna.desktops.state.requests)
+    request = anna.desktops.state.requests[0]
+    assert request.name == "Bernd"
+    anna.desktops.answer(request.request_id, answer)
+
+
+def type_text(watching: Watching, text: str) -> None:
+    """Press and release the keys of a text."""
+    for character in text:
+        for is_down in (True, False):
+            watching.press_key(keysym_of(character), is_down)
+
+
+async def test_one_types_on_anothers_desktop_until_it_is_taken_back(server: Server, tmp_path: Path) -> None:
+    typed = tmp_path / "typed.txt"
+    with display(640, 480) as screen, terminal(screen, f"cat > {typed}"):
+        async with in_a_room(server, "daily") as (anna, bernd):
+            await share(anna, bernd, screen)
+            await asks(bernd, anna, CONTROL_IT)
+            await until(lambda: bernd.desktops.state.view is not None and bernd.desktops.state.view_size == (640, 480))
+            await until(lambda: bernd.desktops.state.may_act and anna.desktops.state.controller == "Bernd")
+            view = bernd.desktops.state.view
+            assert isinstance(view, Watching)
+            view.move_pointer(60, 60, 0)
+            type_text(view, SENTENCE + "\n")
+            await until(lambda: typed.exists() and typed.read_text("utf-8").endswith("\n"))
+            assert typed.read_text("utf-8") == SENTENCE + "\n"
+            await asyncio.to_thread(screen.xdotool, "key", "--delay", "60", "Escape", "Escape")
+            await until(lambda: not bernd.desktops.state.may_act)
+            type_text(view, "rm -rf everything\n")
+            await until(lambda: "input refused" in server.log.read_text())
+            assert "rm" not in typed.read_text("utf-8")
+            assert next(iter(anna.desktops.shown.values())).end is not None
+
+
+async def test_what_was_not_granted_does_nothing(server: Server, tmp_path: Path) -> None:
+    typed = tmp_path / "typed.txt"
+    with display(640, 480) as screen, terminal(screen, f"cat > {typed}"):
+        async with in_a_room(server, "daily") as (anna, bernd):
+            await share(anna, bernd, screen)
+            await asks(bernd, anna, DENY)
+            await until(lambda: not bernd.desktops.state.is_asking)
+            assert bernd.desktops.state.view is None
+            await asks(bernd, anna, VIEW)
+            await until(lambda: bernd.desktops.state.view_size == (640, 480))
+            view = bernd.desktops.state.view
+            assert isinstance(view, Watching) and not bernd.desktops.state.may_act
+            type_text(view, "never\n")
+            view.move_pointer(600, 400, 1)
+            await until(lambda: "input refused" in server.log.read_text())
+            bernd.floors.release(CONTROL)
+            anna.floors.release(SCREEN)
+            await until(lambda: bernd.desktops.state.view is None and not anna.desktops.shown)
+        assert typed.read_text("utf-8") == ""
