@@ -1,5 +1,5 @@
 """Writes the pages of docs/reference/ that are made from code and data: commands, configuration, settings, errors, findings,
-transactions, and what RFCs demand.
+transactions, verbs, and what RFCs demand.
 
     python -m docs.generate             writes them
     python -m docs.generate --check     exits 1 when one of them is out of date
@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 
-from docs import musts
+from docs import musts, verb_page
 from mcu import config
 from mcu.__main__ import app as server_app
 from mcu.api.app import make_api
@@ -94,7 +94,8 @@ SETTINGS = {
 def pages() -> dict[str, str]:
     """The generated pages by file name."""
     return {"commands.md": commands(), "configuration.md": configuration(), "settings.md": settings(), "errors.md": errors(),
-            "rest.md": rest(), "findings.md": findings(), "transactions.md": transactions(), "musts.md": every_must()}
+            "rest.md": rest(), "findings.md": findings(), "transactions.md": transactions(), "musts.md": every_must(),
+            "addresses-and-verbs.md": verb_page.page(NOTICE, _table)}
 
 
 # ---- commands

@@ -6,16 +6,21 @@ running server says so otherwise. Results are made of dictionaries, lists, text,
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
+from mcu.commands import SetSwitch
 from mcu.directory import Directory
 from mcu.errors import CommandError, McuError, UnknownError, UsageError
+from mcu.memory import Memory
+from mcu.policy import Policy, with_switches
 from mcu.protection import is_protected, words_of
-from mcu.storage.base import Account, CallRecord, RoomRecord, Storage, TokenRecord
+from mcu.storage.base import Account, CallRecord, RoomRecord, RoomState, Storage, TokenRecord
 from mcu.tokens import Tokens
+from mcu.verbs import VERBS, Order, build
 
 Facts = dict[str, Any]
 
@@ -29,7 +34,8 @@ class Live(Protocol):
     """
 
     def rooms(self) -> list[Facts]:
-        """Each open room: name, state, members, is_locked, is_permanent, recording."""
+        """Each open room: name, state, members, waiting, is_locked, is_suspended, is_permanent, recording, layout, lobby,
+        switches, bans."""
 
     def people(self, room: str) -> list[Facts]:
         """Each member: id, name, uri, role, codec, source, joined_at, is_muted, is_speaking, level_dbov, packets_in, lost,
@@ -50,14 +56,8 @@ class Live(Protocol):
     def dialling(self, room: str) -> list[Facts]:
         """Whom the room is calling, and has called lately: the same facts of each."""
 
-    def set_locked(self, room: str, locked: bool) -> None:
-        """Let nobody in any more, or let them in again."""
-
-    def mute(self, room: str, who: str, muted: bool) -> int:
-        """Mute or unmute a member (id, name or URI), or "all"; how many changed."""
-
-    def kick(self, room: str, who: str) -> int:
-        """Remove a member, or "all"; how many there were."""
+    def order(self, room: str, order: Order, by: str) -> int:
+        """Carry out a verb of the table on an open room; on how many it was. by: who gave it, for the audit log."""
 
     def calls(self) -> list[Facts]:
         """The running calls, with the fields of a CallRecord."""
@@ -74,13 +74,13 @@ class Live(Protocol):
     def capture_call(self, call_id: str, is_on: bool) -> Facts:
         """Begin or end a capture of a call: capture, file, dropped."""
 
-    def record(self, room: str, action: str, form: str) -> Facts:
+    def record(self, room: str, action: str, form: str, by: str) -> Facts:
         """Start, pause, resume or stop the recording of a room: room, state, folder, form, by, part."""
 
-    def say(self, room: str, text: str, language: str | None) -> Facts:
+    def say(self, room: str, text: str, by: str) -> Facts:
         """Let a voice say something to all in a room: room, player, what, state, position_s, duration_s, volume, reason."""
 
-    def play(self, room: str, what: str) -> Facts:
+    def play(self, room: str, what: str, by: str) -> Facts:
         """Play a file to all in a room, or steer what plays (`mcu.players.STEERS`): the same facts."""
 
     def recordings(self) -> list[Facts]:
@@ -99,7 +99,8 @@ class Live(Protocol):
 class Arguments:
     """The arguments of a verb, read one by one; `finish` refuses what nobody read. All raise UsageError."""
 
-    def __init__(self, verb: str, values: Facts) -> None:
+    def __init__(self, verb: str, values: Facts, by: str = "operator") -> None:
+        self.by = by
         self._verb = verb
         self._values = dict(values)
 
@@ -140,6 +141,11 @@ class Arguments:
             raise UsageError(f"{self._verb}: {name}: a whole number was expected")
         return value
 
+    def rest(self) -> Facts:
+        """Everything that nobody has read."""
+        values, self._values = self._values, {}
+        return values
+
     def finish(self) -> None:
         """Every argument has been read."""
         if self._values:
@@ -158,11 +164,11 @@ class Administration:
         self._clock = clock
         self.tokens = Tokens(storage, clock)
         self._verbs: dict[str, Callable[[Arguments], Any]] = {
+            **{f"room.{name}": functools.partial(self._order, name) for name in VERBS},
             "user.add": self._add_user, "user.list": self._list_users, "user.passwd": self._change_password,
             "user.del": self._delete_user,
             "room.create": self._create_room, "room.list": self._list_rooms, "room.show": self._show_room,
-            "room.close": self._close_room, "room.lock": self._lock_room, "room.unlock": self._unlock_room,
-            "room.people": self._list_people, "room.mute": self._mute, "room.unmute": self._unmute, "room.kick": self._kick,
+            "room.close": self._close_room, "room.people": self._list_people, "room.audit": self._audit,
             "room.dial": self._dial, "room.dialled": self._dialled, "room.dialling": self._list_dialled,
             "room.capture": self._capture_room, "call.capture": self._capture_call,
             "room.record": self._record_room, "room.say": self._say, "room.play": self._play,
@@ -182,13 +188,16 @@ class Administration:
         record = self._directory.room(room)
         return None if record is None else record.owner
 
-    def execute(self, verb: str, arguments: Facts) -> Any:
-        """Carry out a verb. Raises CommandError, whose text is for a person; UsageError when it makes no sense."""
+    def execute(self, verb: str, arguments: Facts, by: str = "operator") -> Any:
+        """Carry out a verb, for somebody called `by` in the audit log.
+
+        Raises CommandError, whose text is for a person; UsageError when it makes no sense.
+        """
         method = self._verbs.get(verb)
         if method is None:
             raise UsageError(f"there is no verb {verb[:80]!r}")
         try:
-            return method(Arguments(verb, arguments))
+            return method(Arguments(verb, arguments, by))
         except CommandError:
             raise
         except McuError as error:
@@ -225,12 +234,14 @@ class Administration:
         name = arguments.text("name")
         pin, host_pin, owner, srtp = (arguments.text_or_none(key) for key in ("pin", "host_pin", "owner", "srtp"))
         lobby, max_members = arguments.flag("lobby"), arguments.number("max_members", self._max_members)
+        switches = _switches(arguments.text_or_none("switches"))
         arguments.finish()
-        if lobby:
-            raise UsageError("this version has no lobby yet; give the room a PIN, or lock it when all are in")
         if self._open_room(name) is not None:
             raise CommandError(f"a room {name!r} is open just now; close it first, or choose another name")
-        room = self._directory.add_room(name, pin=pin, host_pin=host_pin, max_members=max_members, owner=owner, srtp=srtp)
+        room = self._directory.add_room(name, pin=pin, host_pin=host_pin, max_members=max_members, owner=owner, srtp=srtp,
+                                        lobby=lobby)
+        if switches:
+            self._keep_switches(room.name, switches)
         if self._live is not None:
             self._live.open_rooms_changed(room.name)
         return self._room_facts(room, None, shows_pins=True)
@@ -262,39 +273,46 @@ class Administration:
             self._live.open_rooms_changed(name)
         return {"name": name, "count": count, "is_deleted": is_deleted}
 
-    def _lock_room(self, arguments: Arguments) -> Facts:
-        return self._set_locked(arguments, True)
-
-    def _unlock_room(self, arguments: Arguments) -> Facts:
-        return self._set_locked(arguments, False)
-
-    def _set_locked(self, arguments: Arguments, is_locked: bool) -> Facts:
-        name = self._room_name(arguments)
-        arguments.finish()
-        self._running().set_locked(name, is_locked)
-        return {"name": name, "is_locked": is_locked}
-
     def _list_people(self, arguments: Arguments) -> list[Facts]:
         name = self._room_name(arguments)
         arguments.finish()
         live = self._running()
         return live.people(name) if self._open_room(name) is not None else []
 
-    def _mute(self, arguments: Arguments) -> Facts:
-        return self._set_muted(arguments, True)
+    def _order(self, verb: str, arguments: Arguments) -> Facts:
+        """A verb of the table, on a room that is open; switches of a permanent room are turned while it is not, too."""
+        name, values = self._room_name(arguments), arguments.rest()
+        order = build(verb, values)
+        if self._open_room(name) is None and verb in ("set", "allow", "forbid"):
+            return {"name": name, "verb": verb, **values, "count": self._turn_switch(name, order)}
+        return {"name": name, "verb": verb, **values, "count": self._running().order(name, order, arguments.by)}
 
-    def _unmute(self, arguments: Arguments) -> Facts:
-        return self._set_muted(arguments, False)
+    def _turn_switch(self, name: str, order: Order) -> int:
+        (command,) = order.commands([])
+        assert isinstance(command, SetSwitch)
+        return self._keep_switches(name, {command.name: command.value})
 
-    def _set_muted(self, arguments: Arguments, is_muted: bool) -> Facts:
-        name, who = self._room_name(arguments), arguments.text("who")
+    def _keep_switches(self, name: str, switches: Mapping[str, str]) -> int:
+        """Turn switches of a permanent room that is not open."""
+        _check_switches(switches)
+        self._storage.flush()
+        known = next((state for state in self._storage.room_states() if state.name == name), None)
+        memory = Memory.parse(known.memory) if known is not None else Memory()
+        turned = replace(memory, switches={**memory.switches, **switches})
+        now = self._clock()
+        self._storage.put_room_state(RoomState(name, str(turned), now, now if known is None else known.emptied_at))
+        self._storage.flush()
+        if self._live is not None:
+            self._live.open_rooms_changed(name)
+        return len(switches)
+
+    def _audit(self, arguments: Arguments) -> list[Facts]:
+        room, limit = arguments.text_or_none("name"), arguments.number("limit", 100)
         arguments.finish()
-        return {"name": name, "who": who, "is_muted": is_muted, "count": self._running().mute(name, who, is_muted)}
-
-    def _kick(self, arguments: Arguments) -> Facts:
-        name, who = self._room_name(arguments), arguments.text("who")
-        arguments.finish()
-        return {"name": name, "who": who, "count": self._running().kick(name, who)}
+        if not 1 <= limit <= 10_000:
+            raise UsageError("room.audit: limit: a number from 1 to 10000 was expected")
+        self._storage.flush()
+        return [asdict(record) for record in self._storage.audit(room.lower() if room else None, limit)]
 
     def _dial(self, arguments: Arguments) -> Facts:
         name, target = self._room_name(arguments), arguments.text("target")
@@ -346,17 +364,18 @@ class Administration:
         name, action = arguments.text("name"), arguments.choice("action", "start", "pause", "resume", "stop")
         form = arguments.text_or_none("form") or "opus"
         arguments.finish()
-        return {"action": action, **self._running().record(name, action, form)}
+        return {"name": name, "verb": "record", "action": action, "count": 1,
+                **self._running().record(name, action, form, arguments.by)}
 
     def _say(self, arguments: Arguments) -> Facts:
-        name, text, language = arguments.text("name"), arguments.text("text"), arguments.text_or_none("language")
+        name, text = arguments.text("name"), arguments.text("text")
         arguments.finish()
-        return self._running().say(name, text, language)
+        return {"name": name, "verb": "say", "count": 1, **self._running().say(name, text, arguments.by)}
 
     def _play(self, arguments: Arguments) -> Facts:
         name, what = arguments.text("name"), arguments.text("what")
         arguments.finish()
-        return self._running().play(name, what)
+        return {"name": name, "verb": "play", "count": 1, **self._running().play(name, what, arguments.by)}
 
     def _list_recordings(self, arguments: Arguments) -> list[Facts]:
         arguments.finish()
@@ -437,10 +456,28 @@ class Administration:
         facts |= is_open or {}
         if room is not None:
             facts |= {"name": room.name, "is_permanent": True, "max_members": room.max_members, "owner": room.owner,
-                      "has_pin": room.pin is not None, "created_at": room.created_at, "srtp": room.srtp}
+                      "has_pin": room.pin is not None, "created_at": room.created_at, "srtp": room.srtp,
+                      "lobby": facts.get("lobby", room.lobby)}
         if room is not None and shows_pins:
             facts |= {"pin": room.pin, "host_pin": room.host_pin}
         return facts
+
+
+def _switches(text: str | None) -> dict[str, str]:
+    """Switches out of a text such as `mute-on-entry=on chat=hosts`."""
+    pairs = [word.partition("=") for word in (text or "").replace(",", " ").split()]
+    if any(not equals for _, equals, _ in pairs):
+        raise UsageError("room.create: switches: such as mute-on-entry=on chat=hosts was expected")
+    switches = {name: value for name, _, value in pairs}
+    _check_switches(switches)
+    return switches
+
+
+def _check_switches(switches: Mapping[str, str]) -> None:
+    try:
+        with_switches(Policy(), switches)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def _token_facts(token: TokenRecord) -> Facts:

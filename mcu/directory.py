@@ -134,9 +134,9 @@ class Directory:
         return [self._rooms[name] for name in sorted(self._rooms)]
 
     def add_room(self, name: str, *, pin: str | None = None, host_pin: str | None = None, max_members: int = 200,
-                 owner: str | None = None, srtp: str | None = None) -> RoomRecord:
+                 owner: str | None = None, srtp: str | None = None, lobby: bool = False) -> RoomRecord:
         """Make a permanent room. pin, host_pin: 4 to 12 digits, "auto" makes six; owner: the name of an account; srtp: `off`,
-        `prefer` or `require`, None for what the server wants.
+        `prefer` or `require`, None for what the server wants; lobby: newcomers wait until they are admitted.
 
         Raises UsageError for a bad name, PIN or policy, CommandError when the name is taken or the owner unknown.
         """
@@ -148,7 +148,8 @@ class Directory:
             raise UsageError(f"a maximum of 1 to {MOST_MEMBERS} members was expected, not {max_members}")
         if owner is not None:
             owner = self._known_account(owner).name
-        room = RoomRecord(name, pin, host_pin, False, max_members, owner, self._clock(), _check_srtp(srtp))
+        room = RoomRecord(name, pin, host_pin, lobby, max_members, owner, self._clock(), _check_srtp(srtp))
+        self._storage.delete_room_state(name)
         self._storage.put_room(room)
         self._rooms[name] = room
         return room
@@ -159,6 +160,7 @@ class Directory:
         if room is None:
             raise UnknownError(f"there is no permanent room {name!r}")
         self._storage.delete_room(room.name)
+        self._storage.delete_room_state(room.name)
         del self._rooms[room.name]
         return room
 

@@ -10,6 +10,7 @@ a number; `next_timer` says when `handle_timer` is wanted.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -177,10 +178,14 @@ Event = FloorGranted | FloorEnded | RequestChanged | ChairAsked | FloorChanged
 
 
 class Floors:
-    """Both floors of one conference. Only participants who have joined can ask for anything."""
+    """Both floors of one conference. Only participants who have joined can ask for anything.
+
+    may_ask: what the policy of the conference says of it, beside the settings.
+    """
 
     def __init__(self, settings: FloorSettings) -> None:
         self.settings = settings
+        self.may_ask: Callable[[FloorId, ParticipantId], bool] = lambda floor, participant: True
         self.members: set[ParticipantId] = set()
         self._requests: dict[int, FloorRequest] = {}
         self._grants: dict[FloorId, Grant] = {}
@@ -303,6 +308,8 @@ class Floors:
             return Refused(486, "you have asked for that already")
         if len(self.requests(floor)) >= self.settings.max_requests:
             return Refused(486, "too many are waiting for that")
+        if not self.may_ask(floor, actor):
+            return Refused(403, "the hosts have not allowed that")
         if floor is FloorId.SCREEN:
             return None if is_host or self.settings.may_all_share else Refused(403, "only the host may share here")
         if not self.settings.is_control_allowed:

@@ -15,22 +15,44 @@ from dataclasses import dataclass, replace
 from mcu import conference as rules
 from mcu.application_line import ApplicationLine
 from mcu.bus import facts_of, kind_of
-from mcu.conference import Admitted, Conference, Done, Refused
+from mcu.commands import Command, Record
+from mcu.conference import Admitted, Conference, InLobby, Refused
 from mcu.dial_outs import ALERTING, BUSY, CANCELLED, DIALING, FAILED, NO_ANSWER, RING_S, DialOut, outcome_of
-from mcu.floor import MEDIA, FloorEnded, FloorGranted
+from mcu.errors import UsageError
+from mcu.floor import MEDIA, FloorEnded, FloorGranted, FloorId, StopFloors
 from mcu.floor import Event as FloorEvent
 from mcu.floor_line import MeetingFloors
-from mcu.keypad import Keypad, Verb, info_key
+from mcu.happenings import (
+    ActivitySuspended,
+    CommandJudged,
+    CountAsked,
+    HostChanged,
+    InviteRequested,
+    LayoutChanged,
+    LobbyEntered,
+    LobbyLeft,
+    PlayRequested,
+    RecordingRequested,
+    SayRequested,
+    TimeRunsOut,
+    UnmuteAsked,
+)
+from mcu.keypad import Keypad, info_key
 from mcu.leg import FOCUS, CallLeg, answer_call, create_media, own_contact
 from mcu.location import Way
 from mcu.meeting_desktops import MeetingDesktops
-from mcu.participant import Identity, ParticipantId, Role
+from mcu.memory import Memory
+from mcu.orders import answer, carry_out, counted, find, keyed
+from mcu.participant import Identity, Participant, ParticipantId, Role
 from mcu.policy import Policy
-from mcu.prompt_texts import is_known, name_of_count
+from mcu.prompt_texts import is_known
 from mcu.roster import Device, Roster
-from mcu.storage.base import CallRecord
+from mcu.storage.base import AuditRecord, CallRecord
 from mcu.surroundings import MediaRoom, Surroundings
 from mcu.transmission import Medium, TransmissionStarted, TransmissionStopped
+from mcu.verbs import Order, parse_command
+from mcu.verdicts import Verdict
+from mcu.waiting_room import MembersLine, WaitingRoom
 from mcu.words import REPLACED
 from sip import events
 from sip.conference_info import CONTENT_TYPE, PACKAGE
@@ -71,22 +93,28 @@ class Focus:
     def __init__(self, name: str, policy: Policy, server: Surroundings, closed: Callable[[Focus], None]) -> None:
         self.name = name
         self.entity = f"sip:{name}@{server.domain}"
-        self.conference = Conference(name, policy, server.now())
+        memory = server.recall_room(name)
+        self.conference = Conference(name, policy, server.now(), memory)
         self.members: dict[ParticipantId, Member] = {}
+        self.waiting = WaitingRoom(server)
         self.speaking: tuple[int, ...] = ()
         self.recording = ""
         self._dialled: dict[Call, Member] = {}
         self._entries: dict[Call, DialOut] = {}
+        self._lines: dict[ParticipantId, list[MembersLine]] = {}
         self._server = server
         self._closed = closed
         self._room = server.open_media_room("mix")
         self.floors = MeetingFloors(server, self._is_host, self._on_floor)
+        self.floors.control.floors.may_ask = self._may_ask
         self.desktops = MeetingDesktops(self.floors, server, self._note)
         self._roster = Roster(self.entity, name, policy.max_members)
         self._subscriptions: dict[Subscription, ParticipantId | None] = {}
         self._notified_at = -NOTIFY_INTERVAL_S
         self._is_notify_due = False
         self._is_over = self._was_used = False
+        self._kept = (memory or Memory(), True)
+        self._roster.set_locked(self.conference.is_locked)
         due = self.conference.next_timer()
         if due is not None:
             server.call_at(due, self._timer_fired)
@@ -112,25 +140,29 @@ class Focus:
                      is_creator: bool = False, is_invited: bool = False) -> Refused | None:
         """An INVITE for this conference: answered here, or refused with the verdict that comes back."""
         call, server = event.call, self._server
-        verdict = self.conference.check_invited() if is_invited else self.conference.check(identity, pin)
+        source = call.flow.remote[0]
+        verdict = self.conference.check_invited() if is_invited else self.conference.check(identity, pin, source)
         if verdict is not None:
             call.reject(verdict.status, verdict.reason, now=server.now())
             return verdict
         participant_id = server.new_id()
+        must_wait = self.conference.must_wait(identity, pin, is_creator=is_creator, is_invited=is_invited)
         try:
-            leg = answer_call(event, self._room, participant_id, identity, server, self.name, is_focus=True,
-                              srtp=(self.conference.policy.srtp,), lines=self._lines_for(participant_id, identity))
+            room = self.waiting.media_room if must_wait else self._room
+            lines = [] if must_wait else self._lines_for(participant_id, identity)
+            leg = answer_call(event, room, participant_id, identity, server, self.name, is_focus=True,
+                              srtp=(self.conference.policy.srtp,), lines=lines)
         except MediaRefused as error:
             self.floors.leave(participant_id)
             call.reject(error.status, error.reason, [("Warning", f'399 {server.domain} "{_warning(error.reason)}"')],
                         now=server.now())
             return Refused(error.status, error.reason)
         joined = self.conference.join(participant_id, identity, server.now(), pin=pin, is_creator=is_creator,
-                                      is_invited=is_invited)
-        assert isinstance(joined, Admitted)
-        call.data = self
-        self._was_used = True
-        self.members[participant_id] = Member(participant_id, leg, Keypad())
+                                      is_invited=is_invited, source=source)
+        assert isinstance(joined, Admitted | InLobby)
+        self._take(Member(participant_id, leg, Keypad()), is_waiting=must_wait)
+        if must_wait:
+            leg.media.take_lines(*self._lines_for(participant_id, identity))
         server.keep_record(leg.record)
         self._carry_out()
         return None
@@ -142,14 +174,14 @@ class Focus:
         except MediaRefused as error:
             return Refused(error.status, error.reason)
         participant_id = ParticipantId(leg.media.leg_id)
-        verdict = self.conference.join(participant_id, leg.identity, self._server.now(), pin=pin, is_invited=is_invited)
+        verdict = self.conference.join(participant_id, leg.identity, self._server.now(), pin=pin, is_invited=is_invited,
+                                       source=leg.call.flow.remote[0])
         if isinstance(verdict, Refused):
             return verdict
-        leg.call.data = self
         leg.record = replace(leg.record, room=self.name)
-        self._was_used = True
-        self.members[participant_id] = Member(participant_id, leg, Keypad())
-        self._room.adopt(leg.media)
+        is_waiting = isinstance(verdict, InLobby)
+        (self.waiting.media_room if is_waiting else self._room).adopt(leg.media)
+        self._take(Member(participant_id, leg, Keypad()), is_waiting=is_waiting)
         leg.media.take_lines(*self._lines_for(participant_id, leg.identity))
         self._server.keep_record(leg.record)
         self._carry_out()
@@ -157,6 +189,15 @@ class Focus:
         leg.call.use_contact(own)
         leg.introduce(Identity(self.entity, self.name), self._server.now(), NameAddr(own, "", FOCUS))
         return None
+
+    def _take(self, member: Member, *, is_waiting: bool) -> None:
+        """A call is ours: of a member, or of somebody who waits."""
+        member.leg.call.data = self
+        self._was_used = True
+        if is_waiting:
+            self.waiting.put(member)
+        else:
+            self.members[member.id] = member
 
     def replace(self, event: events.CallReceived, old: Call, identity: Identity) -> None:
         """An INVITE that takes the place of a member's call (RFC 3891 §3), which is hung up: no PIN and no lock is asked."""
@@ -174,7 +215,9 @@ class Focus:
 
     def _lines_for(self, participant_id: ParticipantId, identity: Identity) -> list[ApplicationLine]:
         """What answers other lines than sound and pictures in a member's call."""
-        return [self.floors.line(participant_id, identity), self.desktops.line(participant_id)]
+        lines = (self.floors.line(participant_id, identity), self.desktops.line(participant_id))
+        self._lines[participant_id] = [MembersLine(line, lambda: participant_id in self.conference.lobby) for line in lines]
+        return list(self._lines[participant_id])
 
     def leg_of(self, call: Call) -> CallLeg | None:
         """The leg of a member's call."""
@@ -183,8 +226,8 @@ class Focus:
 
     @property
     def legs(self) -> list[CallLeg]:
-        """The legs of all members."""
-        return [member.leg for member in self.members.values()]
+        """The legs of all members, and of those who wait."""
+        return [member.leg for member in (*self.members.values(), *self.waiting.members.values())]
 
     def dial(self, way: Way, to: NameAddr, identity: Identity, entry: DialOut) -> Call:
         """Call somebody into the conference (RFC 4579 §5.5); whoever answers is a participant. Raises MediaRefused.
@@ -268,7 +311,7 @@ class Focus:
             case events.CallAnswered(call, _, answer):
                 self._dialled_answered(call, answer)
             case events.CallTerminated(call, cause, status, reason, _):
-                self._ended(call, cause, status, reason)
+                self._ended(call, cause, status, reason, is_dropped=cause != "hung_up" or status == 408)
             case events.OfferReceived(call, offer, _):
                 member = self._member_of(call)
                 if member is not None and member.leg.receive_offer(offer, now):
@@ -303,7 +346,7 @@ class Focus:
         else:
             self._server.respond(transaction_id, 415 if method == "INFO" else 405)
 
-    def _ended(self, call: Call, cause: str, status: int, reason: str) -> None:
+    def _ended(self, call: Call, cause: str, status: int, reason: str, *, is_dropped: bool) -> None:
         dialled = self._dialled.pop(call, None)
         if dialled is not None:
             entry = self._entries.pop(call)
@@ -316,13 +359,15 @@ class Focus:
         member = self._member_of(call)
         if member is None:
             return
-        del self.members[member.id]
+        self.members.pop(member.id, None)
+        self._lines.pop(member.id, None)
+        self.waiting.let_go(member.id)
         self._server.keep_record(member.leg.end(cause, status, reason, self._server.wallclock()))
         for subscription, owner in list(self._subscriptions.items()):
             if owner == member.id:
                 del self._subscriptions[subscription]
                 self._server.call_at(self._server.now() + ORPHAN_S, functools.partial(self._end_orphan, subscription))
-        self.conference.leave(member.id, self._server.now())
+        self.conference.leave(member.id, self._server.now(), is_dropped=is_dropped)
         self._carry_out()
 
     def _lose_dialled(self, member: Member, outcome: str, reason: str) -> None:
@@ -342,13 +387,20 @@ class Focus:
             subscription.terminate("noresource", self._server.now())
 
     def _member_of(self, call: Call) -> Member | None:
-        return next((member for member in self.members.values() if member.leg.call is call), None)
+        people = (*self.members.values(), *self.waiting.members.values())
+        return next((member for member in people if member.leg.call is call), None)
 
     # ---- commands
 
-    def execute(self, command: rules.Command, actor: ParticipantId | None = None) -> Done | Refused:
-        """Carry out a command of a member, or of the operator (actor None)."""
-        verdict = self.conference.execute(command, self._server.now(), actor)
+    def execute(self, command: Command, actor: ParticipantId | None = None, by: str = "operator") -> Verdict:
+        """Carry out a command of a member, or of the operator (actor None), who is called `by` in the audit log."""
+        verdict = self.conference.execute(command, self._server.now(), actor, by)
+        self._carry_out()
+        return verdict
+
+    def order(self, order: Order, actor: ParticipantId | None = None, by: str = "operator") -> Verdict:
+        """Carry out an order, whose people are named as its giver does."""
+        verdict = carry_out(self.conference, order, self._server.now(), actor, by)
         self._carry_out()
         return verdict
 
@@ -359,81 +411,63 @@ class Focus:
             self._pressed(member, key)
 
     def _pressed(self, member: Member, key: str) -> None:
-        verb = member.keypad.press(key, self._server.now())
+        code = member.keypad.press(key, self._server.now())
         participant = self.conference.participants.get(member.id)
-        if verb is None or participant is None:
+        if code is None or participant is None:
             return
-        match verb:
-            case Verb.TOGGLE_MUTE:
-                self.execute(rules.MuteParticipant(member.id, not participant.is_muted), member.id)
-            case Verb.TOGGLE_LOCK:
-                self.execute(rules.LockConference(not self.conference.is_locked), member.id)
-            case Verb.CLOSE:
-                self.execute(rules.CloseConference(), member.id)
+        order = keyed(self.conference, code, participant)
+        if order is None:
+            self.announce(member.id, "press-hash")
+            return
+        said = answer(order, self.order(order, member.id), participant.role)
+        if said is not None:
+            self.announce(None if said[1] else member.id, said[0])
 
     def _obey(self, member: Member, content_type: str, body: bytes) -> tuple[int, str | None]:
-        """A text inside the dialog (RFC 3428): `/close`, `/lock`, `/unlock`, `/mute` and `/unmute` are commands."""
+        """A text inside the dialog (RFC 3428): `/mute`, `/lock` and the other verbs are commands."""
         if content_type != "text/plain":
             return 415, None
-        words = body[:1024].decode("utf-8", "replace").strip().lower()
-        command: rules.Command
-        match words:
-            case "/close" | "/end":
-                command = rules.CloseConference()
-            case "/lock" | "/unlock":
-                command = rules.LockConference(words == "/lock")
-            case "/mute" | "/unmute":
-                command = rules.MuteParticipant(member.id, words == "/mute")
-            case _:
-                return 403, "this server takes commands only: /close /lock /unlock /mute /unmute"
-        verdict = self.execute(command, member.id)
+        try:
+            order = parse_command(body[:2048].decode("utf-8", "replace"))
+        except UsageError as error:
+            return 400, str(error)
+        if order is None:
+            return 403, "this server takes commands only, such as /mute /lock /close"
+        verdict = self.order(order, member.id)
         return (verdict.status, verdict.reason) if isinstance(verdict, Refused) else (200, None)
 
     def find(self, who: str) -> list[Member]:
         """Members by id, account, URI, or name as shown ("all" is everybody)."""
-        wanted = who.strip().lower()
-        if wanted == "all":
+        if who.strip().lower() == "all":
             return list(self.members.values())
-        return [
-            member for member in self.members.values()
-            if wanted in (str(member.id), (member.leg.identity.account or "").lower(), member.leg.identity.display_name.lower(),
-                          member.leg.identity.entity.lower())
-        ]
+        return [self.members[one.id] for one in find(self.conference.participants.values(), who) if one.id in self.members]
 
     # ---- what members are told
 
     def announce(self, who: ParticipantId | None, name: str) -> None:
-        """Say a prompt of `mcu.prompt_texts` to a member in their language, or to all (None); an unknown one is no error."""
+        """Say a prompt of `mcu.prompt_texts` to a member, or to one who waits, in their language, or to all (None).
+
+        An unknown one is no error.
+        """
         if not is_known(name):
             log.warning("there is no such prompt", extra={"room": self.name, "prompt": name})
             return
-        if who is None:
-            self._say(0, name, self._server.language_of(self.name))
-        elif (member := self.members.get(who)) is not None:
-            self._say(int(member.leg.media.leg_id), name, self._server.language_of(member.leg.identity.account, self.name))
+        member = None if who is None else self.members.get(who) or self.waiting.members.get(who)
+        if who is not None and member is None:
+            return
+        language = self._server.language_of(*([member.leg.identity.account] if member is not None else []), self.name)
 
-    def _say(self, leg_id: int, name: str, language: str) -> None:
         def say() -> None:
-            if not self._is_over:
-                self._room.sound.announce(leg_id, name, language)
+            if self._is_over:
+                return
+            if member is None:
+                self._room.sound.announce(0, name, language)
+            elif member.id in self.members:
+                self._room.sound.announce(int(member.leg.media.leg_id), name, language)
+            elif member.id in self.waiting.members:
+                self.waiting.media_room.sound.announce(int(member.leg.media.leg_id), name, language)
 
         self._server.have_prompt(name, language, say)
-
-    def record(self, action: str, by: str) -> str:
-        """Start, pause, resume or stop the recording for a member called `by`; why not, in words, or ""."""
-        return self._server.studio.record(self, action, by)
-
-    def say(self, text: str) -> str:
-        """Let a voice say something to all; why not, in words, or ""."""
-        return self._server.studio.say(self, text, self._server.language_of(self.name))
-
-    def play(self, what: str) -> str:
-        """Play a file of the media folder to all, or steer what plays; why not, in words, or ""."""
-        return self._server.studio.play(self, what)
-
-    def announce_count(self, who: ParticipantId) -> None:
-        """Tell a member how many there are."""
-        self.announce(who, name_of_count(len(self.members)))
 
     def set_recording(self, state: str, *, is_failed: bool = False) -> None:
         """The room is recorded, or the recording is paused, or it is over (""): all are told, and the roster shows it."""
@@ -444,6 +478,9 @@ class Focus:
         self.announce(None, f"recording-{name}")
         self._roster.set_recording(state)
         self._notify_soon()
+        self._server.publish("room.recording", room=self.name, state=state, is_failed=is_failed)
+        if is_failed:
+            self.execute(Record("stop"))
 
     # ---- what the rules decided
 
@@ -451,25 +488,29 @@ class Focus:
         while (event := self.conference.next_event()) is not None:
             self._apply(event)
             self._server.publish(kind_of(event), room=self.name, **facts_of(event))
+        self._remember()
         self._arm()
+
+    def _remember(self) -> None:
+        """Keep what must outlast a restart, when it has changed."""
+        if self._is_over:
+            return
+        now = (self.conference.memory(), not self.conference.participants)
+        if now != self._kept:
+            self._kept = now
+            self._server.keep_room(self.name, now[0], is_empty=now[1])
 
     def _apply(self, event: rules.Event) -> None:
         match event:
             case rules.ParticipantJoined(participant):
-                log.info("joined", extra={"room": self.name, "who": participant.identity.entity})
-                self.floors.join(participant.id, participant.identity)
-                self._room.describe(participant.id, participant.identity.display_name)
-                self._note_sending(self.members[participant.id])
-                self._show(self.members[participant.id])
-                self._room.play("join")
-                if self.recording == "recording":
-                    self.announce(participant.id, "recording-on")
+                self._joined(participant)
             case rules.ParticipantLeft(participant):
                 log.info("left", extra={"room": self.name, "who": participant.identity.entity})
                 self.desktops.leave(participant.id)
                 self.floors.leave(participant.id)
                 self._roster.remove(participant.id)
-                self._room.play("leave")
+                if self.conference.policy.leave_tone:
+                    self._room.play("leave")
                 self._notify_soon()
             case rules.ParticipantChanged(participant):
                 member = self.members.get(participant.id)
@@ -481,21 +522,80 @@ class Focus:
             case TransmissionStopped(participant_id, medium):
                 self._let_pass(participant_id, medium, False)
             case rules.ParticipantKicked(participant, reason):
-                member = self.members.get(participant.id)
+                member = self.members.get(participant.id) or self.waiting.members.get(participant.id)
                 if member is not None:
                     member.leg.call.hang_up(self._server.now(), reason)
+            case LobbyEntered(participant, for_host):
+                self._waits(participant, for_host=for_host)
+            case LobbyLeft(participant):
+                log.info("waits no longer", extra={"room": self.name, "who": participant.identity.entity})
+            case HostChanged(participant):
+                log.info("host", extra={"room": self.name, "who": participant.identity.entity if participant else None})
+                if participant is not None:
+                    self.announce(participant.id, "you-are-host")
+            case UnmuteAsked(participant):
+                self.announce(participant.id, "ask-unmute")
+            case CountAsked(participant, count):
+                self.announce(participant.id, counted(count))
+            case TimeRunsOut(minutes):
+                self.announce(None, "last-minute" if minutes <= 1 else "last-minutes")
+            case CommandJudged(actor, verb, target, detail, refusal):
+                self._server.keep_audit(AuditRecord(self._server.wallclock(), self.name, actor, verb, target, detail, refusal))
             case rules.LockChanged(locked):
                 self._roster.set_locked(locked)
                 self._notify_soon()
+            case ActivitySuspended(is_suspended):
+                if is_suspended:
+                    self.floors.execute(StopFloors("all activity is suspended"), None)
+            case (InviteRequested() | RecordingRequested() | LayoutChanged() | SayRequested() | PlayRequested()):
+                self._server.perform(self.name, event)
             case rules.ConferenceClosing(reason):
                 log.info("closing", extra={"room": self.name, "reason": reason})
                 self._room.play("closing")
             case rules.ConferenceClosed(reason, _):
+                self._server.end_room(self.name, self.conference.memory(), is_permanent=self.conference.policy.is_permanent)
                 self._finish(reason)
+
+    def _joined(self, participant: Participant) -> None:
+        """Somebody is in: a newcomer, or one who has waited."""
+        log.info("joined", extra={"room": self.name, "who": participant.identity.entity})
+        member = self.waiting.let_go(participant.id)
+        if member is not None:
+            self._room.adopt(member.leg.media)
+            self.members[participant.id] = member
+            self.waiting.close_if_empty()
+            self.announce(participant.id, "admitted")
+        self.floors.join(participant.id, participant.identity)
+        self._room.describe(participant.id, participant.identity.display_name)
+        self._note_sending(self.members[participant.id])
+        self._show(self.members[participant.id])
+        if self.conference.policy.join_tone:
+            self._room.play("join")
+        if self.recording == "recording":
+            self.announce(participant.id, "recording-on")
+
+    def _waits(self, participant: Participant, *, for_host: bool) -> None:
+        """Somebody is in the lobby: a newcomer, or a member who was sent there."""
+        log.info("waits", extra={"room": self.name, "who": participant.identity.entity})
+        member = self.members.pop(participant.id, None)
+        if member is not None:
+            for line in self._lines.get(participant.id, ()):
+                line.end()
+            try:
+                self.waiting.take_in(member)
+            except MediaRefused as error:
+                member.leg.call.hang_up(self._server.now(), error.reason)
+                return
+        self.announce(participant.id, "waiting-for-host" if for_host else "lobby")
 
     def _is_host(self, participant_id: ParticipantId) -> bool:
         participant = self.conference.participants.get(participant_id)
         return participant is not None and participant.role is Role.HOST
+
+    def _may_ask(self, floor: FloorId, participant_id: ParticipantId) -> bool:
+        """Whether a member may ask for a floor just now."""
+        rules = self.conference
+        return rules.may_share(participant_id) if floor is FloorId.SCREEN else rules.may_control(participant_id)
 
     def _on_floor(self, event: FloorEvent) -> None:
         """A floor was granted or has ended: what it is for passes from now on, or not any more."""
@@ -510,8 +610,9 @@ class Focus:
 
     def _note(self, actor: ParticipantId | None, verb: str, target: ParticipantId | None, detail: str) -> None:
         """A line for the audit of the desktops."""
-        log.info(verb, extra={"room": self.name, "actor": self._entity_of(actor), "target": self._entity_of(target),
-                              "detail": detail})
+        row = AuditRecord(self._server.wallclock(), self.name, self._entity_of(actor), verb, self._entity_of(target), detail)
+        log.info(verb, extra={"room": self.name, "actor": row.actor, "target": row.target, "detail": detail})
+        self._server.keep_audit(row)
 
     def _entity_of(self, participant_id: ParticipantId | None) -> str:
         found = None if participant_id is None else self.conference.participants.get(participant_id)
@@ -546,10 +647,11 @@ class Focus:
             return
         self._is_over = True
         now = self._server.now()
-        for member in list(self.members.values()):
+        for member in (*self.members.values(), *self.waiting.members.values()):
             member.leg.call.hang_up(now, reason)
             self._server.keep_record(member.leg.end("closed", 200, reason, self._server.wallclock()))
         self.members.clear()
+        self.waiting.close()
         for call, dialled in list(self._dialled.items()):
             call.hang_up(now, reason)
             dialled.leg.media.release()
@@ -586,7 +688,9 @@ class Focus:
 
     def put_away_if_unused(self) -> None:
         """End a conference that nobody has ever got into, or a permanent one that is empty: nothing is lost with it."""
-        if not self.members and not self._dialled and (self.conference.policy.is_permanent or not self._was_used):
+        if self.members or self.waiting.members or self._dialled:
+            return
+        if self.conference.policy.is_permanent or not self._was_used:
             self._finish("the room is empty")
 
     # ---- roster

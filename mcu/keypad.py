@@ -1,52 +1,43 @@
-"""What keys of a phone mean in a meeting (PRODUCT's verb table; the codes that Zoom's callers know). Pure.
+"""Key sequences of a phone in a meeting, as codes of the table of verbs (`mcu.verbs.KEYPAD`), by RFC 4733 or INFO. Pure.
 
-`*6` mutes and unmutes oneself, `*5` locks and opens the room, `*4` and then `#` within five seconds ends the meeting for all.
+A code is `*` and one key within five seconds; one that ends the meeting (`*4`) wants `#` after it, within five seconds too.
 """
 
 from __future__ import annotations
 
-from enum import Enum
+from mcu.verbs import KEYPAD
 
 CONFIRM_S = 5.0
 NEXT_KEY_S = 5.0
-
-
-class Verb(Enum):
-    """What a caller asks for with a key sequence."""
-
-    TOGGLE_MUTE = "*6"
-    TOGGLE_LOCK = "*5"
-    ASK_TO_CLOSE = "*4"
-    CLOSE = "*4#"
-
-
-_CODES = {"6": Verb.TOGGLE_MUTE, "5": Verb.TOGGLE_LOCK, "4": Verb.ASK_TO_CLOSE}
+_CONFIRMED = {code[:2] for code in KEYPAD if len(code) == 3}
 
 
 class Keypad:
     """The keys of one phone in order. now: monotonic seconds."""
 
-    __slots__ = ("_asked_at", "_star_at")
+    __slots__ = ("_asked", "_asked_at", "_star_at")
 
     def __init__(self) -> None:
         self._star_at: float | None = None
-        self._asked_at: float | None = None
+        self._asked = ""
+        self._asked_at = 0.0
 
-    def press(self, key: str, now: float) -> Verb | None:
-        """Take a key; the verb that it completes, if any."""
+    def press(self, key: str, now: float) -> str | None:
+        """Take a key; the code that it completes, if any. The first half of one that wants `#` is one, too."""
         star_at, self._star_at = self._star_at, None
-        asked_at, self._asked_at = self._asked_at, None
+        asked, self._asked = self._asked, ""
+        if key == "#" and asked and now - self._asked_at <= CONFIRM_S:
+            return f"{asked}#"
         if key == "*":
             self._star_at = now
             return None
-        if key == "#" and asked_at is not None and now - asked_at <= CONFIRM_S:
-            return Verb.CLOSE
         if star_at is None or now - star_at > NEXT_KEY_S:
             return None
-        verb = _CODES.get(key)
-        if verb is Verb.ASK_TO_CLOSE:
-            self._asked_at = now
-        return verb
+        code = f"*{key}"
+        if code in _CONFIRMED:
+            self._asked, self._asked_at = code, now
+            return code
+        return code if code in KEYPAD else None
 
 
 def info_key(content_type: str, body: bytes) -> str:

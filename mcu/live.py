@@ -7,17 +7,24 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from mcu.captures import Captures
-from mcu.conference import CloseConference, KickParticipant, LockConference, MuteParticipant, Refused
-from mcu.errors import CommandError, UnknownError
+from mcu.commands import CloseConference
+from mcu.conference import Refused
+from mcu.errors import CommandError, ForbiddenError, UnknownError, UsageError
 from mcu.focus import Focus, Member
 from mcu.leg import CallLeg
+from mcu.participant import Participant
+from mcu.policy import switches_of
 from mcu.protection import is_protected, words_of
 from mcu.studio import Studio
 from mcu.switchboard import Switchboard
 from mcu.trunk import Trunk
+from mcu.verbs import Order, build
 from sip.media_backend import MediaRefused
 
 Facts = dict[str, Any]
+
+ERRORS: dict[int, type[CommandError]] = {400: UsageError, 403: ForbiddenError, 404: UnknownError}
+"""What a refusal of the rules is to who gave the command; of another status a CommandError."""
 
 
 class LiveView:
@@ -36,25 +43,26 @@ class LiveView:
 
     def rooms(self) -> list[Facts]:
         """See Live."""
-        return [
-            {"name": focus.name, "state": focus.conference.state.value, "members": len(focus.members),
-             "is_locked": focus.conference.is_locked, "is_permanent": focus.conference.policy.is_permanent,
-             "recording": focus.recording}
-            for focus in self._switchboard.foci.values()
-        ]
+        return [_room(focus) for focus in self._switchboard.foci.values()]
 
     def people(self, room: str) -> list[Facts]:
-        """See Live."""
+        """See Live: those in the meeting, then those in its lobby."""
         focus = self._focus(room)
-        return [self._person(focus, member) for member in focus.members.values()]
+        everybody = (*focus.members.values(), *focus.waiting.members.values())
+        found = ((member, focus.conference.anyone(member.id)) for member in everybody)
+        return [self._person(focus, member, participant) for member, participant in found if participant is not None]
 
-    def _person(self, focus: Focus, member: Member) -> Facts:
-        participant, figures = focus.conference.participants[member.id], member.leg.media.statistics
+    def _person(self, focus: Focus, member: Member, participant: Participant) -> Facts:
+        figures = member.leg.media.statistics
         record = member.leg.note()
         return {
             "id": str(member.id), "name": participant.identity.display_name, "uri": participant.identity.entity,
-            "role": participant.role.value, "codec": member.leg.codec, "source": record.source,
-            "joined_at": record.started_at, "is_muted": participant.is_muted, "is_held": member.leg.is_held,
+            "role": participant.role.value, "is_in_lobby": participant.is_in_lobby, "codec": member.leg.codec,
+            "source": record.source, "joined_at": record.started_at, "is_muted": participant.is_muted,
+            "is_muted_by_host": participant.muted_by_host, "is_deaf": participant.is_deaf,
+            "is_video_stopped": participant.is_video_stopped, "is_spotlit": participant.is_spotlit,
+            "hand": focus.conference.hands.index(participant.id) + 1 if participant.hand_at is not None else 0,
+            "is_held": member.leg.is_held,
             "is_speaking": member.id in focus.speaking, "level_dbov": figures.level_dbov, "packets_in": figures.packets_in,
             "packets_out": figures.packets_out, "lost": figures.lost, **member.leg.quality(),
             "junk": figures.junk, "foreign": figures.foreign, "auth_failures": figures.auth_failures,
@@ -65,6 +73,7 @@ class LiveView:
 
     def open_rooms_changed(self, name: str) -> None:
         """See Live: a room that is open keeps the settings that it was opened with."""
+        self._switchboard.server.read_room(name)
 
     def close_room(self, room: str, reason: str) -> int:
         """See Live."""
@@ -93,20 +102,9 @@ class LiveView:
         """See Live."""
         return [entry.facts() for entry in self._switchboard.server.dial_outs.of(room.lower())]
 
-    def set_locked(self, room: str, locked: bool) -> None:
+    def order(self, room: str, order: Order, by: str) -> int:
         """See Live."""
-        self._done(self._focus(room).execute(LockConference(locked)))
-
-    def mute(self, room: str, who: str, muted: bool) -> int:
-        """See Live."""
-        focus = self._focus(room)
-        return sum(self._done(focus.execute(MuteParticipant(member.id, muted))) for member in self._members(focus, who))
-
-    def kick(self, room: str, who: str) -> int:
-        """See Live."""
-        focus = self._focus(room)
-        members = self._members(focus, who)
-        return sum(self._done(focus.execute(KickParticipant(member.id, "removed by the administrator"))) for member in members)
+        return self._done(self._focus(room).order(order, by=by))
 
     def calls(self) -> list[Facts]:
         """See Live."""
@@ -133,25 +131,29 @@ class LiveView:
         """See Live."""
         return self._captures.start_call(call_id) if is_on else self._captures.stop(f"call {call_id}")
 
-    def record(self, room: str, action: str, form: str) -> Facts:
+    def record(self, room: str, action: str, form: str, by: str) -> Facts:
         """See Live."""
-        try:
-            return self._studio.recordings.execute(self._focus(room), action, "the administrator", form)
-        finally:
-            self._changed()
+        focus, recordings = self._focus(room), self._studio.recordings
+        recordings.prefer(focus, form)
+        self.order(room, build("record", {"action": action}), by)
+        return recordings.result(focus)
 
     def recordings(self) -> list[Facts]:
         """See Live."""
         return self._studio.recordings.list()
 
-    def say(self, room: str, text: str, language: str | None) -> Facts:
+    def say(self, room: str, text: str, by: str) -> Facts:
+        """See Live."""
+        self.order(room, build("say", {"text": text}), by)
+        return self._studio.players.result(self._focus(room))
+
+    def play(self, room: str, what: str, by: str) -> Facts:
         """See Live."""
         focus = self._focus(room)
-        return self._studio.players.say(focus, text, language or self._switchboard.server.language_of(focus.name))
-
-    def play(self, room: str, what: str) -> Facts:
-        """See Live."""
-        return self._studio.players.play(self._focus(room), what, is_operator=True)
+        if what.strip() == "status":
+            return self._studio.players.play(focus, what, is_operator=True)
+        self.order(room, build("play", {"what": what}), by)
+        return self._studio.players.result(focus)
 
     def registrations(self) -> list[Facts]:
         """See Live."""
@@ -179,17 +181,21 @@ class LiveView:
             raise CommandError(f"room {room!r} is not open; nobody is in it")
         return focus
 
-    def _members(self, focus: Focus, who: str) -> list[Member]:
-        found = focus.find(who)
-        if not found and who.strip().lower() != "all":
-            raise UnknownError(f"nobody called {who!r} is in room {focus.name!r}; confero room people {focus.name} lists them")
-        return found
-
     def _done(self, verdict: object) -> int:
         self._changed()
         if isinstance(verdict, Refused):
-            raise CommandError(verdict.reason)
+            raise ERRORS.get(verdict.status, CommandError)(verdict.reason)
         return int(getattr(verdict, "count", 0))
+
+
+def _room(focus: Focus) -> Facts:
+    conference = focus.conference
+    return {
+        "name": focus.name, "state": conference.state.value, "members": len(conference.participants),
+        "waiting": len(conference.lobby), "is_locked": conference.is_locked, "is_suspended": conference.is_suspended,
+        "is_permanent": conference.policy.is_permanent, "recording": conference.recording, "layout": conference.layout,
+        "lobby": conference.policy.lobby, "switches": switches_of(conference.policy), "bans": list(conference.bans),
+    }
 
 
 def _trunk(trunk: Trunk) -> Facts:

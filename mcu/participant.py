@@ -13,10 +13,13 @@ MAX_NAME = 64
 
 
 class Role(Enum):
-    """What a participant may do; the policy says what that is."""
+    """What a participant may do; the table of verbs says what that is. A listener is never heard."""
 
     HOST = "host"
+    COHOST = "co-host"
+    PRESENTER = "presenter"
     ATTENDEE = "attendee"
+    LISTENER = "listener"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,11 @@ class Identity:
 
 @dataclass(slots=True)
 class Participant:
-    """A member of a conference. joined_at: monotonic seconds."""
+    """A member of a conference, or somebody who waits in its lobby.
+
+    joined_at, hand_at: monotonic seconds, hand_at None while the hand is down; source: the address they call from; is_deaf:
+    hears nothing of the meeting; is_video_stopped: by a host; is_spotlit: shown large to all.
+    """
 
     id: ParticipantId
     identity: Identity
@@ -41,6 +48,12 @@ class Participant:
     joined_at: float
     is_muted: bool = False
     muted_by_host: bool = False
+    source: str = ""
+    hand_at: float | None = None
+    is_deaf: bool = False
+    is_video_stopped: bool = False
+    is_spotlit: bool = False
+    is_in_lobby: bool = False
 
 
 def clean_name(text: str) -> str:

@@ -72,6 +72,7 @@ class Players:
         self._playing: dict[int, Playing] = {}
         self._last: dict[Focus, Playing] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._results: dict[Focus, Facts | CommandError] = {}
         self._last_id = 0
 
     @property
@@ -80,6 +81,22 @@ class Players:
         return bool(self._playing)
 
     # ---- commands
+
+    def perform(self, focus: Focus, action: Callable[[], Facts]) -> None:
+        """Carry out what the rules of a room have decided, and remember what came of it."""
+        try:
+            self._results[focus] = action()
+        except CommandError as error:
+            self._results[focus] = error
+            log.info("nothing is played", extra={"room": focus.name, "reason": str(error)})
+        self._results = {one: result for one, result in self._results.items() if not one.is_over}
+
+    def result(self, focus: Focus) -> Facts:
+        """What came of the last order. Raises CommandError."""
+        result = self._results.get(focus)
+        if isinstance(result, dict):
+            return result
+        raise result if result is not None else CommandError(f"nothing is played in room {focus.name!r}")
 
     def say(self, focus: Focus, text: str, language: str) -> Facts:
         """Let a voice say something to all. Raises CommandError."""

@@ -63,6 +63,8 @@ class Recordings:
         self._changed = changed
         self._recordings: dict[Focus, Recording] = {}
         self._ending: list[subprocess.Popen[str]] = []
+        self._forms: dict[Focus, str] = {}
+        self._results: dict[Focus, Facts | McuError] = {}
         self._last_id = 0
 
     @property
@@ -72,11 +74,35 @@ class Recordings:
 
     # ---- commands
 
-    def execute(self, focus: Focus, action: str, by: str, form: str = "opus") -> Facts:
+    def prefer(self, focus: Focus, form: str) -> None:
+        """The form of the recording of a room that begins next. Raises CommandError."""
+        if form not in FORMS:
+            raise CommandError(f"{' or '.join(FORMS)} was expected, not {form[:40]!r}")
+        self._forms = {one: wanted for one, wanted in self._forms.items() if not one.is_over} | {focus: form}
+
+    def perform(self, focus: Focus, action: str, by: str) -> None:
+        """Carry out what the rules of a room have decided; a recording that can't begin is told to the members."""
+        try:
+            self._results[focus] = self.execute(focus, action, by)
+        except McuError as error:
+            self._results[focus] = error
+            if action == "start":
+                log.error("a recording could not begin", extra={"room": focus.name, "reason": str(error)})
+                focus.set_recording("", is_failed=True)
+        self._results = {one: result for one, result in self._results.items() if not one.is_over}
+
+    def result(self, focus: Focus) -> Facts:
+        """What came of the last order. Raises McuError."""
+        result = self._results.get(focus)
+        if isinstance(result, dict):
+            return result
+        raise result if result is not None else CommandError(f"room {focus.name!r} is not being recorded")
+
+    def execute(self, focus: Focus, action: str, by: str) -> Facts:
         """Carry out start, pause, resume or stop; what is recorded, as in a listing. Raises CommandError, McuError."""
         match action:
             case "start":
-                return self._start(focus, by, form)
+                return self._start(focus, by, self._forms.pop(focus, "opus"))
             case "pause" | "resume":
                 return self._set_paused(focus, action == "pause")
             case "stop":
@@ -86,12 +112,6 @@ class Recordings:
                 return recording.facts() | {"state": "stopped"}
         raise CommandError(f"start, pause, resume or stop was expected, not {action[:40]!r}")
 
-    def toggle(self, focus: Focus, by: str) -> Facts:
-        """Start; or pause what goes on; or go on with what is paused: one key of a phone."""
-        recording = self._recordings.get(focus)
-        action = "start" if recording is None else "resume" if recording.is_paused else "pause"
-        return self.execute(focus, action, by)
-
     def _of(self, focus: Focus) -> Recording:
         recording = self._recordings.get(focus)
         if recording is None:
@@ -99,8 +119,6 @@ class Recordings:
         return recording
 
     def _start(self, focus: Focus, by: str, form: str) -> Facts:
-        if form not in FORMS:
-            raise CommandError(f"{' or '.join(FORMS)} was expected, not {form[:40]!r}")
         if focus in self._recordings:
             raise CommandError(f"room {focus.name!r} is being recorded already: {self._recordings[focus].folder}")
         if len(self._recordings) >= MAX_RECORDINGS:

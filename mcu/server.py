@@ -55,9 +55,13 @@ from mcu.floor_control import FloorControl
 from mcu.floor_door import FloorDoors
 from mcu.focus import Focus
 from mcu.guard import Guard
+from mcu.happenings import Event as RoomEvent
+from mcu.happenings import InviteRequested
+from mcu.keeper import RoomKeeper
 from mcu.leg import own_contact
 from mcu.live import LiveView
 from mcu.location import Located, MemoryLocationStore
+from mcu.memory import Memory
 from mcu.participant import ParticipantId
 from mcu.picture.process import PictureWorkers
 from mcu.public_address import ask_stun
@@ -65,7 +69,7 @@ from mcu.registrar import EXTENSIONS, Registrar
 from mcu.relay.service import RelayService
 from mcu.reloading import limits_of, read_again
 from mcu.secrecy import keep_memory_private
-from mcu.storage.base import CallRecord, Storage
+from mcu.storage.base import AuditRecord, CallRecord, Storage
 from mcu.storage.folder import DataLock
 from mcu.storage.sqlite import SqliteStorage
 from mcu.studio import Studio
@@ -122,6 +126,9 @@ class Server:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._storage = storage
+        self._directory = directory
+        self.keeper = RoomKeeper(storage, self.wallclock)
+        self.performers: dict[type[RoomEvent], Callable[[str, Any], None]] = {}
         self.bus = Bus(self.wallclock)
         self.endpoint = Endpoint(SETTINGS, secrets.token_bytes)
         self.driver = Driver(self.endpoint, self._receive_event)
@@ -143,10 +150,12 @@ class Server:
         guard = Guard(dialplan, self.switchboard, realm=self.domain, nonce_key=directory.nonce_key, is_open=config.open,
                       entropy=secrets.token_bytes, wallclock=self.wallclock)
         self.switchboard.accounts = guard
+        self.performers[InviteRequested] = self.switchboard.invite
         self.captures = Captures(config.data / FOLDER, self.pool, self.switchboard, self._watch,
                                  max_bytes=config.pcap_max_mb * 1_000_000, files=config.pcap_files)
         self.dial_outs = DialOuts(_note_dial_out)
         self.studio = Studio(config.data, lambda seconds, action: self.call_at(self.now() + seconds, action))
+        self.performers |= self.studio.performers(self.switchboard.foci, self.language_of)
         self.endpoint.admit, self.endpoint.readmit = guard.admit, guard.readmit
 
     # ---- mcu.surroundings.Surroundings
@@ -205,6 +214,34 @@ class Server:
     def publish(self, kind: str, **facts: object) -> None:
         """Tell those who listen to events."""
         self.bus.publish(kind, **facts)
+
+    def recall_room(self, name: str) -> Memory | None:
+        """What a room that opens remembers of its people."""
+        return self.keeper.recall(name)
+
+    def read_room(self, name: str) -> None:
+        """What a room remembers was changed from outside."""
+        self.keeper.read(name)
+
+    def keep_room(self, name: str, memory: Memory, *, is_empty: bool) -> None:
+        """Keep what a room remembers, behind."""
+        self.keeper.keep(name, memory, is_empty=is_empty)
+
+    def end_room(self, name: str, memory: Memory, *, is_permanent: bool) -> None:
+        """A meeting is over."""
+        self.keeper.end(name, memory, is_permanent=is_permanent and self._directory.room(name) is not None)
+
+    def keep_audit(self, record: AuditRecord) -> None:
+        """Write a row of the audit log behind."""
+        self._storage.put_audit(record)
+
+    def perform(self, room: str, event: RoomEvent) -> None:
+        """Have done what a room has decided; see Surroundings."""
+        performer = self.performers.get(type(event))
+        if performer is None:
+            log.warning("nobody here can do that", extra={"room": room, "what": type(event).__name__})
+            return
+        performer(room, event)
 
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
              headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = (),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from mcu.errors import McuError
 from mcu.focus import Focus
+from mcu.happenings import PlayRequested, RecordingRequested, SayRequested
+from mcu.participant import ParticipantId
 from mcu.players import FOLDER as MEDIA
 from mcu.players import Players
 from mcu.recording.listing import FOLDER as RECORDINGS
 from mcu.recordings import Recordings
 
+_CHINESE = re.compile("[\u4e00-\u9fff]")
 LOOK_S = 1.0
 """How often is looked after what goes on."""
 
@@ -36,17 +40,30 @@ class Studio:
         self.players.look()
         self._changed()
 
-    def record(self, focus: Focus, action: str, by: str) -> str:
-        """Carry out start, pause, resume or stop for a member; why not, in words, or ""."""
-        return _tried(lambda: self.recordings.execute(focus, action, by))
+    def record(self, focus: Focus, event: RecordingRequested) -> None:
+        """Begin, pause, go on with or end a recording, as the rules have decided."""
+        self.recordings.perform(focus, event.action, _name(focus, event.by))
 
-    def say(self, focus: Focus, text: str, language: str) -> str:
-        """Let a voice say something to all; why not, in words, or ""."""
-        return _tried(lambda: self.players.say(focus, text, language))
+    def say(self, focus: Focus, event: SayRequested, language: str) -> None:
+        """Let a voice say something to all: Chinese where it is written so, else the room's language."""
+        spoken = "zh" if _CHINESE.search(event.text) else language
+        self.players.perform(focus, lambda: self.players.say(focus, event.text, spoken))
 
-    def play(self, focus: Focus, what: str) -> str:
-        """Play a file of the media folder to all, or steer what plays; why not, in words, or ""."""
-        return _tried(lambda: self.players.play(focus, what, is_operator=False))
+    def play(self, focus: Focus, event: PlayRequested) -> None:
+        """Play a file to all, or steer what plays."""
+        self.players.perform(focus, lambda: self.players.play(focus, event.what, is_operator=event.by is None))
+
+    def performers(self, foci: Mapping[str, Focus], language_of: Callable[..., str]) -> dict[type, Callable[[str, Any], None]]:
+        """What is to be called with a room's name for each of its events that is about sound."""
+        def with_focus(action: Callable[[Focus, Any], None]) -> Callable[[str, Any], None]:
+            def perform(room: str, event: Any) -> None:
+                focus = foci.get(room)
+                if focus is not None:
+                    action(focus, event)
+            return perform
+
+        return {RecordingRequested: with_focus(self.record), PlayRequested: with_focus(self.play),
+                SayRequested: with_focus(lambda focus, event: self.say(focus, event, language_of(focus.name)))}
 
     def close(self) -> None:
         """End all."""
@@ -54,9 +71,6 @@ class Studio:
         self.players.close()
 
 
-def _tried(action: Callable[[], object]) -> str:
-    try:
-        action()
-    except McuError as error:
-        return str(error)
-    return ""
+def _name(focus: Focus, who: ParticipantId | None) -> str:
+    member = focus.members.get(who) if who is not None else None
+    return "the operator" if member is None else member.leg.identity.display_name or member.leg.identity.entity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mcu.addresses import Addresses
 from mcu.application_line import ApplicationLine
@@ -13,9 +13,11 @@ from mcu.conference import Done, Refused
 from mcu.dial_outs import DialOuts
 from mcu.floor import Command, Event, Requested
 from mcu.floor_control import FloorControl
+from mcu.happenings import Event as RoomEvent
 from mcu.location import Located
+from mcu.memory import Memory
 from mcu.participant import ParticipantId
-from mcu.storage.base import CallRecord
+from mcu.storage.base import AuditRecord, CallRecord
 from rtp.kernel import LegStatistics
 from rtp.keying.certificate import Fingerprint
 from rtp.sdp.floor_control import NegotiatedFloors
@@ -150,17 +152,6 @@ class MediaRoom(Protocol):
         """End the room."""
 
 
-class Recorder(Protocol):
-    """What records rooms, and plays into them; each answers "" or why not, in words."""
-
-    def record(self, focus: Any, action: str, by: str) -> str:
-        """Carry out start, pause, resume or stop."""
-
-    def say(self, focus: Any, text: str, language: str) -> str:
-        """Let a voice say something to all."""
-
-    def play(self, focus: Any, what: str) -> str:
-        """Play a file of the media folder to all, or steer what plays: pause, resume, stop, seek S, volume PERCENT."""
 class FloorTransport(Protocol):
     """The doors of a conference's floor control (`mcu.floor_door.FloorDoors`)."""
 
@@ -192,12 +183,7 @@ class Surroundings(Protocol):
     domain: str
     addresses: Addresses
     relay: RelayService
-
     dial_outs: DialOuts
-
-    @property
-    def studio(self) -> Recorder:
-        """What records and plays."""
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -224,6 +210,24 @@ class Surroundings(Protocol):
 
     def keep_record(self, record: CallRecord) -> None:
         """Write a call record behind."""
+
+    def recall_room(self, name: str) -> Memory | None:
+        """What a room that opens remembers of its people."""
+
+    def read_room(self, name: str) -> None:
+        """What a room remembers was changed from outside, or the room is gone: read it anew."""
+
+    def keep_room(self, name: str, memory: Memory, *, is_empty: bool) -> None:
+        """Keep what a room remembers, behind."""
+
+    def end_room(self, name: str, memory: Memory, *, is_permanent: bool) -> None:
+        """A meeting is over."""
+
+    def keep_audit(self, record: AuditRecord) -> None:
+        """Write a row of the audit log behind."""
+
+    def perform(self, room: str, event: RoomEvent) -> None:
+        """Have done what the rules of a room have decided and its focus does not do itself: recording, sounds, calls out."""
 
     def publish(self, kind: str, **facts: object) -> None:
         """Tell those who listen to events (mcu.bus)."""

@@ -32,6 +32,7 @@ from mcu.dialplan import (
     without_pin,
 )
 from mcu.focus import Focus, is_conference_event
+from mcu.happenings import InviteRequested
 from mcu.leg import CallLeg
 from mcu.location import Way, ways_to
 from mcu.participant import Identity, clean_name
@@ -414,7 +415,7 @@ class Switchboard:
         record = self._names.room(name)
         if record is not None:
             return Policy(record.max_members, record.pin, record.host_pin, record.owner, is_permanent=True,
-                          guests_may_host=self._is_open, srtp=record.srtp)
+                          guests_may_host=self._is_open, srtp=record.srtp, lobby=record.lobby)
         if self._is_open:
             return Policy(self.limits.max_members, grace_s=self.limits.grace_s, guests_may_host=True)
         return None
@@ -445,6 +446,13 @@ class Switchboard:
                 self.server.dial_outs.failed(entry, getattr(error, "status", 404), str(error))
             raise
         return entry
+
+    def invite(self, room: str, event: InviteRequested) -> None:
+        """Call somebody into a room, as its rules have decided; what goes wrong is logged."""
+        try:
+            self.dial(room, event.uri, str(event.by or ""))
+        except (LookupError, ValueError, MediaRefused) as error:
+            log.warning("nobody could be called", extra={"room": room, "reason": str(error)})
 
     def cancel_dial(self, entry: DialOut) -> None:
         """Call somebody no longer."""

@@ -18,8 +18,8 @@ from docs import generate
 from mcu import administration
 from mcu.__main__ import app as server_app
 from mcu.dialplan import FACTORY, SERVICES
-from mcu.keypad import Verb
 from mcu.storage.base import Binding, CallRecord
+from mcu.verbs import KEYPAD, VERBS
 from pcap.__main__ import app as pcap_app
 from pcap.streams import Stream
 from softphone import options
@@ -162,8 +162,10 @@ def test_every_address_and_key_is_in_the_reference() -> None:
     text = (ROOT / "docs/reference/addresses-and-verbs.md").read_text("utf-8")
     for name in (FACTORY, *SERVICES):
         assert f"`sip:{name}@HOST`" in text
-    for verb in Verb:
-        assert all(f"`{key}`" in text for key in re.findall(r"\*.|#", verb.value))
+    for code in KEYPAD:
+        assert all(f"`{key}`" in text for key in re.findall(r"\*.|#(?=$)", code) if key != "#" or len(code) > 2)
+    for verb in VERBS.values():
+        assert f"`{verb.chat}`" in text and f"`{verb.rest}`" in text and f"`{verb.command}`" in text
 
 
 def strings_of_the_code() -> list[list[str]]:

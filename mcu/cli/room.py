@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,9 @@ import typer
 from mcu.cli.client import execute
 from mcu.cli.options import CaptureAction, DataOption, JsonOption, SrtpOption, make_group
 from mcu.cli.output import Facts, capture_words, facts, show, table
+from mcu.cli.room_verbs import add_verbs, people_words
 from mcu.errors import CommandError
+from mcu.policy import SWITCHES
 
 app = make_group("Rooms: make them, look into them, close them.")
 
@@ -22,9 +23,9 @@ PENDING = ("looking-up", "dialing-out", "alerting")
 STEERS = ("pause", "resume", "stop", "seek", "volume", "status")
 
 RoomArgument = Annotated[str, typer.Argument(metavar="ROOM", help="a-z, 0-9 and -")]
-WhoArgument = Annotated[str, typer.Argument(metavar="WHO", help="id, name or URI of a member, or all")]
 
-PEOPLE = (("id", "ID"), ("name", "NAME"), ("role", "ROLE"), ("codec", "CODEC"), ("is_muted", "MUTED"),
+PEOPLE = (("id", "ID"), ("name", "NAME"), ("role", "ROLE"), ("is_in_lobby", "LOBBY"), ("codec", "CODEC"), ("is_muted", "MUTED"),
+          ("hand", "HAND"),
           ("is_speaking", "SPEAKS"), ("level_dbov", "DBOV"), ("packets_in", "PACKETS"), ("lost", "LOST"), ("uri", "URI"),
           ("protection", "PROTECTION"))
 
@@ -35,16 +36,18 @@ def create(
     pin: Annotated[str | None, typer.Option("--pin", metavar="PIN|auto", help="4 to 12 digits; who knows it may come in "
                                             "without an account; auto makes six digits")] = None,
     host_pin: Annotated[str | None, typer.Option("--host-pin", metavar="PIN|auto", help="who dials this one is host")] = None,
-    lobby: Annotated[bool, typer.Option("--lobby", help="not possible in this version")] = False,
+    lobby: Annotated[bool, typer.Option("--lobby", help="newcomers wait until they are admitted")] = False,
     max_members: Annotated[int | None, typer.Option("--max", metavar="N", help="most members")] = None,
     owner: Annotated[str | None, typer.Option("--owner", metavar="USER", help="may always be host")] = None,
+    switches: Annotated[list[str] | None, typer.Option("--set", metavar="SWITCH=VALUE", help="a setting, such as "
+                                                       "mute-on-entry=on; may be given several times")] = None,
     srtp: SrtpOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a permanent room. Example: confero room create daily --pin auto"""
     arguments = {"name": name, "pin": pin, "host_pin": host_pin, "lobby": lobby, "max_members": max_members, "owner": owner,
-                 "srtp": srtp}
+                 "srtp": srtp, "switches": " ".join(switches or []) or None}
     show(execute(data, "room.create", arguments), as_json, _created)
 
 
@@ -64,7 +67,7 @@ def show_room(room: RoomArgument, data: DataOption = None, as_json: JsonOption =
 
 @app.command()
 def people(room: RoomArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """List who is in a room. Example: confero room people daily"""
+    """List who is in a room and in its lobby. Example: confero room people daily"""
     show(execute(data, "room.people", {"name": room}), as_json, table(PEOPLE, "nobody is in this room"))
 
 
@@ -77,36 +80,6 @@ def close(
 ) -> None:
     """End a room for all who are in it. Example: confero room close daily"""
     show(execute(data, "room.close", {"name": room, "delete": is_deleted}), as_json, _closed)
-
-
-@app.command()
-def lock(room: RoomArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Let nobody in any more. Example: confero room lock daily"""
-    show(execute(data, "room.lock", {"name": room}), as_json, lambda done: f"room {done['name']} is locked")
-
-
-@app.command()
-def unlock(room: RoomArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Let people in again. Example: confero room unlock daily"""
-    show(execute(data, "room.unlock", {"name": room}), as_json, lambda done: f"room {done['name']} is unlocked")
-
-
-@app.command()
-def mute(room: RoomArgument, who: WhoArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Mute a member, or all. Example: confero room mute daily all"""
-    show(execute(data, "room.mute", {"name": room, "who": who}), as_json, _counted("muted"))
-
-
-@app.command()
-def unmute(room: RoomArgument, who: WhoArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Unmute a member, or all. Example: confero room unmute daily alice"""
-    show(execute(data, "room.unmute", {"name": room, "who": who}), as_json, _counted("unmuted"))
-
-
-@app.command()
-def kick(room: RoomArgument, who: WhoArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Remove a member, or all. Example: confero room kick daily alice"""
-    show(execute(data, "room.kick", {"name": room, "who": who}), as_json, _counted("removed"))
 
 
 @app.command()
@@ -131,12 +104,11 @@ def record(
 def say(
     room: RoomArgument,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="what the voice says to all")],
-    language: Annotated[str | None, typer.Option("--language", metavar="en|zh", help="else the room's")] = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let a voice say something to all in a room. Example: confero room say daily "Five minutes left" """
-    show(execute(data, "room.say", {"name": room, "text": text, "language": language}), as_json, _played)
+    show(execute(data, "room.say", {"name": room, "text": text}), as_json, _played)
 
 
 @app.command()
@@ -213,6 +185,29 @@ def undial(
     show(execute(data, "room.dialled", {"name": room, "dial": number, "cancel": True}), as_json, _dialled)
 
 
+@app.command()
+def audit(
+    room: RoomArgument,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", help="how many of the last")] = 100,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what hosts and operators did to a room, and what was refused. Example: confero room audit daily"""
+    columns = (("at", "WHEN"), ("actor", "WHO"), ("verb", "VERB"), ("target", "WHOM"), ("detail", "DETAIL"),
+               ("refusal", "REFUSED"))
+    show(execute(data, "room.audit", {"name": room, "limit": limit}), as_json, table(columns, "nothing was done to this room"))
+
+
+@app.command()
+def switches(room: RoomArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """List the settings of an open room, to be changed with set. Example: confero room switches daily"""
+    shown = execute(data, "room.show", {"name": room})
+    rows = [{"name": name, "value": shown.get("switches", {}).get(name), "takes": switch.takes, "help": switch.help}
+            for name, switch in SWITCHES.items()]
+    columns = (("name", "SETTING"), ("value", "VALUE"), ("takes", "TAKES"), ("help", "MEANING"))
+    show(rows, as_json, table(columns, "no settings"))
+
+
 def _dialled(done: Facts) -> str:
     words = {"looking-up": "the address is being looked up", "dialing-out": "being called", "alerting": "it rings",
              "answered": "answered", "busy": "busy", "declined": "declined", "no-answer": "no answer", "failed": "failed",
@@ -244,12 +239,7 @@ def _room(room: Facts) -> str:
 
 
 def _closed(done: Facts) -> str:
-    return f"room {done['name']} is {'deleted' if done['is_deleted'] else 'closed'}; {_people(done['count'])} left"
+    return f"room {done['name']} is {'deleted' if done['is_deleted'] else 'closed'}; {people_words(done['count'])} left"
 
 
-def _counted(what: str) -> Callable[[Facts], str]:
-    return lambda done: f"{_people(done['count'])} {what} in room {done['name']}"
-
-
-def _people(count: int) -> str:
-    return "1 member" if count == 1 else f"{count} members"
+add_verbs(app)

@@ -1,8 +1,8 @@
 """What is kept of a server: accounts, permanent rooms, calls, bindings and a few facts; and the Protocol of who keeps it.
 
 Times are seconds since 1970 (UTC). `put_` replaces what has the same key. Accounts, rooms and facts are kept once the call
-returns; calls and bindings are written behind: their `put_` never waits, and what a full queue or a full disk costs is
-counted in `lost_writes`.
+returns; calls, bindings, what rooms remember and the audit log are written behind: their `put_` never waits, and what a full
+queue or a full disk costs is counted in `lost_writes`.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class RoomRecord:
-    """A permanent room. owner: the account that may reclaim the host's role; lobby: always False in this version; srtp: what
-    it wants of SRTP, None for what the server wants."""
+    """A permanent room. owner: the account that may reclaim the host's role; lobby: newcomers wait until they are admitted;
+    srtp: what it wants of SRTP, None for what the server wants."""
 
     name: str
     pin: str | None
@@ -124,8 +124,31 @@ class Binding:
         return (self.instance or self.contact, self.reg_id)
 
 
+@dataclass(frozen=True, slots=True)
+class RoomState:
+    """What a room remembers (`mcu.memory.Memory` as text). emptied_at: when the last member left, None while one is in."""
+
+    name: str
+    memory: str
+    changed_at: float
+    emptied_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """What somebody did to a room, or was not let do. actor, target: URIs of members, or names; refusal: why not, or empty."""
+
+    at: float
+    room: str
+    actor: str
+    verb: str
+    target: str = ""
+    detail: str = ""
+    refusal: str = ""
+
+
 class Storage(Protocol):
-    """Who keeps it. Every method may raise StorageError, except that `put_call` and the bindings' writes never do."""
+    """Who keeps it. Every method may raise StorageError, except that what is written behind never does."""
 
     @property
     def lost_writes(self) -> int:
@@ -184,6 +207,21 @@ class Storage(Protocol):
 
     def delete_binding(self, aor: str, contact: str) -> None:
         """Remove a binding behind."""
+
+    def room_states(self) -> list[RoomState]:
+        """What rooms remember, by name."""
+
+    def put_room_state(self, state: RoomState) -> None:
+        """Write what a room remembers, behind."""
+
+    def delete_room_state(self, name: str) -> None:
+        """Forget it, behind; an unknown name is no error."""
+
+    def put_audit(self, record: AuditRecord) -> None:
+        """Write a row of the audit log, behind."""
+
+    def audit(self, room: str | None = None, limit: int = 100) -> list[AuditRecord]:
+        """The last rows of the audit log, of one room or of all, newest first."""
 
     def flush(self) -> None:
         """Wait (10 s at most) until all that was put is written, or counted as lost."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mcu.storage.base import Account, Binding, CallRecord, RoomRecord, TokenRecord
+from mcu.storage.base import Account, AuditRecord, Binding, CallRecord, RoomRecord, RoomState, TokenRecord
 
 
 class MemoryStorage:
@@ -18,6 +18,8 @@ class MemoryStorage:
         self._tokens: dict[str, TokenRecord] = {}
         self._calls: dict[tuple[str, float], CallRecord] = {}
         self._bindings: dict[tuple[str, str], Binding] = {}
+        self._states: dict[str, RoomState] = {}
+        self._audit: list[AuditRecord] = []
 
     def get_meta(self, key: str) -> str | None:
         """A fact about the server."""
@@ -93,6 +95,26 @@ class MemoryStorage:
     def delete_binding(self, aor: str, contact: str) -> None:
         """Remove a binding."""
         self._bindings.pop((aor, contact), None)
+
+    def room_states(self) -> list[RoomState]:
+        """What rooms remember, by name."""
+        return [self._states[name] for name in sorted(self._states)]
+
+    def put_room_state(self, state: RoomState) -> None:
+        """Keep what a room remembers."""
+        self._states[state.name] = state
+
+    def delete_room_state(self, name: str) -> None:
+        """Forget it."""
+        self._states.pop(name, None)
+
+    def put_audit(self, record: AuditRecord) -> None:
+        """Keep a row of the audit log."""
+        self._audit.append(record)
+
+    def audit(self, room: str | None = None, limit: int = 100) -> list[AuditRecord]:
+        """The last rows of the audit log, newest first."""
+        return [record for record in reversed(self._audit) if room is None or record.room == room][:limit]
 
     def flush(self) -> None:
         """Nothing waits here."""

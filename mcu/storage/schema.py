@@ -44,6 +44,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE tokens (name TEXT PRIMARY KEY, scope TEXT NOT NULL, digest TEXT NOT NULL, created_at REAL NOT NULL, "
         "expires_at REAL) WITHOUT ROWID",
     ),
+    (
+        "CREATE TABLE room_states (name TEXT PRIMARY KEY, memory TEXT NOT NULL, changed_at REAL NOT NULL, emptied_at REAL) "
+        "WITHOUT ROWID",
+        "CREATE TABLE audit (at REAL NOT NULL, room TEXT NOT NULL, actor TEXT NOT NULL, verb TEXT NOT NULL, "
+        "target TEXT NOT NULL, detail TEXT NOT NULL, refusal TEXT NOT NULL)",
+        "CREATE INDEX audit_by_room ON audit (room, at)",
+    ),
 )
 
 

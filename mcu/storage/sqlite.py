@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mcu.errors import StorageError
-from mcu.storage.base import Account, Binding, CallRecord, RoomRecord, TokenRecord
+from mcu.storage.base import Account, AuditRecord, Binding, CallRecord, RoomRecord, RoomState, TokenRecord
 from mcu.storage.schema import migrate
 from mcu.storage.seal import Seal, is_closed, seal_of
 from mcu.storage.writer import QUEUE_SIZE, Value, Writer
@@ -23,6 +23,8 @@ from mcu.storage.writer import QUEUE_SIZE, Value, Writer
 FILE_NAME = "confero.db"
 KEPT_CALLS = 100_000
 """Calls kept; older ones are removed when the database is opened (about 30 MB)."""
+KEPT_AUDIT = 100_000
+"""Rows of the audit log that are kept, likewise."""
 WAIT_S = 10.0
 BUSY_S = 5.0
 
@@ -41,6 +43,8 @@ _PUT_ROOM = _insert("rooms", RoomRecord)
 _PUT_TOKEN = _insert("tokens", TokenRecord)
 _PUT_CALL = _insert("calls", CallRecord)
 _PUT_BINDING = _insert("bindings", Binding)
+_PUT_STATE = _insert("room_states", RoomState)
+_PUT_AUDIT = _insert("audit", AuditRecord)
 _ACCOUNTS = _select("accounts", Account) + " ORDER BY name"
 _HA1S = "SELECT name, ha1 FROM accounts"
 _ROOMS = _select("rooms", RoomRecord) + " ORDER BY name"
@@ -48,6 +52,9 @@ _TOKENS = _select("tokens", TokenRecord) + " ORDER BY name"
 _CALL = _select("calls", CallRecord) + " WHERE call_id = ? ORDER BY started_at DESC LIMIT 1"
 _CALLS = _select("calls", CallRecord) + " ORDER BY started_at DESC LIMIT ?"
 _BINDINGS = _select("bindings", Binding) + " ORDER BY aor, contact"
+_STATES = _select("room_states", RoomState) + " ORDER BY name"
+_AUDIT = _select("audit", AuditRecord) + " WHERE ?1 IS NULL OR room = ?1 ORDER BY rowid DESC LIMIT ?2"
+_FORGET_OLD_AUDIT = "DELETE FROM audit WHERE rowid <= (SELECT max(rowid) FROM audit) - ?"
 _FORGET_OLD_CALLS = (
     "DELETE FROM calls WHERE started_at < (SELECT started_at FROM calls ORDER BY started_at DESC LIMIT 1 OFFSET ?)"
 )
@@ -85,6 +92,7 @@ class SqliteStorage:
             migrate(writing)
             self._seal = _settle_seal(folder, writing)
             writing.execute(_FORGET_OLD_CALLS, (KEPT_CALLS,))
+            writing.execute(_FORGET_OLD_AUDIT, (KEPT_AUDIT,))
             self._reading = self._connect()
             self._reading.execute("PRAGMA query_only = ON")
         except (OSError, sqlite3.Error, StorageError) as error:
@@ -176,6 +184,26 @@ class SqliteStorage:
         """Remove a binding behind."""
         self._writer.write_behind("DELETE FROM bindings WHERE aor = ? AND contact = ?", (_clean(aor), _clean(contact)))
 
+    def room_states(self) -> list[RoomState]:
+        """What rooms remember, by name."""
+        return [RoomState(*row) for row in self._read(_STATES)]
+
+    def put_room_state(self, state: RoomState) -> None:
+        """Write what a room remembers, behind."""
+        self._writer.write_behind(_PUT_STATE, _values(state))
+
+    def delete_room_state(self, name: str) -> None:
+        """Forget it, behind."""
+        self._writer.write_behind("DELETE FROM room_states WHERE name = ?", (_clean(name),))
+
+    def put_audit(self, record: AuditRecord) -> None:
+        """Write a row of the audit log, behind."""
+        self._writer.write_behind(_PUT_AUDIT, _values(record))
+
+    def audit(self, room: str | None = None, limit: int = 100) -> list[AuditRecord]:
+        """The last rows of the audit log, newest first."""
+        return [AuditRecord(*row) for row in self._read(_AUDIT, room, limit)]
+
     def flush(self) -> None:
         """Wait (10 s at most) until all that was put is written, or counted as lost."""
         try:
@@ -263,10 +291,10 @@ def _make_private(path: Path) -> None:
 
 
 _COLUMNS = {kind: operator.attrgetter(*(field.name for field in fields(kind)))
-            for kind in (Account, RoomRecord, TokenRecord, CallRecord, Binding)}
+            for kind in (Account, RoomRecord, TokenRecord, CallRecord, Binding, RoomState, AuditRecord)}
 
 
-def _values(record: Account | RoomRecord | TokenRecord | CallRecord | Binding) -> tuple[Value, ...]:
+def _values(record: Account | RoomRecord | TokenRecord | CallRecord | Binding | RoomState | AuditRecord) -> tuple[Value, ...]:
     return tuple([_clean(value) if isinstance(value, str) else value for value in _COLUMNS[type(record)](record)])
 
 

@@ -32,19 +32,24 @@ from mcu.floor import Event as FloorEvent
 from mcu.floor import Requested
 from mcu.floor_control import FloorControl
 from mcu.guard import Guard
+from mcu.happenings import Event as RoomEvent
+from mcu.happenings import InviteRequested
+from mcu.keeper import RoomKeeper
 from mcu.leg import own_contact
 from mcu.live import LiveView
 from mcu.location import Located, MemoryLocationStore
+from mcu.memory import Memory
 from mcu.participant import ParticipantId
 from mcu.registrar import Registrar
 from mcu.server import SETTINGS
-from mcu.storage.base import CallRecord
+from mcu.storage.base import AuditRecord, CallRecord, Storage
 from mcu.storage.memory import MemoryStorage
 from mcu.studio import Studio
 from mcu.surroundings import PictureFacts
 from mcu.switchboard import Limits, Switchboard
 from mcu.trunk import Trunk, Trunks
 from mcu.trunk_config import TrunkConfig
+from mcu.verbs import build
 from rtp.errors import NegotiationFailed, ParseError
 from rtp.kernel import LegStatistics
 from rtp.keying import sdes
@@ -331,7 +336,7 @@ class House:
     """The server. It is the `Surroundings` of its roles; `time` is the virtual time, s."""
 
     def __init__(self, *, is_open: bool = False, limits: Limits | None = None,
-                 trunks: Mapping[str, TrunkConfig] | None = None) -> None:
+                 trunks: Mapping[str, TrunkConfig] | None = None, storage: Storage | None = None) -> None:
         self.time = 1000.0
         self.domain = DOMAIN
         self.addresses = Addresses()
@@ -341,7 +346,9 @@ class House:
         self.records: dict[str, CallRecord] = {}
         self.dial_outs = DialOuts()
         self.random = random.Random(7)
-        self.storage = MemoryStorage()
+        self.storage = storage if storage is not None else MemoryStorage()
+        self.keeper = RoomKeeper(self.storage, self.wallclock)
+        self.performed: list[tuple[str, RoomEvent]] = []
         self.directory = Directory(self.storage, DOMAIN, self.wallclock)
         self.endpoint = Endpoint(SETTINGS, self.random.randbytes)
         self.phones: list[Phone] = []
@@ -358,6 +365,8 @@ class House:
         self.switchboard.accounts = self.guard
         self.endpoint.admit, self.endpoint.readmit = self.guard.admit, self.guard.readmit
         self.studio = Studio(Path("/nonexistent"), lambda seconds, action: self.call_at(self.time + seconds, action))
+        self.plays_sound = False
+        self._performers = self.studio.performers(self.switchboard.foci, self.language_of)
         captures = Captures(Path("/nonexistent"), self, self.switchboard, lambda: None, max_bytes=1, files=1)
         self.live = LiveView(self.switchboard, lambda: None, captures, self.studio)
 
@@ -366,6 +375,10 @@ class House:
 
     def close_tap(self, tap_id: int) -> None:
         """See `mcu.captures.Taps`."""
+
+    def order(self, verb: str, room: str = "daily", **arguments: str) -> int:
+        """A verb of the operator."""
+        return self.live.order(room, build(verb, arguments), "operator")
 
     def phone(self, name: str, password: str | None = None) -> Phone:
         """A new phone; with a password it has an account here."""
@@ -422,6 +435,34 @@ class House:
     def keep_record(self, record: CallRecord) -> None:
         """Keep a record."""
         self.records[record.call_id] = record
+
+    def recall_room(self, name: str) -> Memory | None:
+        """What a room remembers."""
+        return self.keeper.recall(name)
+
+    def read_room(self, name: str) -> None:
+        """What a room remembers was changed from outside."""
+        self.keeper.read(name)
+
+    def keep_room(self, name: str, memory: Memory, *, is_empty: bool) -> None:
+        """A room has changed."""
+        self.keeper.keep(name, memory, is_empty=is_empty)
+
+    def end_room(self, name: str, memory: Memory, *, is_permanent: bool) -> None:
+        """A meeting is over."""
+        self.keeper.end(name, memory, is_permanent=is_permanent)
+
+    def keep_audit(self, record: AuditRecord) -> None:
+        """Keep a row of the audit log."""
+        self.storage.put_audit(record)
+
+    def perform(self, room: str, event: RoomEvent) -> None:
+        """What others would do."""
+        self.performed.append((room, event))
+        if isinstance(event, InviteRequested):
+            self.switchboard.invite(room, event)
+        elif self.plays_sound and type(event) in self._performers:
+            self._performers[type(event)](room, event)
 
     def publish(self, kind: str, **facts: object) -> None:
         """Note an event."""

@@ -172,7 +172,7 @@ def test_locked_meeting_is_said_and_no_guess_is_counted() -> None:
     line = Line()
     line.call("+491")
     line.press("246810#")
-    line.house.live.set_locked("daily", True)
+    line.house.order("lock")
     line.call("+492")
     line.press("246810#")
     assert line.said() == ["enter-pin", "not-now"]

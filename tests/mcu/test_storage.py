@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mcu.errors import StorageError
-from mcu.storage.base import Account, Binding, CallRecord, RoomRecord, Storage
+from mcu.storage.base import Account, AuditRecord, Binding, CallRecord, RoomRecord, RoomState, Storage
 from mcu.storage.folder import DataLock
 from mcu.storage.memory import MemoryStorage
 from mcu.storage.schema import MIGRATIONS, migrate
@@ -105,6 +105,27 @@ def test_bindings_are_replaced_by_contact_and_removed(storage: Storage) -> None:
     storage.delete_binding("alice", BINDING.contact)
     storage.flush()
     assert storage.bindings() == [other]
+
+
+def test_what_a_room_remembers_is_replaced_and_forgotten(storage: Storage) -> None:
+    for state in (RoomState("daily", "{}", 1.0), RoomState("daily", '{"a": 1}', 2.0, 3.0), RoomState("b", "{}", 1.0)):
+        storage.put_room_state(state)
+    storage.flush()
+    assert storage.room_states() == [RoomState("b", "{}", 1.0), RoomState("daily", '{"a": 1}', 2.0, 3.0)]
+    storage.delete_room_state("b")
+    storage.flush()
+    assert [state.name for state in storage.room_states()] == ["daily"]
+
+
+def test_the_audit_log_tells_the_newest_first_of_one_room_or_all(storage: Storage) -> None:
+    rows = [AuditRecord(float(at), room, "sip:alice@example.org", "kick", "sip:bob@example.org", "loud")
+            for at, room in enumerate(("daily", "weekly", "daily"))]
+    for row in rows:
+        storage.put_audit(row)
+    storage.flush()
+    assert storage.audit() == rows[::-1]
+    assert storage.audit("daily") == [rows[2], rows[0]]
+    assert storage.audit("daily", 1) == [rows[2]]
 
 
 def test_everything_is_there_again_after_closing(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcu.conference import LockConference, MuteParticipant
+from mcu.commands import LockConference, MuteParticipant
 from sip import events
 from sip.events import CallAnswered, CallTerminated, PeerTold, ReferProgressed
 from sip.headers import NameAddr

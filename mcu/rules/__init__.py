@@ -1,0 +1,1 @@
+"""The rules of a conference by subject; `mcu.conference` puts them together."""
