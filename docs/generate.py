@@ -87,6 +87,8 @@ SETTINGS = {
     "gain": "bring a quiet or loud voice to the usual level", "ring": "make a sound when somebody calls",
     "codec": "use this codec alone: `opus`, `g722`, `pcmu` or `pcma`; empty: all of them, in that order",
     "dtx": "send nothing while you are silent (Opus)", "join_muted": "enter meetings with the microphone off",
+    "join_video": "enter meetings with the camera on",
+    "video_kbps": "what the camera may use at most, in kbit/s: `100` to `3000`",
     "srtp": "Protection of sound: `prefer`, `require` or `off`.",
 }
 

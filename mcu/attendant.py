@@ -67,7 +67,8 @@ class Attendant:
         call, server = event.call, self._server
         try:
             self._media = server.open_media_room("mix")
-            self.leg = answer_call(event, self._media, server.new_id(), self.identity, server, number, is_focus=False)
+            self.leg = answer_call(event, self._media, server.new_id(), self.identity, server, number, is_focus=False,
+                                   has_pictures=True)
         except MediaRefused as error:
             call.reject(error.status, error.reason, now=server.now())
             self._finish()

@@ -216,7 +216,11 @@ class StreamDoor:
         return (name[0], name[1])
 
     async def _listen(self, listener: socket.socket) -> None:
-        self._server = await asyncio.start_server(self._accepted, sock=listener, limit=CHUNK)
+        try:
+            self._server = await asyncio.start_server(self._accepted, sock=listener, limit=CHUNK)
+        except asyncio.CancelledError:                       # shut in the moment in which it was opened
+            asyncio.get_running_loop().remove_reader(listener)
+            raise
 
     def admit(self, agreed: NegotiatedFloors, hosts: frozenset[str]) -> None:
         """Who may come in; a new connection ends an old one (RFC 4145 §5)."""
@@ -254,14 +258,14 @@ class StreamDoor:
         """Shut the door."""
         if self._server is not None:
             self._server.close()
-        elif self._listener is not None:
-            self._listener.close()
         for line in self._lines.values():
             _write(line)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._server is None and self._listener is not None:
+            self._listener.close()
 
     def _own(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)

@@ -46,7 +46,7 @@ from mcu.orders import answer, carry_out, counted, find, keyed
 from mcu.participant import Identity, Participant, ParticipantId, Role
 from mcu.policy import Policy
 from mcu.prompt_texts import is_known
-from mcu.roster import Device, Roster
+from mcu.roster import Device, Picture, Roster
 from mcu.storage.base import AuditRecord, CallRecord
 from mcu.surroundings import MediaRoom, Surroundings
 from mcu.transmission import Medium, TransmissionStarted, TransmissionStopped
@@ -70,6 +70,7 @@ MAX_SUBSCRIPTIONS = 1000
 LOST_S = 5.0
 """How long somebody who was called in vain stays in the roster, with the reason."""
 CONTENTS = {Medium.VIDEO: "main", Medium.SCREEN: "slides"}
+MEDIUM_OF = {content: medium for medium, content in CONTENTS.items()}
 """Media that are pictures, and what their lines show."""
 ORPHAN_S = 2.0
 """How long who has left may take to unsubscribe by themselves: linphone 5.1 does, and answers a NOTIFY in between with 481."""
@@ -641,6 +642,7 @@ class Focus:
         content = CONTENTS.get(medium)
         if member is not None and content is not None:
             member.leg.media.let_pass(content, may_pass)
+            self._show(member)
 
     def _finish(self, reason: str) -> None:
         if self._is_over:
@@ -740,7 +742,9 @@ class Focus:
             return
         dialog = member.leg.call.dialog
         contact = str(dialog.target.without_parameters()) if dialog is not None else participant.identity.entity
-        self._roster.put(participant, Device(contact, member.leg.codec, member.leg.call.id, member.leg.is_held))
+        pictures = tuple(Picture(line.content, line.codec, self.conference.is_transmitting(member.id, MEDIUM_OF[line.content]),
+                                 line.is_got) for line in member.leg.media.picture_lines())
+        self._roster.put(participant, Device(contact, member.leg.codec, member.leg.call.id, member.leg.is_held, pictures))
         self._notify_soon()
 
     def _notify_soon(self) -> None:

@@ -52,6 +52,21 @@ class CallLeg:
         agreed = self.media.negotiated
         return agreed is not None and agreed.direction in ("recvonly", "inactive")
 
+    def pictures(self) -> dict[str, Any]:
+        """What is known of its pictures, for who looks after the server; empty where there are none."""
+        if not self.media.picture_lines():
+            return {}
+        now = self.media.picture_facts()
+        expected = now.packets_in + now.lost
+        return {
+            "video": " ".join(part for part in (now.codec, f"{now.width}x{now.height}" if now.width else "") if part),
+            "video_kbps": round(now.bitrate_bps / 1000), "video_packets_in": now.packets_in, "video_lost": now.lost,
+            "video_loss_percent": round(100 * now.lost / expected, 2) if expected else 0.0,
+            "video_packets_out": now.packets_out, "video_loss_out_percent": round(100 * now.remote_loss, 2),
+            "video_estimate_kbps": round(now.estimate_bps / 1000), "video_shown": now.shows, "video_places": now.places,
+            "video_suite": now.suite,
+        }
+
     @property
     def is_silent_by_right(self) -> bool:
         """Whether the phone said that it would send nothing."""
@@ -166,14 +181,15 @@ class CallLeg:
 
 
 def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identity: Identity, server: Surroundings, name: str,
-                *, is_focus: bool, srtp: Iterable[str | None] = (), lines: Iterable[ApplicationLine] = ()) -> CallLeg:
+                *, is_focus: bool, srtp: Iterable[str | None] = (), lines: Iterable[ApplicationLine] = (),
+                has_pictures: bool = False) -> CallLeg:
     """Answer an INVITE into a media room, as what is called `name`. srtp: what is wanted of it beside the caller's own wish;
-    lines: what answers lines of `m=application`. Pictures are taken by a focus.
+    lines: what answers lines of `m=application`; has_pictures: whether pictures are taken, as a focus does.
 
     Raises MediaRefused, with nothing left behind.
     """
     call = event.call
-    media = create_media(room, leg_id, call.flow, srtp=(*srtp, identity.srtp), has_pictures=is_focus)
+    media = create_media(room, leg_id, call.flow, srtp=(*srtp, identity.srtp), has_pictures=is_focus or has_pictures)
     media.take_lines(*lines)
     leg = CallLeg(call, media, identity, begin_record(event.request, call, identity, name, server.wallclock()))
     contact = NameAddr(own_contact(call.flow, name, server.addresses, is_secure=is_secure(event.request)), "",

@@ -65,6 +65,7 @@ class LiveView:
             "is_held": member.leg.is_held,
             "is_speaking": member.id in focus.speaking, "level_dbov": figures.level_dbov, "packets_in": figures.packets_in,
             "packets_out": figures.packets_out, "lost": figures.lost, **member.leg.quality(),
+            "video": "", **member.leg.pictures(),
             "junk": figures.junk, "foreign": figures.foreign, "auth_failures": figures.auth_failures,
             "replayed": figures.replayed, "suite": record.suite, "keying": record.keying, "transport": record.transport,
             "is_protected": is_protected(record.transport, record.suite),
@@ -108,7 +109,7 @@ class LiveView:
 
     def calls(self) -> list[Facts]:
         """See Live."""
-        return [asdict(_record(leg)) for leg in self._switchboard.legs()]
+        return [{**asdict(_record(leg)), **leg.pictures()} for leg in self._switchboard.legs()]
 
     def call(self, call_id: str) -> Facts | None:
         """See Live."""

@@ -12,6 +12,20 @@ from dataclasses import dataclass, replace
 from mcu.participant import Identity, Participant, ParticipantId
 from sip.conference_info import ConferenceInfo, Endpoint, Media, User, document
 
+SLIDES = "slides"
+_STATUS = {(True, True): "sendrecv", (True, False): "sendonly", (False, True): "recvonly", (False, False): "inactive"}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Lines of pictures of a participant. content: `main` or `slides`; is_sent: the meeting lets theirs pass now; is_got:
+    their phone is sent some."""
+
+    content: str
+    codec: str
+    is_sent: bool
+    is_got: bool
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -21,6 +35,7 @@ class Device:
     codec: str
     call_id: str
     is_held: bool = False
+    pictures: tuple[Picture, ...] = ()
 
 
 DIALED_OUT = "dialed-out"
@@ -187,8 +202,13 @@ class Roster:
 
 def _entry(participant: Participant, device: Device) -> _Entry:
     status = "inactive" if device.is_held else "recvonly" if participant.is_muted else "sendrecv"
-    media = Media("audio", participant.id, status, device.codec)
-    endpoint = Endpoint(device.contact, "on-hold" if device.is_held else "connected", (media,))
+    media = (Media("audio", participant.id, status, device.codec), *(_video(participant, each) for each in device.pictures))
+    endpoint = Endpoint(device.contact, "on-hold" if device.is_held else "connected", media)
     identity = participant.identity
     roles = (participant.role.value,) if identity.account else (participant.role.value, "guest")
     return _Entry(identity.entity, identity.display_name, roles, endpoint, device.call_id)
+
+
+def _video(participant: Participant, picture: Picture) -> Media:
+    status = _STATUS[picture.is_sent, picture.is_got]
+    return Media("video", participant.id, status, picture.codec, "3" if picture.content == SLIDES else "2")

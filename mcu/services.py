@@ -1,4 +1,5 @@
-"""The names that answer by themselves: `echo` gives the caller's own sound back, `tone` and `music` play to whoever calls."""
+"""The names that answer by themselves: `echo` gives the caller's own sound and picture back, `tone` plays a tone and
+shows a test picture, `music` plays."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ log = logging.getLogger(__name__)
 
 MAX_CALLS = 500
 """Calls to one service at once."""
+PICTURED = ("echo", "tone")
+"""Kinds of service that show something: the caller, or a test picture."""
 
 
 class ServiceRole:
@@ -41,11 +44,13 @@ class ServiceRole:
         try:
             if self._room is None:
                 self._room = server.open_media_room(self._kind)
-            leg = answer_call(event, self._room, server.new_id(), identity, server, self.name, is_focus=False)
+            leg = answer_call(event, self._room, server.new_id(), identity, server, self.name, is_focus=False,
+                              has_pictures=self._kind in PICTURED)
         except MediaRefused as error:
             call.reject(error.status, error.reason, now=server.now())
             self._close_if_empty()
             return
+        leg.media.let_pass("main", True)
         call.data = self
         self.legs.append(leg)
         server.keep_record(leg.record)

@@ -55,6 +55,15 @@ class PictureFacts:
     suite: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PictureLine:
+    """Lines of pictures of one kind. content: `main` or `slides`; codec: the first; is_got: whether the phone is sent some."""
+
+    content: str
+    codec: str
+    is_got: bool
+
+
 class Media(MediaBackend, Protocol):
     """The media of a leg as the engine gives it."""
 
@@ -84,6 +93,9 @@ class Media(MediaBackend, Protocol):
 
     def sends(self, content: str) -> bool:
         """Whether the phone may send pictures of that kind: `main` or `slides`."""
+
+    def picture_lines(self) -> list[PictureLine]:
+        """The lines of pictures that are agreed, one for each kind."""
 
     def let_pass(self, content: str, may_pass: bool) -> None:
         """Let what it sends of that be shown to others, or not any more."""
@@ -144,6 +156,9 @@ class MediaRoom(Protocol):
 
     def hear(self, leg_ids: Sequence[int]) -> None:
         """These speak now, the loudest first: their pictures come forward."""
+
+    def set_layout(self, layout: str) -> None:
+        """Compose the room that way, for phones with one line of pictures. Raises ValueError for a way that there is not."""
 
     def pin(self, leg_id: int, targets: Sequence[int]) -> None:
         """A participant wants to see these in any case; none: whoever speaks."""

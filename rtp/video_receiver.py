@@ -45,6 +45,7 @@ class VideoReceiver:
         self._order: PacketOrder[RtpPacket] = PacketOrder()
         self._assembler = PictureAssembler(H264Unpacker())
         self._frozen_since = -1
+        self._restarts = 0
 
     def receive(self, data: bytes, arrival_ns: int, rtt_ns: int = 100_000_000) -> list[EncodedPicture]:
         """Take an RTP packet in clear; the pictures that are complete with it, in order."""
@@ -62,6 +63,8 @@ class VideoReceiver:
         assert self.statistics is not None
         if not self.statistics.on_packet(packet.sequence, packet.timestamp, arrival_ns, len(packet.payload)):
             return []
+        if self.statistics.restarts != self._restarts:
+            self._begin_numbers(codec)
         if not self.missing.on_packet(packet.sequence, arrival_ns):
             self.requests.want()
         is_mended = "nack" in self.wishes
@@ -71,6 +74,12 @@ class VideoReceiver:
     def _begin(self, ssrc: int, codec: str) -> None:
         self.statistics = ReceptionStatistics(ssrc, CLOCK_RATE)
         self.codec = codec
+        self._begin_numbers(codec)
+
+    def _begin_numbers(self, codec: str) -> None:
+        """Begin a line of numbers: the first, or one that goes on elsewhere (RFC 3550 A.1), as when a sender starts anew."""
+        assert self.statistics is not None
+        self._restarts = self.statistics.restarts
         self.missing = MissingPackets()
         self._order = PacketOrder()
         self._assembler = PictureAssembler(UNPACKERS[codec]())

@@ -16,10 +16,11 @@ from typing import Any
 
 from softphone import model
 from softphone.addresses import FACTORY, AddressError, Server, target_uri, title_of, without_pin
+from softphone.board import PictureBoard
 from softphone.call import Call
 from softphone.config import Account, Config
 from softphone.desk import Desk
-from softphone.errors import CallFailed
+from softphone.errors import CallFailed, PhoneError
 from softphone.handover import Handover
 from softphone.kept import Kept
 from softphone.line import (
@@ -35,11 +36,13 @@ from softphone.line import (
     TransferAsked,
     TransferProgressed,
 )
+from softphone.media.screen import find_shareables
 from softphone.media.sound import Sound
 from softphone.meter import Meter, quality_of
 from softphone.model import Banner, Command, Event
 from softphone.muting import Muting
 from softphone.phone import Phone
+from softphone.picturing import Picturing
 from softphone.registering import LineSettings, Registering
 from softphone.ringing import Ringing
 
@@ -55,17 +58,21 @@ class Agent:
     """Runs a phone for the window. publish: gets each event; path: of the file that keeps the settings.
 
     make_desk: given how to show a banner, makes the sound; account, srtp: for this run, in place of what is kept. Account and
-    phone are the business of `softphone.registering`, what rings that of `softphone.ringing`.
+    phone are the business of `softphone.registering`, what rings that of `softphone.ringing`, pictures that of
+    `softphone.picturing` (board: where they are shown; camera: for this run).
     """
 
     def __init__(self, publish: Callable[[Event], None], config: Config, path: Path, make_desk: MakeDesk, *,
-                 account: Account | None = None, srtp: str = "", line: LineSettings | None = None) -> None:
+                 account: Account | None = None, srtp: str = "", line: LineSettings | None = None,
+                 board: PictureBoard | None = None, camera: str = "") -> None:
         self.call: Call | None = None
         self._publish = publish
         self._kept = Kept(config, path, self._banner, srtp)
         self._desk = make_desk(self._banner)
         self._registering = Registering(account or config.account, self._kept, line or LineSettings(), publish,
-                                        self._on_phone_event, self._open_sound, self._start)
+                                        self._on_phone_event, self._open_sound, lambda: self._picturing.settings(),
+                                        self._start)
+        self._picturing = Picturing(board or PictureBoard(), self._kept, publish, self._start, camera)
         self._ringing = Ringing(publish)
         self._muting = Muting(self._desk.sound, publish, self._start)
         self._meter = Meter()
@@ -92,6 +99,7 @@ class Agent:
         self._desk.wanted = self._kept.wanted
         self._publish(model.SettingsChanged(self._registering.settings()))
         self._publish(model.RecentChanged(config.recent))
+        self._picturing.tell()
         self._registering.begin()
         self._start(self._look_for_devices())
         self._start(self._measure())
@@ -105,6 +113,8 @@ class Agent:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._registering.close()
+        self._picturing.end()
+        self._picturing.settle(False)
         await self._desk.end()
 
     def handle(self, command: Command) -> None:
@@ -147,6 +157,10 @@ class Agent:
                 self._start(self._leave(end_for_all))
             case model.ChooseDevice(microphone, speaker):
                 self._start(self._choose_device(microphone, speaker))
+            case model.SetVideo(is_on):
+                self._set_video(is_on)
+            case model.ChooseCamera(key):
+                self._picturing.choose(key)
             case model.TestSpeaker():
                 self._start(self._test_speaker())
             case model.ChangeSetting(name, value):
@@ -154,6 +168,12 @@ class Agent:
             case (model.AskForControl() | model.ReleaseControl() | model.AnswerControl() | model.TakeBackControl()
                   | model.CloseDesktop()) if self.call is not None:
                 self.call.desktops.handle(command)
+            case model.LookForShareables():
+                self._start(self._look_for_shareables())
+            case model.StartShare(choice, title) if self.call is not None:
+                self.call.showing.start(choice, title)
+            case model.StopShare() if self.call is not None:
+                self.call.showing.stop()
             case model.Quit():
                 self._quit.set()
 
@@ -334,13 +354,18 @@ class Agent:
         self._registering.show_signalling(call)
         self._publish(model.CallEstablished(str(call.uri), call.title, call.is_conference, time.monotonic()))
         self._muting.begin(call)
+        call.showing.begin(lambda share: self._publish(model.ShareChanged(share)),
+                           lambda text: self._banner(Banner(_sentence(text), "warning")))
         call.desktops.begin(lambda state: self._publish(model.DesktopChanged(state)), lambda text: self._banner(Banner(text)))
+        self._picturing.begin(call)
         self._publish_members(call)
         self._remember(call)
+        self._start(self._settle_desk())
 
     def _on_roster(self, call: Call) -> None:
         self._publish_members(call)
         self._muting.on_roster(call)
+        self._picturing.on_roster(call)
 
     def _publish_members(self, call: Call) -> None:
         members = self._meter.members_of(call, self._registering.name or "You", self._muting.is_muted)
@@ -355,6 +380,7 @@ class Agent:
             self._banner(Banner(f"Missed call from {call.remote_name}"))
         if call is self.call:
             self.call = None
+            self._picturing.end()
             self._publish(model.CallEnded(_sentence(call.end.text), call.end.is_error))
         self._start(self._settle_desk())
 
@@ -406,7 +432,7 @@ class Agent:
             if now >= quality_at:
                 quality_at = now + QUALITY_EVERY_S
                 self._ringing.take_asked()
-                self._publish(model.QualityChanged(quality_of(call)))
+                self._publish(model.QualityChanged(quality_of(call, self._picturing.figures(now))))
 
     # ---- sound
 
@@ -419,6 +445,8 @@ class Agent:
             self._desk.ring(rings, self.call is not None and self.call.is_up)
             if not self._needs_sound:
                 await self._desk.close()
+            is_ahead = self._is_in_prejoin or self._is_dialing or (self.call is not None and not self.call.is_up)
+            self._picturing.settle(is_ahead)
             if self.phone is not None:
                 self.phone.use_sound(self._open_sound())
 
@@ -427,7 +455,21 @@ class Agent:
         rings = bool(self._ringing.calls) and self._kept.is_on("ring")
         return self._is_in_prejoin or self.call is not None or self._is_dialing or rings
 
+    def _set_video(self, is_on: bool) -> None:
+        self._picturing.set(is_on)
+        self._start(self._settle_desk())
+        if self.phone is not None:
+            self.phone.pictures = self._picturing.settings()
+    async def _look_for_shareables(self) -> None:
+        try:
+            found = await asyncio.to_thread(find_shareables)
+        except PhoneError as error:
+            self._publish(model.ShareablesFound(trouble=str(error)))
+            return
+        self._publish(model.ShareablesFound(tuple(found)))
+
     async def _look_for_devices(self) -> None:
+        await self._picturing.look()
         devices = await self._desk.look()
         self._publish(devices)
         if self._desk.found.trouble:
@@ -459,6 +501,7 @@ class Agent:
             return
         self._publish(model.SettingsChanged(self._registering.settings()))
         self._desk.process(self._kept.wanted)
+        self._picturing.use_bitrate()
         if name in ("codec", "dtx", "srtp") and self.phone is not None and not self.phone.calls:
             self._registering.sign_in()
 

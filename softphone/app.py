@@ -120,7 +120,8 @@ class AgentThread(threading.Thread):
         agent = Agent(self._bridge.publish, self._config, options.config, self._make_desk, account=self._account,
                       srtp=options.srtp, line=LineSettings(
                           (options.listen, options.port), options.keying, options.suites,
-                          (host_of(options), options.fingerprint) if options.fingerprint else None, capture))
+                          (host_of(options), options.fingerprint) if options.fingerprint else None, capture),
+                      board=self._bridge.board, camera=options.video)
         self._bridge.attach(asyncio.get_running_loop(), agent.handle)
         try:
             await agent.run()

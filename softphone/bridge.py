@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from softphone.board import PictureBoard
 from softphone.model import Command, Event, LevelsChanged, QualityChanged, SpeakersChanged
 
 MAX_EVENTS = 2000
@@ -25,10 +26,12 @@ Handler = Callable[[Command], None]
 
 
 class Bridge:
-    """Commands from the window, events to it. `dropped` counts events that the window was too slow for."""
+    """Commands from the window, events to it. `dropped` counts events that the window was too slow for; `board` holds the
+    pictures for it."""
 
     def __init__(self) -> None:
         self.dropped = 0
+        self.board = PictureBoard()
         self._lock = threading.Lock()
         self._events: deque[Event] = deque()
         self._early: deque[Command] = deque(maxlen=MAX_COMMANDS)

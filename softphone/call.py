@@ -38,6 +38,7 @@ from softphone.model import Member
 from softphone.protection import exposure, protection_words
 from softphone.remote.desktops import Desktops
 from softphone.roster import RosterFeed
+from softphone.showing import Showing
 from softphone.stats import MediaFigures
 from softphone.transfer import Transfer
 from softphone.words import TRANSFERRED, call_ended
@@ -53,7 +54,7 @@ GONE_S = 2.0
 
 class Call:
     """One call. `uri` is what to show and to call again, `roster` is empty outside of conferences, `end` is set at the end.
-    floors: who may share and act where; desktops: what is shown and seen of them.
+    floors: who may share and act where; desktops: what is shown and seen of them; showing: the shared screen.
 
     `has_pin`: whether a PIN was given to get in; it is in `uri` no more.
     """
@@ -83,6 +84,8 @@ class Call:
         self._feed: RosterFeed | None = None
         self.floors = media.floors
         self.desktops = Desktops(media.floors, media.desktop_line, self._offer_again)
+        self.showing = Showing(media.floors, media.pictures, lambda: self.is_conference, self._offer_again)
+        self.showing.on_chosen = self.desktops.choose
         self._probed_at = 0.0
         self._probe: asyncio.Future[Response | None] | None = None
 
@@ -194,6 +197,12 @@ class Call:
             self.media.is_held = not held
             raise CallFailed(f"the other side refused to {'hold' if held else 'resume'} the call ({status})", status)
         self.is_held = held
+
+    async def renegotiate(self) -> None:
+        """Offer what there is now of pictures and other lines. Raises CallFailed when the other side refuses."""
+        status = await self._offer_again()
+        if status != 200:
+            raise CallFailed(f"the other side refused the change ({status})", status)
 
     async def transfer(self, target: str | Call) -> None:
         """Hand the call on: to a name or an address, also of a room (blind), or to the other side of another call (attended).
@@ -388,6 +397,7 @@ class Call:
         if self._feed is not None:
             self._feed.end(self._line.now())
         self.desktops.close()
+        self.showing.close()
         self.media.release()
         self._settle_reoffer(481)
         if self._transfer is not None:
@@ -420,7 +430,7 @@ class Call:
             if response is None or response.status in (408, 481):
                 self._lose("the other side does not know the call any more" if response else "the other side does not answer")
                 return
-        silent_s = now - max(self.media.last_received_at or 0.0, self.up_at)
+        silent_s = now - max(self.media.last_received_at or 0.0, self.media.pictures_received_at, self.up_at)
         agreed = self.media.negotiated
         should_send = agreed is not None and agreed.may_receive and not self.is_held
         if should_send and silent_s > VANISHED_S:

@@ -25,7 +25,7 @@ MAX_CERTIFICATES = 200
 MAX_FILE = 1 << 20
 DEFAULT_SETTINGS: dict[str, str | bool] = {
     "theme": "system", "language": "system", "echo_cancelling": True, "noise_suppression": True, "gain": True, "ring": True,
-    "codec": "", "dtx": False, "join_muted": False, "srtp": "prefer",
+    "codec": "", "dtx": False, "join_muted": False, "srtp": "prefer", "join_video": False, "video_kbps": "1000",
 }
 """Every setting with its default; the file may hold others, which are kept."""
 
@@ -57,6 +57,7 @@ class Config:
     recent: tuple[Recent, ...] = ()
     instance: str = ""
     certificates: dict[str, str] = field(default_factory=dict)
+    camera: str = ""
 
     def with_instance(self) -> Config:
         """This with a name for the phone, made up where there is none: a URN that stays the same (RFC 4122)."""
@@ -113,6 +114,7 @@ class _Devices(BaseModel):
     model_config = ConfigDict(strict=True)
     microphone: str = Field(default="", max_length=256)
     speaker: str = Field(default="", max_length=256)
+    camera: str = Field(default="", max_length=256)
 
 
 class _File(BaseModel):
@@ -156,7 +158,7 @@ def _from_file(found: _File) -> Config:
     recent = tuple(Recent(r.uri, r.title, r.when, r.has_pin) for r in found.recent[:MAX_RECENT])
     account = Account(**found.account.model_dump())
     return Config(account, found.devices.microphone, found.devices.speaker, settings, recent, found.phone.instance,
-                  dict(found.certificates))
+                  dict(found.certificates), found.devices.camera)
 
 
 def _set_aside(path: Path, why: str) -> str:
@@ -182,7 +184,8 @@ def save(config: Config, path: Path) -> None:
 def _to_toml(config: Config) -> str:
     lines = ["# Written by confero-phone.", "[phone]", f"instance = {_value(config.instance)}", "", "[account]"]
     lines += [f"{item.name} = {_value(getattr(config.account, item.name))}" for item in fields(Account)]
-    lines += ["", "[devices]", f"microphone = {_value(config.microphone)}", f"speaker = {_value(config.speaker)}"]
+    lines += ["", "[devices]", f"microphone = {_value(config.microphone)}", f"speaker = {_value(config.speaker)}",
+              f"camera = {_value(config.camera)}"]
     lines += ["", "[settings]"]
     lines += [f"{_key(name)} = {_value(value)}" for name, value in config.settings.items()]
     lines += ["", "[certificates]"]

@@ -30,6 +30,7 @@ from softphone.media.sound import Sound
 from softphone.options import MICROPHONE, NO_VIDEO, Options, fail, host_of, source_of
 from softphone.phone import Phone
 from softphone.seeing import Seeing
+from softphone.shares import Share
 from softphone.stats import CallReport
 from softphone.trust import Signalling, Trust, first_meeting
 
@@ -80,7 +81,10 @@ async def _one_call(phone: Phone, options: Options, stop: asyncio.Event) -> int:
     print(f"{'answered ' if options.answer else 'in '}{call.uri} ({call.figures.codec}; signalling {signalling})",
           file=sys.stderr, flush=True)
     deeds = [asyncio.create_task(deed) for deed in _deeds(call, options)]
-    seeing = Seeing(call.media.pictures, options)
+    seeing = Seeing(call.media.pictures, options, lambda: call.showing.figures)
+    call.showing.begin(_tell_share, lambda text: print(text, file=sys.stderr, flush=True))
+    if options.share is not None:
+        call.showing.start(options.share)
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(options.seconds):
@@ -140,6 +144,13 @@ def _sound(device: Device, options: Options) -> Sound:
 def _tell_progress(event: PhoneEvent) -> None:
     if isinstance(event, TransferProgressed):
         print(event.text, file=sys.stderr, flush=True)
+
+
+def _tell_share(share: Share | None) -> None:
+    if share is not None and not share.is_own:
+        print(f"{share.name} shares a screen", file=sys.stderr, flush=True)
+    elif share is not None and not share.is_asked:
+        print("sharing", file=sys.stderr, flush=True)
 
 
 def _deeds(call: Call, options: Options) -> Iterator[Coroutine[Any, Any, None]]:

@@ -42,6 +42,10 @@ class Kept:
         """Keep which devices are used."""
         self.save(replace(self.config, microphone=microphone, speaker=speaker))
 
+    def choose_camera(self, key: str) -> None:
+        """Keep which camera is used."""
+        self.save(replace(self.config, camera=key))
+
     def keep_account(self, account: Account) -> None:
         """Keep whom to sign in as."""
         self.save(replace(self.config, account=account))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from softphone.call import Call
 from softphone.media.levels import SILENT, SPEAKING_DBOV
-from softphone.model import Member, Quality
+from softphone.model import Member, PictureQuality, Quality
 
 SPEAKING_HOLD_S = 0.4
 """A ring round who speaks stays so long, so that it does not flicker between words."""
@@ -40,8 +40,9 @@ class Meter:
         return self.speakers != before
 
 
-def quality_of(call: Call) -> Quality:
+def quality_of(call: Call, pictures: tuple[PictureQuality, ...] = ()) -> Quality:
     """The figures of a call as the window shows them."""
     figures = call.figures
     return Quality(figures.codec, figures.rtt_ms, figures.loss_percent, figures.jitter_ms, figures.delay_ms, figures.mos,
-                   call.protection, figures.packets_sent, figures.packets_received, call.exposure)
+                   call.protection, figures.packets_sent, figures.packets_received, call.exposure,
+                   pictures=pictures)

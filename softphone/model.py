@@ -41,7 +41,8 @@ class AudioDevice:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One person of the roster: `member_id` is the CSRC of their audio in the mix (RFC 4575 `<src-id>`), 0 while unknown."""
+    """One person of the roster: `member_id` is the CSRC of their audio in the mix (RFC 4575 `<src-id>`), 0 while unknown;
+    video: direction of their pictures as the server sees it, empty where it does not say."""
 
     member_id: int
     name: str
@@ -53,12 +54,27 @@ class Member:
     level_dbov: int = -127
     codec: str = ""
     status: str = "connected"
+    video: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureQuality:
+    """Figures of the pictures of one tile; key: as `softphone.board` has it, `self` for what we send."""
+
+    key: str
+    codec: str
+    width: int
+    height: int
+    rate: float
+    kbps: int
+    loss_percent: float = 0.0
+    freezes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
     """Figures of the call's audio for chips and the Stats tab. protection: suite, keys and signalling, empty while somebody on
-    the way could listen; exposure: why, in a sentence."""
+    the way could listen; exposure: why, in a sentence; kbps: of sound that comes; pictures: those that are sent and seen."""
 
     codec: str = ""
     rtt_ms: float | None = None
@@ -70,6 +86,8 @@ class Quality:
     packets_sent: int = 0
     packets_received: int = 0
     exposure: str = ""
+    kbps: int = 0
+    pictures: tuple[PictureQuality, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +118,7 @@ class DesktopState:
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """The call or conference that is on the screen."""
+    """The call or conference that is on the screen. has_pictures: whether the other side has them, too."""
 
     uri: str
     title: str
@@ -110,6 +128,7 @@ class Meeting:
     is_muted: bool = False
     is_held: bool = False
     is_host: bool = False
+    has_pictures: bool = False
     quality: Quality = Quality()
     share: Share | None = None
     desktop: DesktopState = DesktopState()
@@ -168,6 +187,9 @@ class State:
     signalling: str = ""
     is_signalling_protected: bool = False
     shareables: ShareablesFound | None = None
+    cameras: tuple[AudioDevice, ...] = ()
+    camera: str = ""
+    is_video_on: bool = False
 
 
 # ---- events: made by the agent, in the past tense -------------------------------------------------------------------
@@ -206,6 +228,28 @@ class DevicesChanged:
     speakers: tuple[AudioDevice, ...]
     microphone: str
     speaker: str
+
+
+@dataclass(frozen=True, slots=True)
+class CamerasChanged:
+    """The cameras that there are, the test picture among them, and which is used; none where calls have no pictures."""
+
+    cameras: tuple[AudioDevice, ...]
+    camera: str
+
+
+@dataclass(frozen=True, slots=True)
+class VideoChanged:
+    """The own camera was turned on or off, by the user or since it is gone."""
+
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PicturesChanged:
+    """Whether the other side of the call takes and sends pictures."""
+
+    has_pictures: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,8 +385,8 @@ class SettingsChanged:
 
 Event = (
     AccountChanged | RegistrationChanged | SignallingChanged | DevicesChanged | LevelsChanged | PrejoinOpened | PrejoinClosed
-    | CallStarted
-    | CallEstablished | RosterChanged | SpeakersChanged | MuteChanged | HoldChanged | QualityChanged | CallEnded
+    | CamerasChanged | VideoChanged | PicturesChanged | CallStarted | CallEstablished | RosterChanged | SpeakersChanged
+    | MuteChanged | HoldChanged | QualityChanged | CallEnded
     | IncomingRang | IncomingGone | BannerShown | BannerDismissed | RecentChanged | SettingsChanged | DesktopChanged
     | ShareablesFound | ShareChanged
 )
@@ -448,6 +492,20 @@ class ChooseDevice:
 
 
 @dataclass(frozen=True, slots=True)
+class SetVideo:
+    """Turn the own camera on or off."""
+
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseCamera:
+    """Use this camera from now on, also in the running call; `test` for the test picture."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class TestSpeaker:
     """Play a short sound."""
 
@@ -495,7 +553,8 @@ class Quit:
 
 Command = (
     SignIn | NewMeeting | OpenPrejoin | ClosePrejoin | Dial | Answer | Decline | SetMuted | SetHold | Transfer | SendDigits
-    | Leave | ChooseDevice | TestSpeaker | ChangeSetting | Quit | AskForControl | ReleaseControl | AnswerControl
+    | Leave | ChooseDevice | SetVideo | ChooseCamera | TestSpeaker | ChangeSetting | Quit
+    | AskForControl | ReleaseControl | AnswerControl
     | TakeBackControl | CloseDesktop | LookForShareables | StartShare | StopShare
 )
 
@@ -511,6 +570,10 @@ def reduce(state: State, event: Event) -> State:
             return replace(state, signalling=text, is_signalling_protected=is_protected)
         case DevicesChanged(microphones, speakers, microphone, speaker):
             return replace(state, microphones=microphones, speakers=speakers, microphone=microphone, speaker=speaker)
+        case CamerasChanged(cameras, camera):
+            return replace(state, cameras=cameras, camera=camera)
+        case VideoChanged(is_on):
+            return replace(state, is_video_on=is_on)
         case LevelsChanged(microphone_dbov, speaker_dbov):
             return replace(state, microphone_level_dbov=microphone_dbov, speaker_level_dbov=speaker_dbov)
         case PrejoinOpened() | PrejoinClosed() | CallStarted() if state.meeting is not None:
@@ -563,6 +626,8 @@ def _reduce_meeting(meeting: Meeting, event: Event) -> Meeting:
             return replace(meeting, members=members)
         case MuteChanged(is_muted, _):
             return replace(meeting, is_muted=is_muted)
+        case PicturesChanged(has_pictures):
+            return replace(meeting, has_pictures=has_pictures)
         case HoldChanged(is_held):
             return replace(meeting, is_held=is_held)
         case QualityChanged(quality):

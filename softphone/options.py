@@ -21,6 +21,7 @@ from softphone.config import default_path
 from softphone.media.camera import CameraError, open_video_source
 from softphone.media.player import Source, SourceError, open_source
 from softphone.protection import suites_named
+from softphone.shares import SPELLING, Choice
 from softphone.trust import parse_fingerprint
 
 PROGRAM = "confero-phone"
@@ -76,11 +77,13 @@ class Options:
     pcap: Path | None = None
     video: str = ""
     record_video: Path | None = None
+    share: Choice | None = None
 
     @property
     def has_pictures(self) -> bool:
         """Whether calls have pictures beside sound: given, or in a window without a word of them."""
-        return self.video not in ("", NO_VIDEO) or self.record_video is not None or not (self.headless or self.video)
+        wanted = self.video not in ("", NO_VIDEO) or self.record_video is not None or self.share is not None
+        return wanted or not (self.headless or self.video)
 
 
 class OptionError(Exception):
@@ -102,6 +105,7 @@ def parse_options(arguments: list[str]) -> Options:
         given.play, given.loop, given.record, given.seconds, _parse_dtmf(given.dtmf), _parse_hold(given.hold),
         _parse_transfer(given.transfer), given.stats, *_parse_listen(given.listen), given.config or default_path(), given.srtp,
         given.keying, tuple(filter(None, given.suite.split(","))), given.pcap, given.video, given.record_video,
+        _share(given.share),
     )
     return _checked(options)
 
@@ -145,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
                           help="hold the call, some time after the answer, for so long; commas between")
     headless.add_argument("--transfer", default="", metavar='"3s:bob"',
                           help="hand the call on to somebody, some time after the answer")
+    headless.add_argument("--share", default="", metavar="WHAT", help=f"share a screen: {SPELLING}")
     headless.add_argument("--record-video", type=Path, metavar="OUT.mkv",
                           help="write the pictures that come, a stream for each line")
     headless.add_argument("--stats", type=Path, metavar="OUT.json", help="write the figures into a file, too")
@@ -172,6 +177,13 @@ def _fingerprint(given: str) -> str:
         return parse_fingerprint(given) if given else ""
     except ValueError as error:
         raise OptionError(f"--fingerprint: {error}") from None
+
+
+def _share(text: str) -> Choice | None:
+    try:
+        return Choice.parse(text) if text else None
+    except ValueError as error:
+        raise OptionError(f"--share: {error}") from None
 
 
 def _parse_dtmf(text: str) -> tuple[tuple[float, str], ...]:
@@ -252,7 +264,8 @@ def _check_mode(options: Options) -> None:
         raise OptionError("either call somebody or --answer, not both")
     if not options.headless:
         only = {"--answer": options.answer, "--dtmf": options.dtmf, "--hold": options.hold, "--transfer": options.transfer,
-                "--seconds": options.seconds, "--stats": options.stats, "--record-video": options.record_video}
+                "--seconds": options.seconds, "--stats": options.stats, "--record-video": options.record_video,
+                "--share": options.share}
         if wrong := [name for name, value in only.items() if value]:
             raise OptionError(f"{wrong[0]} works with --headless alone")
 

@@ -18,6 +18,7 @@ from softphone.capture import PhoneCapture
 from softphone.config import Account
 from softphone.kept import Kept
 from softphone.line import PhoneEvent
+from softphone.media.pictures import PictureSettings
 from softphone.media.sound import Sound
 from softphone.model import Banner, BannerShown, Event, Registration
 from softphone.phone import Phone
@@ -40,10 +41,12 @@ class LineSettings:
 
 class Registering:
     """The account and its phone. `phone` is None while there is none; publish: gets events; notify: what the phone tells;
-    sound: what an open phone is to use, None while nothing is heard; start: runs a task."""
+    sound: what an open phone is to use, None while nothing is heard; pictures: what its calls have of them; start: runs
+    a task."""
 
     def __init__(self, account: Account, kept: Kept, settings: LineSettings, publish: Callable[[Event], None],
-                 notify: Callable[[PhoneEvent], None], sound: Callable[[], Sound | None], start: Start) -> None:
+                 notify: Callable[[PhoneEvent], None], sound: Callable[[], Sound | None],
+                 pictures: Callable[[], PictureSettings | None], start: Start) -> None:
         self.account = account
         self.phone: Phone | None = None
         self._kept = kept
@@ -51,6 +54,7 @@ class Registering:
         self._publish = publish
         self._notify = notify
         self._sound = sound
+        self._pictures = pictures
         self._start = start
         self._refusal = ""
         self._signing: asyncio.Task[None] | None = None
@@ -171,7 +175,7 @@ class Registering:
             "transport": account.transport, "display_name": account.display_name, "dtx": kept.is_on("dtx"),
             "listen": settings.listen[0], "port": settings.listen[1], "notify": self._notify,
             "srtp": kept.srtp, "keying": settings.keying, "suites": settings.suites,
-            "trust": self._trust, "transfers": "ask", "capture": settings.capture,
+            "trust": self._trust, "transfers": "ask", "capture": settings.capture, "pictures": self._pictures(),
         }
         if account.is_set:
             options["instance"] = kept.instance()

@@ -33,11 +33,13 @@ def _member(user: User, call_id: str) -> Member:
     own = next((endpoint for endpoint in user.endpoints if call_id and endpoint.call_id == call_id), None)
     endpoint = own or next(iter(user.endpoints), Endpoint(user.entity))
     audio = next((media for media in endpoint.media if media.kind == "audio"), None)
+    video = next((media for media in endpoint.media if media.kind == "video"), None)
     return Member(
         audio.src_id if audio is not None else 0, shown(user.display_text) or shown(_name_of(user.entity)), user.entity,
         "host" if "host" in user.roles else next(iter(user.roles), "attendee"), own is not None,
         audio is not None and audio.status in ("recvonly", "inactive"),
         codec=audio.display_text if audio is not None else "", status=endpoint.status,
+        video=video.status if video is not None else "",
     )
 
 

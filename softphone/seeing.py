@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from softphone.media.camera import Camera, open_video_source
@@ -22,10 +23,15 @@ def line_name(key: int) -> str:
 
 
 class Seeing:
-    """The pictures of one call. media: None for a call of sound alone. Raises OSError when the file can't be written."""
+    """The pictures of one call. media: None for a call of sound alone; shared: pictures of our screen that were taken and sent.
 
-    def __init__(self, media: PictureMedia | None, options: Options) -> None:
+    Raises OSError when the file can't be written.
+    """
+
+    def __init__(self, media: PictureMedia | None, options: Options,
+                 shared: Callable[[], tuple[int, int]] | None = None) -> None:
         self._media = media
+        self._shared = shared
         self._witness = Witness()
         self._camera: Camera | None = None
         self._begun_ns = time.monotonic_ns()
@@ -46,6 +52,8 @@ class Seeing:
             return None
         sent, transport = self._media.sent(), self._media.sending()
         out: dict[str, Any] = {"lines": [self._line(key, each) for key, each in sorted(self._media.received().items())]}
+        if self._shared is not None and any(figures := self._shared()):
+            out["shared"] = {"taken": figures[0], "sent": figures[1]}
         if sent is not None:
             out["sent"] = {"pictures": sent.pictures, "key_frames": sent.key_frames, "width": sent.width, "height": sent.height,
                            "target_bps": sent.bitrate_bps, **transport}

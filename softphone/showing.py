@@ -21,17 +21,21 @@ from softphone.media.share import CodedSlide, ShareSettings, Sharing
 from softphone.shares import Choice, LatestPicture, Share
 
 NO_LINE = "The other side takes no shared screen."
+FLOOR_TRIES, FLOOR_PAUSE_S = 50, 0.1
+"""How often it is looked whether floor control has been reached, which takes a moment after the call is up."""
 log = logging.getLogger(__name__)
 
 
 class Showing:
-    """The shared screen of one call. is_conference: whether it is a meeting, where nobody shares without the floor; offer_again:
-    sends an offer in the call; publish: gets what is shared; tell: gets a sentence for the user; display: see `open_source`."""
+    """The shared screen of one call. is_conference: whether it is a meeting, where nobody shares without the floor;
+    offer_again: sends an offer in the call; publish: gets what is shared; tell: gets a sentence for the user; on_chosen: is
+    told what is shared when it begins; display: see `open_source`."""
 
     def __init__(self, floors: Floors, pictures: PictureMedia | None, is_conference: Callable[[], bool],
                  offer_again: Callable[[], Awaitable[int]], display: str | None = None) -> None:
         self.publish: Callable[[Share | None], None] = lambda share: None
         self.tell: Callable[[str], None] = lambda text: None
+        self.on_chosen: Callable[[Choice], None] = lambda choice: None
         self.share: Share | None = None
         self._floors, self._pictures, self._is_conference, self._offer_again = floors, pictures, is_conference, offer_again
         self._display = display
@@ -103,6 +107,10 @@ class Showing:
     async def _ask_for_floor(self) -> None:
         if not self._floors.is_there and not self._is_conference():
             return
+        for _ in range(FLOOR_TRIES):
+            if self._floors.is_there:
+                break
+            await asyncio.sleep(FLOOR_PAUSE_S)
         standing = await self._floors.ask(SCREEN)
         if standing.status is not Status.GRANTED:
             raise CallFailed(f"Your screen is not shared: {standing.reason or 'it was refused'}")
@@ -114,6 +122,7 @@ class Showing:
             raise CallFailed(NO_LINE)
 
     def _begin_sharing(self, pictures: PictureMedia, choice: Choice) -> None:
+        self.on_chosen(choice)
         agreed = pictures.negotiated[SLIDES].formats[0]
         settings = ShareSettings(agreed.name.lower(), agreed.mode, choice.frame_rate, max_macroblocks=agreed.max_macroblocks)
         loop = asyncio.get_running_loop()
@@ -148,11 +157,12 @@ class Showing:
 
     def _on_floor_event(self, event: FloorEvent) -> None:
         match event:
-            case Standing(SCREEN, status, reason) if status is Status.REVOKED and self._sharing is not None:
+            case Standing(floor, Status.REVOKED, reason) if floor == SCREEN and self._sharing is not None:
                 self.tell(f"Your screen is not shared any more: {reason or 'the host has ended it'}")
                 self.stop()
-            case HolderChanged(SCREEN, _, is_ours) if not is_ours and (self.share is None or not self.share.is_own):
-                self._show(self._of_another())
+            case HolderChanged(floor, _, is_ours) if floor == SCREEN and not is_ours:
+                if self.share is None or not self.share.is_own:
+                    self._show(self._of_another())
 
     def _of_another(self) -> Share | None:
         holder = self._floors.holders.get(SCREEN)

@@ -25,6 +25,8 @@ MOST_FEEDS = 100
 SEND_S = 10.0
 """How long a client may take for one message."""
 WATCH_S = 1.0
+PAUSE_S = 0.1
+"""Between two answers to a client that asks again and again."""
 TRY_AGAIN = 1013
 """Of the registry of close codes (RFC 6455 §11.7)."""
 router = APIRouter()
@@ -44,7 +46,7 @@ class _Client:
         self._feed = feed
         self._sending = asyncio.Lock()
         self._watched = ""
-        self._is_watched = asyncio.Event()
+        self._is_asked = asyncio.Event()
 
     async def serve(self) -> None:
         """Tell and listen until the client goes. Raises WebSocketDisconnect, _Slow, as a group."""
@@ -61,23 +63,26 @@ class _Client:
 
     async def _show_people(self) -> None:
         while True:
-            await self._is_watched.wait()
             room = self._watched
-            try:
-                people = self._desk.administration.execute("room.people", {"name": room})
-            except CommandError:
-                people = []
-            await self._send({"event": "people", "room": room, "people": people})
-            await asyncio.sleep(WATCH_S)
+            if room:
+                try:
+                    people = self._desk.administration.execute("room.people", {"name": room})
+                except CommandError:
+                    people = []
+                await self._send({"event": "people", "room": room, "people": people})
+                await asyncio.sleep(PAUSE_S)
+            self._is_asked.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_S if room else None):
+                    await self._is_asked.wait()
 
     async def _listen(self) -> None:
         while True:
             message = await self._socket.receive_text()
             with suppress(ValueError, RecursionError, TypeError, KeyError):
                 room = str(json.loads(message)["watch"])[:64].lower()
-                is_seen = bool(room) and self._may_see({"room": room})
-                self._watched = room if is_seen else ""
-                (self._is_watched.set if is_seen else self._is_watched.clear)()
+                self._watched = room if room and self._may_see({"room": room}) else ""
+                self._is_asked.set()
 
     def _may_see(self, event: Facts) -> bool:
         return self._who.scope != "owner" or (bool(event.get("room")) and owns(self._desk, self._who, str(event["room"])))

@@ -24,8 +24,8 @@ STEERS = ("pause", "resume", "stop", "seek", "volume", "status")
 
 RoomArgument = Annotated[str, typer.Argument(metavar="ROOM", help="a-z, 0-9 and -")]
 
-PEOPLE = (("id", "ID"), ("name", "NAME"), ("role", "ROLE"), ("is_in_lobby", "LOBBY"), ("codec", "CODEC"), ("is_muted", "MUTED"),
-          ("hand", "HAND"),
+PEOPLE = (("id", "ID"), ("name", "NAME"), ("role", "ROLE"), ("is_in_lobby", "LOBBY"), ("codec", "CODEC"), ("video", "VIDEO"),
+          ("is_muted", "MUTED"), ("hand", "HAND"),
           ("is_speaking", "SPEAKS"), ("level_dbov", "DBOV"), ("packets_in", "PACKETS"), ("lost", "LOST"), ("uri", "URI"),
           ("protection", "PROTECTION"))
 

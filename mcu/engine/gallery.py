@@ -69,13 +69,15 @@ class _Composing:
 
 
 class Gallery:
-    """All pictures of one room. statistics: of ports and producers, the latest figures."""
+    """All pictures of one room. kind: one of `mcu.messages.ROOM_KINDS`: in an echo everybody sees themselves, with a tone there
+    is a test picture; ports, streams: the latest figures."""
 
-    def __init__(self, room_id: int, engine: Engine, send: Callable[..., None]) -> None:
+    def __init__(self, room_id: int, engine: Engine, send: Callable[..., None], kind: str = "mix") -> None:
         self.room_id = room_id
         self.ports: dict[int, PortStatistics] = {}
         self.streams: dict[int, ProducerStatistics] = {}
         self.shown: dict[int, int] = {}
+        self._kind = kind
         self._engine = engine
         self._send: Callable[..., None] = send
         self._owners: dict[int, PortOwner] = {}
@@ -211,7 +213,8 @@ class Gallery:
             by_viewer.setdefault(place.participant, []).append(place)
         for viewer, places in by_viewer.items():
             shown = {slot_id: producer_id for slot_id, (producer_id, _) in self._told.items()}
-            wanted = arrange(places, sources, shown, self._speakers.recent, self._pins.get(viewer, ()))
+            wanted = arrange(places, sources, shown, self._speakers.recent, self._pins.get(viewer, ()),
+                             is_mirror=self._kind == "echo")
             composed = self._composing.assigned.get(viewer, 0)
             for place in places:
                 rank = wanted[place.slot_id][1]
@@ -275,9 +278,11 @@ class Gallery:
 
     def _tell_composer(self) -> None:
         """The scene and the viewers, where they have changed."""
-        if self._engine.compose is None or not (self._viewers or self._composer):
+        if self._engine.compose is None or self._kind == "echo" or not (self._viewers or self._composer):
             return
         if self._composer is None:
+            if not self._names and self._kind != "tone":
+                return                                  # nobody is let in yet: who waits sees nothing
             self._composer = self._engine.compose(self)
             if self._layout:
                 self._composer.set_layout(self._layout)
@@ -290,6 +295,8 @@ class Gallery:
             self._composer.serve(viewers)
 
     def _scene_now(self) -> Scene:
+        if self._kind == "tone":
+            return Scene(is_test=True)
         sources = [source for source in self._sources.values() if source.producer_id in self._open]
         pictured = {source.participant for source in sources if not source.is_slides}
         slides = next((source for source in reversed(sources) if source.is_slides), None)

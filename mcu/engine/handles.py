@@ -33,7 +33,7 @@ class RoomMedia:
         self.room_id = room_id
         self.kind = kind
         self.legs: dict[int, LegMedia] = {}
-        self.pictures = Gallery(room_id, engine, self.send)
+        self.pictures = Gallery(room_id, engine, self.send, kind)
         self.sound = RoomSound(room_id, self.send)
         self._engine = engine
         self._line: Line | None = line
@@ -80,6 +80,10 @@ class RoomMedia:
     def hear(self, leg_ids: Sequence[int]) -> None:
         """These speak now, the loudest first: their pictures come forward."""
         self.pictures.hear(leg_ids)
+
+    def set_layout(self, layout: str) -> None:
+        """Compose the room that way, for phones with one line of pictures. Raises ValueError for a way that there is not."""
+        self.pictures.set_layout(layout)
 
     def pin(self, leg_id: int, targets: Sequence[int]) -> None:
         """A participant wants to see these in any case; none: whoever speaks."""

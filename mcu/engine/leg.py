@@ -20,7 +20,7 @@ from mcu.engine.notices import LegSilent, ProtectionFailed
 from mcu.engine.ports import own_address, plain_host
 from mcu.engine.transport import Transport, reachable
 from mcu.messages import AddLeg, HandshakeReceived, MuteLeg, RemoveLeg, UpdateLeg
-from mcu.surroundings import PictureFacts
+from mcu.surroundings import PictureFacts, PictureLine
 from rtp.errors import NegotiationFailed, ParseError
 from rtp.ice import RemoteIce
 from rtp.kernel import LegSpec, LegStatistics
@@ -103,6 +103,10 @@ class LegMedia:
         """Let what it sends of that be shown to others, or not any more."""
         if self.pictures is not None:
             self.pictures.let_pass(content, may_pass, self._room.pictures)
+
+    def picture_lines(self) -> list[PictureLine]:
+        """The lines of pictures that are agreed, one for each kind."""
+        return [] if self.pictures is None else self.pictures.summary()
 
     def picture_facts(self) -> PictureFacts:
         """The pictures of the leg as they are now."""

@@ -19,7 +19,7 @@ from mcu.engine.gallery import Gallery
 from mcu.engine.handshake import Handshake
 from mcu.engine.stage import Format, Place, Source
 from mcu.engine.transport import Transport, reachable
-from mcu.surroundings import PictureFacts
+from mcu.surroundings import PictureFacts, PictureLine
 from mcu.video_messages import PortHandshake
 from rtp.ice import RemoteIce
 from rtp.kernel import PortSpec, ProducerSpec, ProducerStatistics, SlotSpec
@@ -288,6 +288,16 @@ class LegPictures:
     def sends(self, content: str) -> bool:
         """Whether the peer may send that: `main` or `slides`."""
         return any(each.may_receive and (self._plan.videos[each.slot].content or MAIN) == content for each in self._agreed)
+
+    def summary(self) -> list[PictureLine]:
+        """The lines that are agreed, one for each kind."""
+        out = []
+        for content in (MAIN, SLIDES):
+            lines = [each for each in self._agreed if (self._plan.videos[each.slot].content or MAIN) == content]
+            if lines:
+                out.append(PictureLine(content, lines[0].formats[0].name,
+                                       any(each.direction in ("sendrecv", "sendonly") for each in lines)))
+        return out
 
     def facts(self, gallery: Gallery) -> PictureFacts:
         """How they are now: the camera's stream in, all streams out."""

@@ -45,20 +45,22 @@ class Speakers:
     def __init__(self) -> None:
         self.recent: list[int] = []
         self._since: dict[int, float] = {}
+        self._forward: set[int] = set()
 
     def hear(self, speaking: Iterable[int], now: float) -> bool:
         """These speak now; whether somebody comes forward. Where nobody has spoken yet the first one does at once."""
         heard = list(speaking)
         self._since = {one: self._since.get(one, now) for one in heard}
+        self._forward.intersection_update(heard)
         if not self.recent and heard:
             self._since[heard[0]] = now - HOLD_S
         return self.advance(now)
 
     def advance(self, now: float) -> bool:
         """Let who has spoken long enough come forward; whether somebody does."""
-        due = [one for one, since in self._since.items() if 0 <= since <= now - HOLD_S]
+        due = [one for one, since in self._since.items() if since <= now - HOLD_S and one not in self._forward]
         for one in due:
-            self._since[one] = -1.0
+            self._forward.add(one)
             if one in self.recent:
                 self.recent.remove(one)
             self.recent.insert(0, one)
@@ -67,18 +69,20 @@ class Speakers:
     def forget(self, participant: int) -> None:
         """Somebody has left."""
         self._since.pop(participant, None)
+        self._forward.discard(participant)
         if participant in self.recent:
             self.recent.remove(participant)
 
 
 def arrange(places: Sequence[Place], sources: Collection[Source], shown: Mapping[int, int], recent: Sequence[int],
-            pinned: Sequence[int] = ()) -> dict[int, tuple[int, int]]:
+            pinned: Sequence[int] = (), *, is_mirror: bool = False) -> dict[int, tuple[int, int]]:
     """What each place of one participant is to show: slot → (producer, rank), producer 0 for nothing.
 
-    sources: those that are open; shown: what its places show now; recent: who spoke, the latest first; pinned: participants.
+    sources: those that are open; shown: what its places show now; recent: who spoke, the latest first; pinned: participants;
+    is_mirror: everybody sees themselves, and nobody else.
     """
     viewer = places[0].participant if places else 0
-    others = [source for source in sources if source.participant != viewer]
+    others = [source for source in sources if (source.participant == viewer) == is_mirror]
     slides = [source for source in others if source.is_slides]
     faces = sorted((source for source in others if not source.is_slides), key=lambda one: _order(one, recent, pinned))
     screens, mains = [place for place in places if place.is_slides], [place for place in places if not place.is_slides]

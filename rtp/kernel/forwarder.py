@@ -177,7 +177,7 @@ class Forwarder:
             if other is not None and slot not in other.slots:
                 other.attach(slot)
         self._tidy(slot)
-        if producer is not None and slot.current is not producer:
+        if producer is not None and slot.current is not producer and not slot.is_held:    # else when it may be sent on
             producer.requests.want()
 
     def _tidy(self, slot: Slot) -> None:

@@ -9,12 +9,15 @@ import numpy as np
 
 from rtp.codecs.i420 import Picture
 from rtp.codecs.video import VideoEncoder, create_video_encoder
+from rtp.congestion import RateMeter
 from rtp.sdp.video import VideoFormat
 
 SIZES = ((1280, 720), (960, 540), (640, 360), (480, 270), (320, 180), (160, 90))
 LEAST_BPS = {720: 1_200_000, 540: 700_000, 360: 300_000, 270: 180_000, 180: 80_000, 90: 0}
 """With less than this a smaller picture looks better."""
 HYSTERESIS = 1.25
+TIGHT = 0.8
+"""From this share of its rate on a picture fills it: one that needs less looks good at any rate, and isn't made smaller."""
 RESIZE_NS = 4_000_000_000
 """A picture grows again so long after it shrank at the earliest: each change of size costs a key frame."""
 
@@ -54,6 +57,7 @@ class LineEncoder:
         self._encoder: VideoEncoder | None = None
         self._size = (0, 0)
         self._shrunk_ns = -RESIZE_NS
+        self._rate = RateMeter()
 
     def encode(self, picture: Picture, timestamp: int, bitrate_bps: int, now_ns: int, *, is_key: bool) -> bytes:
         """The coded picture. Raises CodecError."""
@@ -64,6 +68,7 @@ class LineEncoder:
             self._size, is_key = size, True
         encoder.bitrate_bps = bitrate_bps
         coded = encoder.encode(fitted(picture, *size), timestamp, is_key=is_key)
+        self._rate.add(len(coded), now_ns)
         figures = self.figures
         figures.pictures += bool(coded)
         figures.key_frames += is_key
@@ -80,5 +85,7 @@ class LineEncoder:
             if is_larger:
                 grows = bitrate_bps > HYSTERESIS * LEAST_BPS[chosen[1]] and now_ns - self._shrunk_ns > RESIZE_NS
                 return chosen if grows else self._size
+            if self._rate.bitrate_bps(now_ns) < TIGHT * bitrate_bps:
+                return self._size
             self._shrunk_ns = now_ns
         return chosen

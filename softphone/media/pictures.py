@@ -65,13 +65,15 @@ class PictureSettings:
 class PictureMedia:
     """Pictures of a call. host: our address; security: as that of sound; cname: ours.
 
-    on_picture: gets each `Shown`, in the reading thread; it must not wait. `bitrate_bps`: what the camera may use, at any time.
+    on_picture: gets each `Shown`, in the reading thread; it must not wait; on_slides: those of a shared screen, too.
+    `bitrate_bps`: what the camera may use, at any time.
     """
 
     def __init__(self, settings: PictureSettings, host: str, security: SecuritySettings, cname: str) -> None:
         self.settings = settings
         self.bitrate_bps = settings.bitrate_bps
         self.on_picture: Callable[[Shown], None] = lambda shown: None
+        self.on_slides: Callable[[Shown], None] = lambda shown: None
         self.negotiated: dict[int, NegotiatedVideo] = {}
         self._host = host
         self._lock = threading.RLock()
@@ -217,7 +219,10 @@ class PictureMedia:
     # ---- what comes (the reading thread)
 
     def _show(self, key: int, origin: int, picture: Picture, timestamp: int) -> None:
-        self.on_picture(Shown(key, origin, picture, timestamp, time.monotonic_ns()))
+        shown = Shown(key, origin, picture, timestamp, time.monotonic_ns())
+        if key == SLIDES:
+            self.on_slides(shown)
+        self.on_picture(shown)
 
     # ---- figures (any thread)
 

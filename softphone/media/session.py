@@ -224,6 +224,11 @@ class MediaSession:
         return self._security.failure
 
     @property
+    def pictures_received_at(self) -> float:
+        """When the newest packet of pictures came, monotonic seconds; 0 for never."""
+        return 0.0 if self.pictures is None else self.pictures.last_received_at
+
+    @property
     def csrc_levels(self) -> dict[int, int]:
         """Who is in the mix just now, with their levels in dBov."""
         return self._inbound.csrc_levels if self._inbound is not None else {}

@@ -157,6 +157,8 @@ class Slides:
         encoder.bitrate_bps = self.bitrate_bps
         timestamp = round((now - self._begun) * CLOCK_RATE)
         data = encoder.encode(self._picture, timestamp, is_key=is_key)
+        if is_key:
+            self._changed_at = now
         self._small = self._small + 1 if len(data) <= SETTLED_BYTES and now > self._changed_at else 0
         if not data:
             self._is_key_wanted = is_key

@@ -38,9 +38,11 @@ from softphone.model import (
     TakeBackControl,
 )
 from softphone.remote.line import DesktopLine, Direction, Invitation
+from softphone.remote.part import Part
+from softphone.shares import Choice
 
 if TYPE_CHECKING:
-    from softphone.remote.ends import Part, SeenDesktop, ShownDesktop
+    from softphone.remote.ends import SeenDesktop, ShownDesktop
 
 TRIES, PAUSE_S = 20, 0.3
 """How often a seat is asked for: the server's relay starts when it is first needed, and both phones are told at different
@@ -71,11 +73,11 @@ class _Tasks:
 
 
 class Desktops:
-    """The desktops of one call. part: what of this machine's screen is shown, None for all of it; publish: gets the state;
-    tell: gets a sentence for the user; offer_again: sends an offer in the call."""
+    """The desktops of one call. part: what of this machine's screen is shown, None where nothing could be steered; publish:
+    gets the state; tell: gets a sentence for the user; offer_again: sends an offer in the call."""
 
     def __init__(self, floors: Floors, line: DesktopLine, offer_again: Callable[[], Awaitable[int]]) -> None:
-        self.part: Part | None = None
+        self.part: Part | None = Part()
         self.publish: Callable[[DesktopState], None] = lambda state: None
         self.tell: Callable[[str], None] = lambda text: None
         self.shown: dict[int, _Shown] = {}
@@ -108,6 +110,18 @@ class Desktops:
         )
 
     # ---- what the user does
+
+    def choose(self, choice: Choice) -> None:
+        """This is what others see from now on: what they may steer is that and no more."""
+        match choice.kind:
+            case "screen":
+                self.part = Part(monitor=choice.number)
+            case "window":
+                self.part = Part(window=choice.number)
+            case "region":
+                self.part = Part(region=choice.region)
+            case _:
+                self.part = None
 
     def begin(self, publish: Callable[[DesktopState], None], tell: Callable[[str], None]) -> None:
         """Somebody wants to know from now on."""
@@ -183,6 +197,8 @@ class Desktops:
         match event:
             case Standing() if event.floor == CONTROL:
                 self._on_standing(event)
+            case ControlAsked() if self.part is None:
+                self._floors.decide(event.request_id, Status.DENIED, "what is shared is no desktop")
             case ControlAsked():
                 self._asked[event.request_id] = event
             case ControlSettled(request_id):
@@ -245,14 +261,15 @@ class Desktops:
             there.end.give()
 
     async def _begin_showing(self, shown: _Shown, may_act: bool) -> None:
-        from softphone.remote.ends import Part, ShownDesktop
+        from softphone.remote.ends import ShownDesktop
 
         user_id = shown.who.user_id
         seat = await self._seat("sendonly", lambda: self.shown.get(user_id) is shown)
-        if seat is None or self._line.certificate is None or self.shown.get(user_id) is not shown:
+        part, certificate = self.part, self._line.certificate
+        if seat is None or certificate is None or part is None or self.shown.get(user_id) is not shown:
             self.shown.pop(user_id, None)
             return
-        shown.end = ShownDesktop(seat, self._line.certificate, self.part or Part(), "desktop", on_taken_back=self.take_back,
+        shown.end = ShownDesktop(seat, certificate, part, "desktop", on_taken_back=self.take_back,
                                  on_end=lambda reason: self._shown_ended(user_id, shown, reason))
         controller = self._floors.holders.get(CONTROL)
         if (controller is None and may_act) or (controller is not None and controller.user_id == user_id):
@@ -260,7 +277,9 @@ class Desktops:
         self._show()
 
     def _shown_ended(self, user_id: int, shown: _Shown, reason: str) -> None:
-        log.info("a desktop is shown no longer", extra={"reason": reason})
+        if reason and not self._is_closed:
+            log.warning("a desktop can't be shown", extra={"reason": reason})
+            self.tell(reason)
         if self.shown.get(user_id) is shown:
             del self.shown[user_id]
         self._show()

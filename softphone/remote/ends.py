@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from rtp.keying.certificate import Certificate
 from rtp.keying.dtls import Role
@@ -23,26 +22,14 @@ from rtp.rfb.server import RfbServer, ServerEvent, ServerSettings, SessionClosed
 from rtp.rfb.viewer import DesktopOpened, RfbViewer, ViewerEvent, ViewerSettings
 from softphone.errors import PhoneError
 from softphone.remote.desktop import Desktop, TakenBack
-from softphone.remote.injector import Area, Hands, parse_chord
+from softphone.remote.injector import DEFAULT_FORBIDDEN, Area, Hands, parse_chord
 from softphone.remote.line import Invitation
+from softphone.remote.part import Part
 from softphone.remote.pipe import Pipe
 from softphone.remote.watching import Watching
 
 CONNECT_S = 10.0
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What of the screen is shown. display: an X display, None for the environment's; monitor, region, window: see
-    `softphone.remote.screen.ScreenGrabber`; forbidden: chords that are never passed, beside the usual ones."""
-
-    display: str | None = None
-    monitor: int = 0
-    region: Area | None = None
-    window: int | None = None
-    forbidden: tuple[str, ...] = ()
-    allows_clipboard: bool = False
 
 
 def connect(seat: Invitation, certificate: Certificate) -> Pipe:
@@ -54,9 +41,10 @@ def connect(seat: Invitation, certificate: Certificate) -> Pipe:
 
 
 class ShownDesktop:
-    """This machine's desktop, shown to one viewer. on_taken_back: the owner took the mouse, why; on_end: it is over, why.
+    """This machine's desktop, shown to one viewer. on_taken_back: the owner took the mouse, why; on_end: it is over, with words
+    for the user when something is wrong.
 
-    may_act: whether the viewer's input is carried out. carried_out: how many keys and movements were; refused: how many not.
+    may_act: whether the viewer's input is carried out; refused: how many keys and movements were not.
     """
 
     def __init__(self, seat: Invitation, certificate: Certificate, part: Part, name: str, *,
@@ -92,18 +80,19 @@ class ShownDesktop:
             self._desktop.stop()
 
     def _run(self) -> None:
-        reason = "the desktop is no longer shown"
+        reason = ""
         try:
             self._show()
-        except (PhoneError, OSError) as error:
+        except PhoneError as error:
             reason = str(error)
+        except OSError as error:
+            reason = f"The server's desktop relay can't be reached ({error.strerror or error})"
         except Exception:
             log.exception("the desktop could not be shown")
-            reason = "something went wrong inside the phone; the log has the details"
+            reason = "Something went wrong inside the phone; the log has the details."
         self._tell(self._on_end, reason)
 
     def _show(self) -> None:
-        from softphone.remote.injector import DEFAULT_FORBIDDEN
         from softphone.remote.jpeg import PillowJpeg
         from softphone.remote.own_input import OwnInput
         from softphone.remote.screen import ScreenGrabber
@@ -113,7 +102,8 @@ class ShownDesktop:
 
         part = self._part
         with ExitStack() as stack:
-            grabber = ScreenGrabber(part.display, monitor=part.monitor, region=part.region, window=part.window)
+            region = None if part.region is None else Area(*part.region)
+            grabber = ScreenGrabber(part.display, monitor=part.monitor, region=region, window=part.window)
             stack.callback(grabber.close)
             own = OwnInput(TakeBack(), part.display)
             stack.callback(own.close)
@@ -173,7 +163,7 @@ class SeenDesktop:
             self._reason = f"the server's desktop relay can't be reached ({error.strerror or error})"
         except Exception:
             log.exception("the desktop could not be seen")
-            self._reason = "something went wrong inside the phone; the log has the details"
+            self._reason = "Something went wrong inside the phone; the log has the details."
         self._tell(lambda: self._on_end(self, self._reason))
 
     def _look(self) -> None:

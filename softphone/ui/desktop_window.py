@@ -166,7 +166,7 @@ class DesktopWindow(tk.Toplevel):
         for number in (1, 2, 3):
             bind(f"<ButtonPress-{number}>", self._button_pressed)
             bind(f"<ButtonRelease-{number}>", self._button_released)
-        for number in (4, 5, 6, 7):
+        for number in (4, 5):                                     # Tk 8.6 knows no buttons beyond
             bind(f"<ButtonPress-{number}>", self._wheel)
 
     def _key_pressed(self, event: tk.Event[Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable
 
-from softphone.model import AudioDevice, ChooseDevice, State, TestSpeaker
+from softphone.model import AudioDevice, ChooseCamera, ChooseDevice, Command, State, TestSpeaker
 from softphone.ui import widgets
 from softphone.ui.button import Button
 from softphone.ui.dropdown import Dropdown
@@ -24,6 +24,20 @@ def device_items(host: Host) -> list[Item]:
     items += [_item(host, device, ChooseDevice(speaker=device.key), device.key == state.speaker) for device in state.speakers]
     items.append(Item(tr("Test the speaker"), lambda: host.send(TestSpeaker()), icon="speaker"))
     return items
+
+
+def camera_items(host: Host) -> list[Item]:
+    """The menu of cameras, the one in use marked."""
+    state, tr = host.state, host.look.tr
+    items = [Item(tr("Camera"))]
+    for device in state.cameras:
+        command = ChooseCamera(device.key)
+        items.append(Item(tr(device.name), _sending(host, command), is_checked=device.key == state.camera))
+    return items
+
+
+def _sending(host: Host, command: Command) -> Callable[[], None]:
+    return lambda: host.send(command)
 
 
 def _item(host: Host, device: AudioDevice, command: ChooseDevice, is_checked: bool) -> Item:

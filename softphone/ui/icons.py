@@ -99,6 +99,23 @@ def _stats(pen: Pen) -> None:
     pen.line((19, 20), (19, 9.5), width=2.4)
 
 
+def _camera(pen: Pen) -> None:
+    pen.box(2.5, 6.5, 15, 17.5, 3)
+    pen.line((15.2, 10.8), (21, 7.6), (21, 16.4), (15.2, 13.2))
+
+
+def _camera_off(pen: Pen) -> None:
+    _camera(pen)
+    pen.line((3.5, 3.5), (20.5, 20.5), width=4.6, ink=0)
+    pen.line((3.5, 3.5), (20.5, 20.5))
+
+
+def _pin(pen: Pen) -> None:
+    pen.line((8, 4), (16, 4))
+    pen.line((9.5, 4.5), (9.5, 10), (6.5, 14), (17.5, 14), (14.5, 10), (14.5, 4.5))
+    pen.line((12, 14), (12, 20.5))
+
+
 def _keypad(pen: Pen) -> None:
     for x in (5.5, 12, 18.5):
         for y in (5.5, 12, 18.5):
@@ -288,6 +305,9 @@ ICONS: dict[str, Callable[[Pen], None]] = {
     "mic_off": _mic_off,
     "mic_solid": _mic_solid,
     "mic_solid_off": _mic_solid_off,
+    "camera": _camera,
+    "camera_off": _camera_off,
+    "pin": _pin,
     "people": _people,
     "person": _person,
     "stats": _stats,

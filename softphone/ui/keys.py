@@ -22,6 +22,7 @@ class Action:
 ACTIONS: tuple[Action, ...] = (
     Action("mute", "m", "M", "Mute or unmute the microphone"),
     Action("talk", "space", "Space", "Push to talk, while it is held"),
+    Action("video", "v", "V", "Start or stop the camera"),
     Action("share", "d", "D", "Share the screen, or stop sharing it"),
     Action("people", "p", "P", "Show or hide the people"),
     Action("stats", "t", "T", "Show or hide the statistics"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from softphone.board import STAGE, PictureBoard, Place
 from softphone.model import Meeting, State
+from softphone.ui.faces import Face, faces_of
 from softphone.ui.header import Header
 from softphone.ui.page import Host, Page
 from softphone.ui.panel import Panel
 from softphone.ui.share import SharingBar
 from softphone.ui.stage import Stage
-from softphone.ui.tiles import Gallery, faces_of
+from softphone.ui.tiles import Gallery
 from softphone.ui.toolbar import Toolbar
 from softphone.ui.voices import Voices, with_people
 
@@ -27,9 +29,12 @@ class MeetingPage(Page):
         look = self.look
         self.voices = Voices()
         self.has_keypad = False
-        self._drawn: tuple[Meeting | None, frozenset[str]] = (None, frozenset())
+        self._now = 0.0
+        self._drawn: tuple[Meeting | None, frozenset[str], frozenset[str]] = (None, frozenset(), frozenset())
+        self._extra: frozenset[str] = frozenset()
+        self._places: dict[str, Place] = {}
         self.header = Header(self, look)
-        self.gallery = Gallery(self, look)
+        self.gallery = Gallery(self, look, self._pin)
         self.sharing = SharingBar(self, host)
         self.stage = Stage(self, look)
         self.panel = Panel(self, host)
@@ -56,8 +61,31 @@ class MeetingPage(Page):
         self._place_panel()
 
     def toggle_view(self) -> None:
-        """Change between gallery and speaker view."""
+        """Change between gallery and speaker view; whoever was pinned is so no more."""
+        self.gallery.pinned = ""
         self.gallery.set_speaker_view(not self.gallery.is_speaker_view)
+
+    def _pin(self, key: str) -> None:
+        """A tile was clicked: show it large, or all alike again."""
+        self.gallery.pin(key)
+
+    def show_pictures(self, board: PictureBoard) -> None:
+        """See Page."""
+        fresh = board.take()
+        self._extra = board.shown() & {STAGE}
+        if self._extra != self._drawn[2]:
+            self.draw(self.host.state, self._now)
+        for key, rgb in fresh.items():
+            self.gallery.show_picture(key, rgb)
+        places = self.gallery.places() if self.winfo_viewable() else {}
+        if places != self._places:
+            self._places = places
+            board.want(places)
+
+    def _faces(self, meeting: Meeting, talking: frozenset[str]) -> dict[str, Face]:
+        """The tile of a picture that is nobody's own, then those of the people."""
+        stage = {STAGE: Face(meeting.title, meeting.title)} if STAGE in self._extra else {}
+        return stage | faces_of(meeting, talking, self.look.tr)
 
     def _place_panel(self) -> None:
         px = self.look.px
@@ -91,20 +119,22 @@ class MeetingPage(Page):
         meeting = with_people(state)
         if meeting is None:
             return
+        self._now = now
         talking = self.voices.update(meeting, state.microphone_level_dbov, now)
         self.header.show(meeting, now)
         self.sharing.draw(meeting.share)
         shown = meeting.share if meeting.share is not None and not meeting.share.is_own else None
         self._place_stage(shown is not None)
         self.stage.draw(shown)
-        if meeting is not self._drawn[0] or talking != self._drawn[1]:
-            self._drawn = (meeting, talking)
-            self.gallery.show(faces_of(meeting, talking, self.look.tr), self.voices.latest)
+        drawn = (meeting, talking, self._extra)
+        if meeting is not self._drawn[0] or drawn[1:] != self._drawn[1:]:
+            self._drawn = drawn
+            self.gallery.show(self._faces(meeting, talking), self.voices.latest)
             self.panel.draw(meeting, talking)
         if self.panel_tab:
             self.panel_tab = self.panel.tab
             self.panel.meter.show(SILENT_DBOV if meeting.is_muted else state.microphone_level_dbov)
-        self.toolbar.draw(meeting, self.panel_tab, self.gallery.is_speaker_view, self.has_keypad)
+        self.toolbar.draw(state, meeting, self.panel_tab, self.gallery.is_speaker_view, self.has_keypad)
 
     def draw_pictures(self, state: State) -> None:
         """Show pictures that came, between two times that the state is drawn."""

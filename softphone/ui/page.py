@@ -6,6 +6,7 @@ import tkinter as tk
 from collections.abc import Sequence
 from typing import Protocol
 
+from softphone.board import PictureBoard
 from softphone.model import Command, State
 from softphone.ui.menu import Item
 from softphone.ui.theme import Look
@@ -26,6 +27,9 @@ class Host(Protocol):
     def open_devices(self, anchor: tk.Misc) -> None:
         """Open the menu of microphones and speakers."""
 
+    def open_cameras(self, anchor: tk.Misc) -> None:
+        """Open the menu of cameras."""
+
     def do(self, action: str) -> None:
         """Run an action of `keys.ACTIONS` by its name."""
 
@@ -43,6 +47,9 @@ class Page(tk.Frame):
     def draw(self, state: State, now: float) -> None:
         """Show `state`. now: monotonic seconds."""
         raise NotImplementedError
+
+    def show_pictures(self, board: PictureBoard) -> None:
+        """Show what is new of pictures, and say where they go; called some thirty times a second."""
 
     def focus_first(self) -> None:
         """Put the keyboard where a user expects it; called when the page appears."""

@@ -1,89 +1,42 @@
 """The gallery: one canvas with a tile for each member, with picture or avatar, name, microphone, quality bars, ring.
 
 Only tiles that differ from what is drawn are touched. Each tile keeps one `PhotoImage` for life, into which `show_picture` puts
-the pixels of each new video frame.
+the pixels of each new video frame; what lies over a picture is put into them (`softphone.ui.overlay`), the name alone is text.
 """
 
 from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageTk
 
-from softphone.model import Meeting, Member
+from softphone.board import STAGE, Place
 from softphone.ui import drawing, layout
+from softphone.ui.faces import REST, Face, choose
 from softphone.ui.layout import Box
+from softphone.ui.overlay import PILL_HEIGHT, RADIUS, RING, Overlay, bars_image, tile_overlay
 from softphone.ui.theme import Look, avatar_colour, initials
-from softphone.ui.voices import key_of
 from softphone.ui.widgets import disc_picture, icon_picture
-from softphone.ui.words import member_name, plain, strength
 
 GAP = 12
-RADIUS = 14
-RING = 3
-REST = "rest"
-"""The key of the tile that says how many more there are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Face:
-    """All that a tile shows, its picture left out."""
-
-    name: str
-    avatar: str
-    is_muted: bool = False
-    is_talking: bool = False
-    is_self: bool = False
-    bars: int = 0
-    note: str = ""
-
-
-def faces_of(meeting: Meeting, talking: frozenset[str], tr: Callable[..., str]) -> dict[str, Face]:
-    """What each member's tile shows, by key, in the roster's order."""
-    return {key_of(m): _face(m, meeting, key_of(m) in talking, tr) for m in meeting.members}
-
-
-def _face(member: Member, meeting: Meeting, is_talking: bool, tr: Callable[..., str]) -> Face:
-    is_muted = meeting.is_muted if member.is_self else member.is_muted
-    note = "" if member.status in ("connected", "") else tr(member.status.replace("-", " "))
-    return Face(
-        member_name(member, tr),
-        plain(member.name or member.uri),
-        is_muted,
-        is_talking,
-        member.is_self,
-        strength(meeting.quality) if member.is_self else 0,
-        note,
-    )
-
-
-def choose(faces: dict[str, Face], capacity: int, recent: list[str]) -> list[str]:
-    """The keys to show when not all find room: who talked last is among them; the last place says how many more there are."""
-    if len(faces) <= capacity:
-        return list(faces)
-    places = max(1, capacity - 1)
-    wanted = [key for key in recent if key in faces][:places]
-    for key in faces:
-        if len(wanted) >= places:
-            break
-        if key not in wanted:
-            wanted.append(key)
-    shown = [key for key in faces if key in set(wanted)]
-    return [*shown, REST] if capacity > 1 else shown
+BARS_FROM = 150
+"""A tile of this width and more has room for bars."""
+Rgb = npt.NDArray[np.uint8]
 
 
 class Gallery(tk.Canvas):
-    """The canvas of tiles. `is_speaker_view` shows one member large and the others in a strip."""
+    """The canvas of tiles. `is_speaker_view` shows one member large and the others in a strip; so does `pinned`, the key of who
+    is to be the large one, empty for nobody. on_click: gets the key of a tile that was clicked."""
 
-    def __init__(self, master: tk.Misc, look: Look) -> None:
+    def __init__(self, master: tk.Misc, look: Look, on_click: Callable[[str], None] = lambda key: None) -> None:
         super().__init__(master, bg=look.palette.window, bd=0, highlightthickness=0, width=1, height=1)
         self.look = look
         self.is_speaker_view = False
+        self.pinned = ""
         self.faces: dict[str, Face] = {}
         self.boxes: dict[str, Box] = {}
         self._all: dict[str, Face] = {}
@@ -91,15 +44,21 @@ class Gallery(tk.Canvas):
         self._recent: list[str] = []
         self._shapes: dict[tuple[object, ...], ImageTk.PhotoImage] = {}
         self._pictures: dict[str, ImageTk.PhotoImage] = {}
+        self._raw: dict[str, Rgb] = {}
+        self._overlays: dict[str, tuple[object, Overlay]] = {}
         self.bind("<Configure>", lambda _event: self._lay_out())
+        self.bind("<Button-1>", lambda event: self._clicked(event.x, event.y, on_click))
 
     def show(self, faces: dict[str, Face], latest: str) -> None:
         """Show these members. latest: the key of who talked last."""
         if latest and (not self._recent or self._recent[0] != latest):
             self._recent = [latest, *(key for key in self._recent if key != latest)][:50]
-        if list(faces) != list(self._all) or (latest != self._latest and (self.is_speaker_view or REST in self.boxes)):
+        has_large = self.is_speaker_view and not self.pinned
+        if list(faces) != list(self._all) or (latest != self._latest and (has_large or REST in self.boxes)):
             self._all, self._latest = faces, latest
-            self._pictures = {key: picture for key, picture in self._pictures.items() if key in faces}
+            for known in (self._pictures, self._raw, self._overlays):
+                for key in [key for key in known if key not in faces]:
+                    del known[key]
             self._lay_out()
             return
         self._all, self._latest = faces, latest
@@ -112,22 +71,54 @@ class Gallery(tk.Canvas):
         self.is_speaker_view = is_on
         self._lay_out()
 
-    def show_picture(self, key: str, rgb: npt.NDArray[np.uint8] | None) -> None:
-        """Put a frame into a member's tile. rgb: shape (height, width, 3), not kept after the return; None for no picture."""
+    def pin(self, key: str) -> None:
+        """Show this member large, whoever speaks; again, or nobody: no more."""
+        self.pinned = "" if key == self.pinned else key
+        self._lay_out()
+
+    def places(self) -> dict[str, Place]:
+        """Where pictures would be seen now."""
+        return {key: Place(box.width, box.height, key == STAGE) for key, box in self.boxes.items() if key != REST}
+
+    def show_picture(self, key: str, rgb: Rgb | None) -> None:
+        """Put a frame into a member's tile. rgb: shape (height, width, 3), not changed; None for no picture."""
         if key not in self.boxes or key == REST:
             return
         if rgb is None:
+            self._raw.pop(key, None)
             if self._pictures.pop(key, None) is not None:
                 self._draw_tile(key, self.faces[key])
             return
         box = self.boxes[key]
-        image = drawing.cover(Image.fromarray(rgb), box.width, box.height)
+        if rgb.shape[:2] != (box.height, box.width):
+            rgb = np.asarray(drawing.cover(Image.fromarray(rgb), box.width, box.height))
+        self._raw[key] = rgb
         known = self._pictures.get(key)
-        if known is not None and (known.width(), known.height()) == image.size:
-            known.paste(image)
+        if known is not None and (known.width(), known.height()) == (box.width, box.height):
+            known.paste(self._laid_over(key, box, self.faces[key]))
             return
-        self._pictures[key] = ImageTk.PhotoImage(image, master=self)
+        self._pictures[key] = ImageTk.PhotoImage(Image.new("RGB", (box.width, box.height)), master=self)
         self._draw_tile(key, self.faces[key])
+
+    def _laid_over(self, key: str, box: Box, face: Face) -> Image.Image:
+        """The newest picture of a tile with all that lies over it."""
+        _, width = self._label_of(box, face, key)
+        bars = face.bars if box.width >= self.look.px(BARS_FROM) else 0
+        ring = self.look.palette.ring if face.is_talking else ""
+        wanted = (box.width, box.height, ring, width, face.is_muted, bars)
+        known = self._overlays.get(key)
+        if known is None or known[0] != wanted:
+            overlay = tile_overlay(self.look, box, ring=ring, pill_width=width, icon=_microphone(face, key), bars=bars)
+            known = self._overlays[key] = (wanted, overlay)
+        pixels = self._raw[key].copy()
+        known[1].lay_over(pixels)
+        return Image.fromarray(pixels)
+
+    def _clicked(self, x: int, y: int, on_click: Callable[[str], None]) -> None:
+        for key, box in self.boxes.items():
+            if key != REST and 0 <= x - box.left < box.width and 0 <= y - box.top < box.height:
+                on_click(key)
+                return
 
     def _lay_out(self) -> None:
         width, height, gap = self.winfo_width(), self.winfo_height(), self.look.px(GAP)
@@ -135,17 +126,25 @@ class Gallery(tk.Canvas):
         self.faces, self.boxes, self._shapes = {}, {}, {}
         if width <= 1 or not self._all:
             return
-        if self.is_speaker_view:
+        large = next((key for key in (self.pinned, STAGE) if key in self._all), "")
+        if large or self.is_speaker_view:
             others = [key for key in self._all if key != "self"]
-            first = self._latest if self._latest in self._all else (others or list(self._all))[0]
+            first = large or (self._latest if self._latest in self._all else (others or list(self._all))[0])
             keys = [first, *(key for key in self._all if key != first)]
             boxes = layout.speaker_view(len(keys), width, height, gap)
         else:
             keys = choose(self._all, layout.gallery_capacity(width, height, gap, self.look.scale), self._recent)
             boxes = layout.gallery(len(keys), width, height, gap)
         self.boxes = dict(zip(keys, boxes, strict=False))
-        for key in self.boxes:
-            self._draw_tile(key, self._all[key] if key != REST else self._rest())
+        for key, box in self.boxes.items():
+            picture = self._pictures.get(key)
+            if picture is not None and (picture.width(), picture.height()) != (box.width, box.height):
+                del self._pictures[key]
+                raw = self._raw.pop(key)
+                self.faces[key] = self._all[key]
+                self.show_picture(key, raw)
+            else:
+                self._draw_tile(key, self._all[key] if key != REST else self._rest())
 
     def _rest(self) -> Face:
         hidden = len(self._all) - sum(1 for key in self.boxes if key != REST)
@@ -156,18 +155,20 @@ class Gallery(tk.Canvas):
         self.delete(tag)
         self.faces[key] = face
         picture = self._pictures.get(key)
+        ring = (f"ring:{key}",) if face.is_talking else ()
+        state = f"{'muted' if face.is_muted else 'open'}:{key}"
         if picture is not None:
-            middle = (box.left + box.width // 2, box.top + box.height // 2)
-            self.create_image(*middle, image=picture, tags=(tag, f"picture:{key}"))
-        else:
-            self.create_image(box.left, box.top, anchor="nw", image=self._tile_shape(box), tags=tag)
-            self._draw_avatar(box, tag, face, key)
-        ring = self.look.palette.ring if face.is_talking else ""
-        if ring or picture is not None:
-            tags = (tag, f"ring:{key}") if ring else (tag,)
-            self.create_image(box.left, box.top, anchor="nw", image=self._frame_shape(box, ring), tags=tags)
+            picture.paste(self._laid_over(key, box, face))
+            self.create_image(box.left, box.top, anchor="nw", image=picture, tags=(tag, f"picture:{key}", state, *ring))
+            self._draw_name(box, tag, face, key)
+            return
+        self.create_image(box.left, box.top, anchor="nw", image=self._tile_shape(box), tags=tag)
+        self._draw_avatar(box, tag, face, key)
+        if ring:
+            self.create_image(box.left, box.top, anchor="nw", image=self._ring_shape(box), tags=(tag, *ring))
+        self._draw_ground(box, tag, face, key)
         self._draw_name(box, tag, face, key)
-        if face.bars and box.width >= self.look.px(150):
+        if face.bars and box.width >= self.look.px(BARS_FROM):
             self._draw_bars(box, tag, face.bars)
 
     def _draw_avatar(self, box: Box, tag: str, face: Face, key: str) -> None:
@@ -185,42 +186,43 @@ class Gallery(tk.Canvas):
                 x, y + diameter // 2 + px(20), text=face.note, font=look.font(13), fill=look.palette.muted, tags=tag
             )
 
-    def _draw_name(self, box: Box, tag: str, face: Face, key: str) -> None:
+    def _label_of(self, box: Box, face: Face, key: str) -> tuple[str, int]:
+        """The name as it finds room, and the width of its ground."""
         look, px = self.look, self.look.px
         font = look.font(13.5)
-        icon = "" if key == REST else "mic_solid_off" if face.is_muted else "mic_solid"
-        before = px(30) if icon else px(10)
-        bars = px(50) if face.bars and box.width >= px(150) else 0
+        before = px(30) if _microphone(face, key) else px(10)
+        bars = px(50) if face.bars and box.width >= px(BARS_FROM) else 0
         text = look.elide(face.name, font, box.width - before - px(32) - bars)
-        width, height = before + font.measure(text) + px(11), px(28)
+        return text, before + font.measure(text) + px(11)
+
+    def _draw_ground(self, box: Box, tag: str, face: Face, key: str) -> None:
+        look, px = self.look, self.look.px
+        (_, width), height = self._label_of(box, face, key), px(PILL_HEIGHT)
         left, top = box.left + px(10), box.top + box.height - height - px(10)
         alpha = 165 if look.palette.is_dark else 150
-        self.create_image(
-            left,
-            top,
-            anchor="nw",
-            tags=tag,
-            image=look.picture(("pill", width, height, alpha), lambda: drawing.rounded(width, height, px(8), (0, 0, 0, alpha))),
-        )
-        if icon:
-            colour = "#ff5a5f" if face.is_muted else "#ffffff"
+        pill = look.picture(("pill", width, height, alpha), lambda: drawing.rounded(width, height, px(8), (0, 0, 0, alpha)))
+        self.create_image(left, top, anchor="nw", tags=tag, image=pill)
+        icon = _microphone(face, key)
+        if icon is not None:
             self.create_image(
                 left + px(16),
                 top + height // 2,
-                image=icon_picture(look, icon, px(17), colour),
+                image=icon_picture(look, icon[0], px(17), icon[1]),
                 tags=(tag, f"{'muted' if face.is_muted else 'open'}:{key}"),
             )
+
+    def _draw_name(self, box: Box, tag: str, face: Face, key: str) -> None:
+        look, px = self.look, self.look.px
+        text, _ = self._label_of(box, face, key)
+        left = box.left + px(10) + (px(30) if _microphone(face, key) else px(10))
+        middle = box.top + box.height - px(10) - px(PILL_HEIGHT) // 2
         self.create_text(
-            left + before, top + height // 2, anchor="w", text=text, font=font, fill="#ffffff", tags=(tag, f"name:{key}")
+            left, middle, anchor="w", text=text, font=look.font(13.5), fill="#ffffff", tags=(tag, f"name:{key}")
         )
 
     def _draw_bars(self, box: Box, tag: str, count: int) -> None:
-        look, px = self.look, self.look.px
-        colour = look.palette.ring if count >= 3 else look.palette.warning if count == 2 else look.palette.danger
-        picture = look.picture(
-            ("bars", count, colour),
-            lambda: drawing.bars(px(18), count, drawing.rgba(colour), drawing.rgba(look.palette.muted, 130)),
-        )
+        px = self.look.px
+        picture = self.look.picture(("bars", count, self.look.palette.is_dark), lambda: bars_image(self.look, count))
         self.create_image(box.left + box.width - px(14), box.top + box.height - px(14), anchor="se", image=picture, tags=tag)
 
     def _tile_shape(self, box: Box) -> Any:
@@ -229,18 +231,12 @@ class Gallery(tk.Canvas):
             ("tile", box.width, box.height), lambda: drawing.rounded(box.width, box.height, radius, drawing.rgba(colour))
         )
 
-    def _frame_shape(self, box: Box, ring: str) -> Any:
-        look = self.look
+    def _ring_shape(self, box: Box) -> Any:
+        look, outside = self.look, drawing.rgba(self.look.palette.window)
+        ring = drawing.rgba(look.palette.ring)
         return self._shape(
-            ("frame", box.width, box.height, ring),
-            lambda: drawing.frame(
-                box.width,
-                box.height,
-                look.px(RADIUS),
-                drawing.rgba(look.palette.window),
-                drawing.rgba(ring) if ring else None,
-                look.px(RING),
-            ),
+            ("ring", box.width, box.height),
+            lambda: drawing.frame(box.width, box.height, look.px(RADIUS), outside, ring, look.px(RING)),
         )
 
     def _shape(self, key: tuple[object, ...], make: Callable[[], Image.Image]) -> ImageTk.PhotoImage:
@@ -248,3 +244,10 @@ class Gallery(tk.Canvas):
         if found is None:
             found = self._shapes[key] = ImageTk.PhotoImage(make(), master=self)
         return found
+
+
+def _microphone(face: Face, key: str) -> tuple[str, str] | None:
+    """(icon, colour) of a tile's microphone; None where there is none."""
+    if key in (REST, STAGE):
+        return None
+    return ("mic_solid_off", "#ff5a5f") if face.is_muted else ("mic_solid", "#ffffff")

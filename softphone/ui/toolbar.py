@@ -5,7 +5,7 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable
 
-from softphone.model import Leave, Meeting, SetHold
+from softphone.model import Leave, Meeting, SetHold, State
 from softphone.ui import layout, widgets
 from softphone.ui.button import Button
 from softphone.ui.menu import Item
@@ -19,7 +19,7 @@ OF_A_CONFERENCE, OF_A_CALL = ("invite",), ("transfer",)
 
 
 class Toolbar(tk.Frame):
-    """Mute, People, Stats, Keypad, Hold, view, More, Leave."""
+    """Mute, video, People, Stats, Keypad, Hold, view, More, Leave. "Start video" is there in calls with pictures."""
 
     def __init__(self, master: tk.Misc, host: Host) -> None:
         self.host, self.look = host, host.look
@@ -30,6 +30,7 @@ class Toolbar(tk.Frame):
         self._meeting: Meeting | None = None
         tr, do = host.look.tr, host.do
         self.mute = self._button(tr("Mute"), "mic", lambda: do("mute"), arrow=self._open_devices, width=104)
+        self.video = self._button(tr("Start video"), "camera_off", lambda: do("video"), arrow=self._open_cameras, width=112)
         self.share = self._button(tr("Share screen"), "share", lambda: do("share"))
         self.people = self._button(tr("People"), "people", lambda: do("people"))
         self.keypad = self._button(tr("Keypad"), "keypad", lambda: do("keypad"))
@@ -46,6 +47,7 @@ class Toolbar(tk.Frame):
             "hold": self.hold,
             "view": self.view,
         }
+        self.has_video = False
         self.folded: list[str] = []
         self._arranged: object = None
         self.bind("<Configure>", lambda _event: self._arrange())
@@ -74,7 +76,7 @@ class Toolbar(tk.Frame):
             radius=12,
         )
 
-    def draw(self, meeting: Meeting, panel_tab: str, is_speaker_view: bool, has_keypad: bool) -> None:
+    def draw(self, state: State, meeting: Meeting, panel_tab: str, is_speaker_view: bool, has_keypad: bool) -> None:
         """Show a meeting. panel_tab: people, stats or nothing."""
         tr = self.look.tr
         self._meeting = meeting
@@ -82,6 +84,11 @@ class Toolbar(tk.Frame):
             text=tr("Unmute") if meeting.is_muted else tr("Mute"),
             icon="mic_off" if meeting.is_muted else "mic",
             kind="danger" if meeting.is_muted else "plain",
+        )
+        self.has_video = meeting.has_pictures and bool(state.cameras)
+        self.video.change(
+            text=tr("Stop video") if state.is_video_on else tr("Start video"),
+            icon="camera" if state.is_video_on else "camera_off",
         )
         is_sharing = meeting.share is not None and meeting.share.is_own
         self.share.change(text=tr("Stop sharing") if is_sharing else tr("Share screen"),
@@ -105,22 +112,28 @@ class Toolbar(tk.Frame):
         if available <= 1:
             return
         fixed = self.mute.natural_width() + self.leave.natural_width() + 2 * px(GAP) + px(16)
+        if self.has_video:
+            fixed += self.video.natural_width() + px(GAP)
         widths = [button.natural_width() for button in self.foldable.values()]
         # "More" is always there: it holds what has no button at any width.
         room = available - fixed - self.more.natural_width() - px(GAP)
         count = layout.buttons_that_fit(widths, room, px(GAP))
         names = list(self.foldable)
         arranged = (count, widths, fixed)
+        always = (self.mute, self.video) if self.has_video else (self.mute,)
         if arranged == self._arranged:
             return
         self._arranged, self.folded = arranged, names[count:]
-        for button in (self.mute, *self.foldable.values(), self.more, self.leave):
+        for button in (self.mute, self.video, *self.foldable.values(), self.more, self.leave):
             button.pack_forget()
-        for button in (self.mute, *(self.foldable[name] for name in names[:count]), self.more, self.leave):
+        for button in (*always, *(self.foldable[name] for name in names[:count]), self.more, self.leave):
             button.pack(side="left", padx=(px(GAP + 14) if button is self.leave else px(GAP) // 2, px(GAP) // 2))
 
     def _open_devices(self) -> None:
         self.host.open_devices(self.mute)
+
+    def _open_cameras(self) -> None:
+        self.host.open_cameras(self.video)
 
     def _open_more(self) -> None:
         tr = self.look.tr

@@ -26,6 +26,7 @@ from softphone.model import (
     Quit,
     Screen,
     SetMuted,
+    SetVideo,
     State,
     StopShare,
     reduce,
@@ -36,7 +37,7 @@ from softphone.ui.calling import CallingPage
 from softphone.ui.card import Card, Question
 from softphone.ui.cards import HelpCard, KeypadCard, SettingsCard, SignInCard, TransferCard
 from softphone.ui.desktop import DesktopParts
-from softphone.ui.device_menu import device_items
+from softphone.ui.device_menu import camera_items, device_items
 from softphone.ui.home import HomePage
 from softphone.ui.meeting import MeetingPage
 from softphone.ui.menu import Item, Menu
@@ -134,6 +135,10 @@ class Window:
         """Open the menu of microphones and speakers."""
         self.open_menu(anchor, device_items(self))
 
+    def open_cameras(self, anchor: tk.Misc) -> None:
+        """Open the menu of cameras."""
+        self.open_menu(anchor, camera_items(self))
+
     def do(self, action: str) -> None:
         """Run an action by its name; one that makes no sense now does nothing."""
         page = self.page if isinstance(self.page, MeetingPage) else None
@@ -154,6 +159,8 @@ class Window:
                 self.root.attributes("-fullscreen", self._is_full_screen)
             case "mute" if meeting is not None:
                 self.send(SetMuted(not meeting.is_muted))
+            case "video" if meeting is not None and meeting.has_pictures and self.state.cameras:
+                self.send(SetVideo(not self.state.is_video_on))
             case "talk" if meeting is not None and meeting.is_muted:
                 self._talking_since_key = True
                 self.send(SetMuted(False))
@@ -225,6 +232,8 @@ class Window:
             self._draw()
         elif isinstance(self.page, MeetingPage):
             self.page.draw_pictures(self.state)
+        if self.page is not None:
+            self.page.show_pictures(self._bridge.board)
 
     def _is_fading(self) -> bool:
         return isinstance(self.page, MeetingPage) and bool(self.page.voices.talking)

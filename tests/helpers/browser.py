@@ -15,6 +15,7 @@ import os
 import subprocess
 import time
 import urllib.request
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ class Page:
     def __init__(self, url: str) -> None:
         self.errors: list[str] = []
         self.requests: list[str] = []
-        self._socket: ClientConnection = connect(url, max_size=None, proxy=None)
+        self._open = ExitStack()
+        self._socket: ClientConnection = self._open.enter_context(connect(url, max_size=None, proxy=None))
         self._numbers = count(1)
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
@@ -83,7 +85,8 @@ class Page:
         place = json.dumps(selector)
         self.until(f"document.querySelector({place}) && document.querySelector({place}).getClientRects().length > 0")
         x, y = self.run(f"(() => {{ const node = document.querySelector({place}); node.scrollIntoView({{block: 'center'}}); "
-                        "const box = node.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; })()")
+                        "const box = node.getBoundingClientRect(); "
+                        "return [box.x + box.width / 2, box.y + box.height / 2]; })()")
         for kind in ("mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
@@ -106,7 +109,7 @@ class Page:
 
     def close(self) -> None:
         """End the connection."""
-        self._socket.close()
+        self._open.close()
 
 
 class Browser:

@@ -137,9 +137,10 @@ class Crowd:
         for person in self.people:
             self._close(person)
 
-    async def join(self, room: str, hz: float, *, name: str = "", subscribes: bool = False, headers: Any = ()) -> Person:
+    async def join(self, room: str, hz: float, *, name: str = "", shown: str = "", subscribes: bool = False,
+                   headers: Any = ()) -> Person:
         """Call a room and wait (10 s) for the answer. Raises ConnectionRefusedError with status and words."""
-        person = self.dial(room, hz, name=name, headers=headers)
+        person = self.dial(room, hz, name=name, shown=shown, headers=headers)
         async with asyncio.timeout(10):
             await person.answered
         self.people.append(person)
@@ -151,15 +152,15 @@ class Crowd:
             self.driver.pump()
         return person
 
-    def dial(self, room: str, hz: float, *, name: str = "", headers: Any = ()) -> Person:
-        """Send the INVITE."""
+    def dial(self, room: str, hz: float, *, name: str = "", shown: str = "", headers: Any = ()) -> Person:
+        """Send the INVITE. shown: the display name, where it is not the name."""
         name = name or f"p{round(hz)}-{secrets.token_hex(2)}"
         sock = self._media_socket()
         port = sock.getsockname()[1]
         offer = negotiation.offer(CODECS, LocalMedia(self.host, port, port), session_id=1, version=1)
         call = self.endpoint.invite(
-            Uri.parse(self.server.uri(room)), from_=self._aor(name), flow=self._flow(), contact=self._contact(name),
-            now=self.driver.now(), offer=bytes(offer), headers=headers)
+            Uri.parse(self.server.uri(room)), from_=NameAddr(self._aor(name).uri, shown or name), flow=self._flow(),
+            contact=self._contact(name), now=self.driver.now(), offer=bytes(offer), headers=headers)
         person = Person(name, hz, call, sock, tone_frames(hz), asyncio.get_running_loop().create_future())
         call.data = (person, offer)
         asyncio.get_running_loop().add_reader(sock.fileno(), self._on_media, person)

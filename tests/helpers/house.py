@@ -45,7 +45,7 @@ from mcu.server import SETTINGS
 from mcu.storage.base import AuditRecord, CallRecord, Storage
 from mcu.storage.memory import MemoryStorage
 from mcu.studio import Studio
-from mcu.surroundings import PictureFacts
+from mcu.surroundings import PictureFacts, PictureLine
 from mcu.switchboard import Limits, Switchboard
 from mcu.trunk import Trunk, Trunks
 from mcu.trunk_config import TrunkConfig
@@ -148,6 +148,10 @@ class FakeMedia:
     def let_pass(self, content: str, may_pass: bool) -> None:
         """Which pictures are shown."""
         self.passing.append((content, may_pass))
+
+    def picture_lines(self) -> list[PictureLine]:
+        """As the test says."""
+        return [PictureLine(content, "H264", True) for content in sorted(self.sent)]
 
     def picture_facts(self) -> PictureFacts:
         """None."""

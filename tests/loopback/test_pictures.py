@@ -19,7 +19,9 @@ async def test_phones_with_slots_see_each_other_and_a_stock_phone_who_speaks(ser
         anna, bernd = [await crowd.watch("daily", 440 + 260 * n, slots=9, has_slides=True) for n in range(2)]
         stock = await crowd.watch("daily", 1000)
         await crowd.show_until(lambda: anna.seen() == {2, 3} and bernd.seen() == {1, 3} and stock.seen() != set())
-        people = {person["name"][:2]: int(person["id"]) for person in server.json("room", "people", "daily")}
+        facts = server.json("room", "people", "daily")
+        people = {person["name"][:2]: int(person["id"]) for person in facts}
+        assert [(person["video"], person["video_places"]) for person in facts] == [("H264", 10), ("H264", 10), ("H264", 1)]
         assert anna.origins() == {2: {people["w2"]}, 3: {people["w3"]}}
         bernd.person.is_talking = True
         await crowd.show_until(lambda: stock.last == 2)

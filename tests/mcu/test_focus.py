@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mcu.errors import CommandError
+from mcu.floor import FloorId, ReleaseFloor, Requested, RequestFloor
 from mcu.participant import Role
 from mcu.switchboard import Limits
 from sip.conference_info import parse
@@ -318,3 +319,37 @@ def test_who_leaves_is_not_notified_of_it_and_their_subscription_ends_soon() -> 
     assert len(bob.notified()) == before
     house.run(1.0)
     assert bob.side.take(SubscriptionTerminated).reason == "noresource"
+
+
+def test_pictures_pass_while_the_phone_sends_them_and_slides_under_their_floor_alone() -> None:
+    house = House(is_open=True)
+    alice = house.phone("alice")
+    call = alice.call(ROOM)
+    focus = house.switchboard.foci["daily"]
+    (member,) = focus.members.values()
+    media = house.rooms[0].legs[member.id]
+    media.sent = {"main", "slides"}
+    call.offer(sdp("192.0.2.1", port=41000), house.time)
+    house.run(0.1)
+    assert media.passing == [("main", True)]
+    asked = focus.floors.execute(RequestFloor(FloorId.SCREEN), member.id)
+    assert isinstance(asked, Requested) and media.passing[1:] == [("slides", True)]
+    focus.floors.execute(ReleaseFloor(asked.request.id), member.id)
+    assert media.passing[2:] == [("slides", False)]
+    media.sent = set()
+    call.offer(sdp("192.0.2.1", port=42000), house.time)
+    house.run(0.1)
+    assert media.passing[3:] == [("main", False)]
+
+
+def test_who_holds_the_floor_and_leaves_gives_it_to_the_next() -> None:
+    house = House(is_open=True)
+    calls = [house.phone(name).call(ROOM) for name in ("alice", "bob")]
+    focus = house.switchboard.foci["daily"]
+    alice, bob = focus.members
+    for who in (alice, bob):
+        focus.floors.execute(RequestFloor(FloorId.SCREEN), who)
+    calls[0].hang_up(house.time)
+    house.run(0.1)
+    grant = focus.floors.control.floors.grant_of(FloorId.SCREEN)
+    assert grant is not None and grant.holder == bob

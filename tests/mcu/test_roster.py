@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcu.participant import Identity, Participant, ParticipantId, Role
-from mcu.roster import Device, Roster
+from mcu.roster import Device, Picture, Roster
 from sip.conference_info import ConferenceInfo, merge, parse
 
 
@@ -89,3 +89,12 @@ def test_who_has_left_leaves_no_text_behind() -> None:
         roster.advance()
         assert f"guest-{number}".encode() in roster.partial()
     assert not roster._texts
+
+
+def test_pictures_have_media_of_their_own_with_who_sends_and_gets_them() -> None:
+    roster = Roster("sip:daily@example.org", "daily")
+    pictures = (Picture("main", "H264", True, True), Picture("slides", "H264", False, True))
+    roster.put(participant(1, "alice"), Device("sip:alice@192.0.2.1", "opus", "call", False, pictures))
+    (user,) = parse(roster.full()).users
+    assert [(media.id, media.kind, media.status, media.display_text, media.src_id) for media in user.endpoints[0].media] == [
+        ("1", "audio", "sendrecv", "opus", 1), ("2", "video", "sendrecv", "H264", 1), ("3", "video", "recvonly", "H264", 1)]

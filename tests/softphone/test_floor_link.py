@@ -53,7 +53,7 @@ async def negotiate(doors: FloorDoors, phone: Phone, protocol: str) -> Negotiate
     offer = offer_as_client(LocalClient(HOST, port, ALICE.fingerprint()), protocol)
     theirs = parse(bytes(SessionDescription(1, 1, HOST, media=(offer,))))
     user_id = doors.control.join(MEMBER, "Alice")
-    address = await doors.open(MEMBER, protocol, HOST)
+    address = doors.open(MEMBER, protocol, HOST)
     local = LocalFloors(*address, CONFERENCE, user_id, (Floor(1), Floor(2)), BOB.fingerprint())
     line, agreed = answer_line(theirs, 0, local)
     doors.admit(MEMBER, agreed, {HOST})
@@ -69,7 +69,8 @@ async def meeting() -> AsyncIterator[tuple[FloorDoors, Phone]]:
         yield doors, phone
     finally:
         await phone.link.close()
-        await doors.close()
+        doors.close()
+        await doors.wait_closed()
 
 
 @pytest.mark.parametrize("protocol", [TCP, TLS, UDP])
@@ -81,7 +82,7 @@ async def test_a_phone_gets_the_floor_that_its_sdp_has_opened(protocol: str) -> 
         transaction = phone.link.ask(lambda session, now: session.request_floor(FloorId.SCREEN, now))
         news = await phone.hears(RequestStatusChanged)
         assert (news.transaction, news.information.status) == (transaction, Status.GRANTED)
-        await doors.leave(MEMBER)
+        doors.leave(MEMBER)
         if protocol != UDP:
             await phone.hears(ConnectionLost)
             with pytest.raises(LocalProtocolError):
@@ -99,7 +100,8 @@ async def test_a_server_with_another_certificate_is_not_trusted() -> None:
 async def test_a_server_that_is_not_there_is_told_at_once() -> None:
     async with meeting() as (doors, phone):
         agreed = await negotiate(doors, phone, TCP)
-        await doors.close()
+        doors.close()
+        await doors.wait_closed()
         with pytest.raises(ConnectionRefusedError):
             await phone.link.open(agreed)
 

@@ -15,9 +15,9 @@ from PIL import Image
 from softphone import ui
 from softphone.model import Meeting, Member, Quality, State
 from softphone.ui import chinese, drawing, icons, keys, layout, theme, words
+from softphone.ui.faces import REST, choose, faces_of
 from softphone.ui.header import chips_of
 from softphone.ui.strings import Translator, language_of
-from softphone.ui.tiles import REST, choose, faces_of
 from softphone.ui.voices import Voices, key_of, with_people
 
 ENGLISH, CHINESE = Translator("en"), Translator("zh")

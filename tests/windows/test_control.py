@@ -16,7 +16,7 @@ from softphone.call import Call
 from softphone.floors import CONTROL, SCREEN
 from softphone.phone import Phone
 from softphone.remote.desktops import CONTROL_IT, DENY, VIEW
-from softphone.remote.ends import Part
+from softphone.remote.part import Part
 from softphone.remote.watching import Watching
 from tests.helpers.screen import Display, display
 from tests.helpers.vnc import terminal

@@ -54,6 +54,34 @@ class Tone(MediaStreamTrack):
         return frame
 
 
+class Grey(MediaStreamTrack):
+    """Pictures of one grey, 15 a second."""
+
+    kind = "video"
+
+    def __init__(self, luma: int) -> None:
+        super().__init__()
+        self._luma, self._count = luma, 0
+
+    async def recv(self) -> av.VideoFrame:
+        await asyncio.sleep(1 / 15)
+        frame = av.VideoFrame.from_ndarray(np.full((360, 320), self._luma, np.uint8), format="yuv420p")
+        frame.planes[1].update(bytes([128]) * frame.planes[1].buffer_size)
+        frame.planes[2].update(bytes([128]) * frame.planes[2].buffer_size)
+        frame.pts, frame.time_base = self._count * 6000, Fraction(1, 90000)
+        self._count += 1
+        return frame
+
+
+async def watch(track: MediaStreamTrack, seen: list[tuple[int, int, int]]) -> None:
+    """Note width, height and grey of each picture, until the track ends."""
+    while True:
+        frame = await track.recv()
+        assert isinstance(frame, av.VideoFrame)
+        luma = np.frombuffer(frame.planes[0], np.uint8)
+        seen.append((frame.width, frame.height, round(float(luma.mean()))))
+
+
 class Ua:
     """Our SIP core over one WebSocket. Whole messages go both ways (RFC 7118 §5)."""
 
@@ -104,6 +132,9 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     peer.addTrack(Tone(options.tone))
+    if options.grey:
+        peer.addTrack(Grey(options.grey))
+    seen: list[tuple[int, int, int]] = []
     heard: list[MediaStreamTrack] = []
     peer.on("track", heard.append)
     await peer.setLocalDescription(await peer.createOffer())
@@ -123,7 +154,8 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
             out.setnchannels(1)
             out.setsampwidth(2)
             out.setframerate(RATE)
-            recording = [asyncio.create_task(record(track, out)) for track in heard if track.kind == "audio"]
+            recording = [asyncio.create_task(record(track, out) if track.kind == "audio" else watch(track, seen))
+                         for track in heard]
             await ua.serve(options.seconds)
             transport = peer.getTransceivers()[0].receiver.transport
             stats = {one.type: one for one in (await peer.getTransceivers()[0].receiver.getStats()).values()}
@@ -131,7 +163,8 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
             result = {"is_connected": call.is_up, "offer": peer.localDescription.sdp, "answer": answered.answer.decode(),
                       "ice": peer.iceConnectionState, "dtls": transport.state,
                       "packets_received": inbound.packetsReceived if inbound else 0,
-                      "packets_lost": inbound.packetsLost if inbound else 0}
+                      "packets_lost": inbound.packetsLost if inbound else 0,
+                      "pictures": len(seen), "last_pictures": seen[-10:]}
             for task in recording:
                 task.cancel()
             await asyncio.gather(*recording, return_exceptions=True)
@@ -149,6 +182,7 @@ def main() -> int:
     parser.add_argument("--tone", type=float, default=440.0)
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--record", required=True)
+    parser.add_argument("--grey", type=int, default=0, help="send pictures of this grey, 1 to 255")
     parser.add_argument("--user", default="browser")
     parser.add_argument("--password", default="")
     print(json.dumps(asyncio.run(run(parser.parse_args()))))

@@ -213,8 +213,7 @@ class House:
         """See Stage."""
         producer_id = self.new_id()
         formats = tuple(one for one in COMPOSED_TYPES if one[1:] == kind)
-        self.forwarder.add_producer(ProducerSpec(producer_id, port_id, formats, feedback=WISHES))
-        self.forwarder.ports[port_id].by_ssrc[ssrc] = self.forwarder.producers[producer_id]
+        self.forwarder.add_producer(ProducerSpec(producer_id, port_id, formats, feedback=WISHES, ssrc=ssrc))
         self.producers.add(producer_id)
         return producer_id
 

@@ -170,6 +170,16 @@ def test_a_source_that_takes_too_long_to_decode_rests_and_is_tried_again(desk: D
     assert desk.of(2).pictures > 5
 
 
+def test_a_stream_that_goes_on_with_other_numbers_under_its_ssrc_is_seen_again(desk: Desk) -> None:
+    desk.film(1)
+    desk.turn(200)
+    desk.films[1] = Film(1, "h264", 101)
+    desk.turn(2)
+    pictures = desk.of(1).pictures
+    desk.turn(15)
+    assert desk.of(1).pictures == pictures + 15
+
+
 def test_before_a_decoder_runs_its_source_is_noted(desk: Desk) -> None:
     desk.film(4)
     desk.turn(2)

@@ -379,6 +379,19 @@ def test_nothing_goes_out_in_clear_while_keys_are_awaited() -> None:
         assert receiver.sealed == []
 
 
+def test_key_frame_for_a_newcomer_is_asked_for_when_it_can_be_sent_on() -> None:
+    with Studio() as studio:
+        sender, receiver = studio.join(1), studio.join(2, awaits_keys=True)
+        studio.slot(1, 2, 1)
+        studio.roll(6, 1)
+        assert sender.heard(PictureLossIndication) == []
+        studio.forwarder.update_port(2, awaits_keys=False)
+        studio.roll(1, 1)
+        assert sender.heard(PictureLossIndication) == [PictureLossIndication(501, 1)]
+        studio.roll(2, 1, key=True)
+        assert len(receiver.packets) == 4
+
+
 def test_junk_costs_itself_alone() -> None:
     with Studio() as studio:
         sender, receiver = studio.join(1, mid_extension=3, transport_extension=5), studio.join(2)

@@ -1,0 +1,205 @@
+"""Control's handles of pictures: which lines of an offer are taken, on which ports, and what the worker is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+import pytest
+
+from mcu.engine.leg import LegMedia
+from mcu.engine.settings import EngineSettings
+from mcu.messages import Command
+from mcu.video_messages import (
+    AddPort,
+    AddProducer,
+    AddSlot,
+    RemovePort,
+    RemoveProducer,
+    RemoveSlot,
+    ShowProducer,
+    UpdatePort,
+    UpdateProducer,
+)
+from rtp.keying import sdes
+from rtp.sdp.model import SessionDescription
+from rtp.sdp.negotiation import Capabilities, LocalMedia
+from rtp.sdp.parser import parse
+from rtp.sdp.protection import SrtpPolicy
+from rtp.sdp.several import LocalVideo, NegotiatedVideo, apply_answer, offer
+from rtp.sdp.video import SLIDES, VideoCapabilities
+from tests.helpers.ports import free_port
+from tests.mcu.test_engine_handles import HOST, Bench, sdp
+
+pytestmark = pytest.mark.loopback
+C = TypeVar("C", bound=Command)
+
+H264 = "a=rtpmap:97 H264/90000\r\na=fmtp:97 profile-level-id=42e01f;packetization-mode=1\r\n"
+ONE = f"m=video 4002 RTP/AVP 97\r\n{H264}a=rtcp-fb:* nack pli\r\n"
+SHARED = f"m=video 4004 RTP/AVP 97\r\n{H264}a=content:slides\r\n"
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    bench.room.close()
+
+
+def leg_of(bench: Bench, leg_id: int = 77, *, is_secure: bool = False) -> LegMedia:
+    """A leg that takes pictures."""
+    return bench.room.create_leg(leg_id, local_host=HOST, signalling_host=HOST, is_signalling_secure=is_secure,
+                                 has_pictures=True)
+
+
+def told(bench: Bench, kind: type[C]) -> list[C]:
+    """The commands of a kind."""
+    return [command for command in bench.line.commands if isinstance(command, kind)]
+
+
+def ours(media: SessionDescription) -> list[int]:
+    return [line.port for line in media.media]
+
+
+def phone(slots: int = 9, crypto: bool = False) -> tuple[SessionDescription, list[LocalVideo]]:
+    """The offer of our phone: camera, receive slots and slides in one group."""
+    keys = sdes.offer(lambda size: bytes(range(size))) if crypto else ()
+    local = LocalMedia(HOST, 5002, 5002, crypto=keys)
+    places = [LocalVideo(replace(local, direction="recvonly"), mid=f"r{number}") for number in range(slots)]
+    videos = [LocalVideo(local, mid="v"), *places, LocalVideo(local, SLIDES, "slides", "s")]
+    audio = Capabilities(srtp=SrtpPolicy.REQUIRE if crypto else SrtpPolicy.OFF)
+    made = offer(audio, LocalMedia(HOST, 5000, 5001, crypto=keys), VideoCapabilities(takes_all=True), videos, session_id=1,
+                 version=1)
+    return made, videos
+
+
+def agreed(leg: LegMedia, made: tuple[SessionDescription, list[LocalVideo]]) -> tuple[NegotiatedVideo, ...]:
+    return apply_answer(made[0], parse(leg.answer(bytes(made[0]))), made[1])
+
+
+def test_a_phone_with_sound_alone_is_answered_as_ever_and_the_worker_hears_of_no_pictures(bench: Bench) -> None:
+    answer = parse(leg_of(bench).answer(sdp()))
+    assert len(answer.media) == 1
+    assert not [one for one in bench.line.commands if type(one).__module__ == "mcu.video_messages"]
+
+
+def test_a_leg_without_pictures_refuses_their_lines(bench: Bench) -> None:
+    assert ours(parse(bench.leg().answer(sdp(extra=ONE))))[1:] == [0]
+
+
+def test_a_stock_phone_gets_a_port_a_stream_in_and_a_stream_out(bench: Bench) -> None:
+    answer = parse(leg_of(bench).answer(sdp(extra=ONE)))
+    (port,), (producer,), (slot,) = told(bench, AddPort), told(bench, AddProducer), told(bench, AddSlot)
+    assert answer.media[1].port not in (0, answer.media[0].port) and answer.media[1].value("label") is None
+    assert (port.spec.remote, port.spec.rtcp_mux, port.spec.signalling_host) == ((HOST, 4002), False, HOST)
+    assert (producer.spec.producer_id, producer.spec.formats) == (77, ((97, "h264", 1),)) and not producer.spec.is_open
+    assert producer.spec.feedback == {"nack pli"} and slot.spec.formats == ((97, "h264", 1),)
+    assert len(bench.line.descriptors[bench.line.commands.index(port)]) == 2
+
+
+def test_what_is_let_pass_is_shown_to_the_other_and_never_to_oneself(bench: Bench) -> None:
+    legs = [leg_of(bench, number) for number in (1, 2)]
+    for leg in legs:
+        leg.answer(sdp(extra=ONE))
+    assert not told(bench, ShowProducer)
+    legs[0].let_pass("main", True)
+    slots = {slot.spec.port_id: slot.spec.slot_id for slot in told(bench, AddSlot)}
+    ports = [port.spec.port_id for port in told(bench, AddPort)]
+    assert told(bench, UpdateProducer) == [UpdateProducer(1, 1, True)]
+    assert told(bench, ShowProducer) == [ShowProducer(1, slots[ports[1]], 1, 1)]
+    legs[0].let_pass("main", False)
+    assert told(bench, UpdateProducer)[-1] == UpdateProducer(1, 1, False)
+    assert told(bench, ShowProducer)[-1].producer_id == 0
+
+
+def test_a_stream_in_is_closed_before_it_is_taken_down(bench: Bench) -> None:
+    legs = [leg_of(bench, number) for number in (1, 2)]
+    for leg in legs:
+        leg.answer(sdp(extra=ONE))
+        leg.let_pass("main", True)
+    begin = len(bench.line.commands)
+    legs[0].release()
+    kinds = [type(command) for command in bench.line.commands[begin:]]
+    assert kinds.index(UpdateProducer) < kinds.index(RemoveProducer) < kinds.index(RemovePort)
+
+
+def test_slides_beside_a_camera_have_a_port_of_their_own(bench: Bench) -> None:
+    leg = leg_of(bench)
+    answer = parse(leg.answer(sdp(extra=ONE + SHARED)))
+    assert len(set(ours(answer))) == 3 and 0 not in ours(answer)
+    assert (answer.media[2].value("content"), answer.media[2].value("label")) == ("slides", "slides")
+    main, slides = told(bench, AddProducer)
+    assert slides.spec.origin == 77 and slides.spec.producer_id not in (0, 77) and slides.spec.port_id != main.spec.port_id
+    assert leg.sends("slides") and leg.sends("main")
+
+
+def test_our_phone_has_nine_places_and_slides_on_one_port(bench: Bench) -> None:
+    lines = agreed(leg_of(bench), phone())
+    assert len(told(bench, AddPort)) == 1 and len(told(bench, AddProducer)) == 2 and len(told(bench, AddSlot)) == 10
+    assert [line.direction for line in lines] == ["sendonly", *["recvonly"] * 9, "sendrecv"]
+    assert {slot.spec.mid for slot in told(bench, AddSlot)} == {"s", *(f"r{n}" for n in range(9))}
+    assert len({slot.spec.ssrc for slot in told(bench, AddSlot)}) == 10
+    assert told(bench, AddPort)[0].spec.mid_extension == 0                      # this phone names no header extension
+
+
+def test_a_reinvite_that_changes_nothing_keeps_the_streams_and_hold_ends_them(bench: Bench) -> None:
+    leg = leg_of(bench)
+    leg.answer(sdp(extra=ONE))
+    begin = len(bench.line.commands)
+    leg.answer(sdp(extra=ONE))
+    assert {type(one) for one in bench.line.commands[begin:]}.isdisjoint({AddSlot, RemoveSlot, AddProducer, RemoveProducer})
+    leg.answer(sdp(extra=ONE + "a=inactive\r\n"))
+    assert len(told(bench, RemoveSlot)) == len(told(bench, RemoveProducer)) == 1 and not leg.sends("main")
+    leg.answer(sdp(extra=ONE))
+    assert len(told(bench, AddSlot)) == len(told(bench, AddProducer)) == 2
+    leg.answer(sdp(extra=ONE.replace("m=video 4002", "m=video 0")))
+    assert len(told(bench, RemovePort)) == 1
+
+
+def test_an_offer_of_ours_keeps_the_lines_of_pictures(bench: Bench) -> None:
+    leg = leg_of(bench)
+    answer = parse(leg.answer(sdp(extra=ONE + SHARED)))
+    again = parse(leg.offer())
+    assert [(line.kind, line.port) for line in again.media] == [(line.kind, line.port) for line in answer.media]
+    begin = len(bench.line.commands)
+    leg.apply(sdp(extra=ONE + SHARED))
+    assert not [one for one in bench.line.commands[begin:] if isinstance(one, AddPort | AddSlot | RemovePort)]
+    assert [one.is_remote_new for one in bench.line.commands[begin:] if isinstance(one, UpdatePort)] == [False, False]
+
+
+def test_pictures_of_a_protected_call_have_keys_of_their_own() -> None:
+    first = free_port()
+    bench = Bench(EngineSettings(first_port=first, last_port=first + 99, srtp=SrtpPolicy.REQUIRE))
+    leg = leg_of(bench, is_secure=True)
+    made = phone(2, crypto=True)
+    answer = parse(leg.answer(bytes(made[0])))
+    keys = [(line.value("crypto") or "").split("inline:")[1] for line in answer.media]
+    assert keys[0] != keys[1] and len(set(keys[1:])) == 1                       # the bundle shares one, sound has another
+    (port,) = told(bench, AddPort)
+    assert port.spec.keys is not None and bench.line.commands[1].spec.keys != port.spec.keys      # type: ignore[union-attr]
+    bench.room.close()
+
+
+def test_a_fresh_worker_is_told_all_again_with_new_ssrcs(bench: Bench) -> None:
+    legs = [leg_of(bench, number) for number in (1, 2)]
+    for leg in legs:
+        leg.answer(sdp(extra=ONE))
+        leg.let_pass("main", True)
+    shows = told(bench, ShowProducer)
+    begin = len(bench.line.commands)
+    assert bench.room.recover(0.0)
+    after = bench.line.commands[begin:]
+    assert [one.spec.is_open for one in after if isinstance(one, AddProducer)] == [True, True]
+    assert {(one.slot_id, one.producer_id) for one in after if isinstance(one, ShowProducer)} == {
+        (one.slot_id, one.producer_id) for one in shows}
+    before = {slot.spec.ssrc for slot in told(bench, AddSlot)[:2]}
+    assert before.isdisjoint(one.spec.ssrc for one in after if isinstance(one, AddSlot))
+
+
+def test_without_a_free_port_the_call_goes_on_without_pictures() -> None:
+    first = free_port()
+    bench = Bench(EngineSettings(first_port=first - first % 2, last_port=first - first % 2 + 1))
+    answer = parse(leg_of(bench).answer(sdp(extra=ONE)))
+    assert answer.media[0].port and answer.media[1].port == 0
+    bench.room.close()
