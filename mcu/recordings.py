@@ -136,16 +136,15 @@ class Recordings:
     def _new_folder(self, name: str) -> Path:
         plain = re.sub(r"[^A-Za-z0-9-]+", "_", name)[:60]
         wanted = f"{plain}-{time.strftime('%Y%m%d-%H%M%S')}"
-        for more in ("", *(f"-{number}" for number in range(2, 100))):
-            folder = self._folder / f"{wanted}{more}"
-            try:
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                folder.mkdir(mode=0o700)
-            except FileExistsError:
-                continue
-            except OSError as error:
-                raise McuError(f"{folder} can't be made: {error.strerror or error}") from None
-            return folder
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for more in ("", *(f"-{number}" for number in range(2, 100))):
+                folder = self._folder / f"{wanted}{more}"
+                if not folder.exists():
+                    folder.mkdir(mode=0o700)
+                    return folder
+        except OSError as error:
+            raise McuError(f"{self._folder / wanted} can't be made: {error.strerror or error}") from None
         raise McuError(f"{self._folder / wanted} is there already")
 
     def _begin(self, folder: Path, form: str, part: int) -> tuple[Sender, subprocess.Popen[str], socket.socket]:
