@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from mcu import conference as rules
 from mcu.application_line import ApplicationLine
 from mcu.bus import facts_of, kind_of
-from mcu.commands import Command
+from mcu.commands import Command, Record
 from mcu.conference import Admitted, Conference, InLobby, Refused
+from mcu.dial_outs import ALERTING, BUSY, CANCELLED, DIALING, FAILED, NO_ANSWER, RING_S, DialOut, outcome_of
 from mcu.errors import UsageError
 from mcu.floor import MEDIA, FloorEnded, FloorGranted, FloorId, StopFloors
 from mcu.floor import Event as FloorEvent
@@ -45,9 +46,10 @@ from mcu.memory import Memory
 from mcu.orders import answer, carry_out, counted, find, keyed
 from mcu.participant import Identity, Participant, ParticipantId, Role
 from mcu.policy import Policy
+from mcu.prompt_texts import is_known
 from mcu.roster import Device, Picture, Roster
 from mcu.storage.base import AuditRecord, CallRecord
-from mcu.surroundings import Surroundings
+from mcu.surroundings import MediaRoom, Surroundings
 from mcu.transmission import Medium, TransmissionStarted, TransmissionStopped
 from mcu.verbs import Order, parse_command
 from mcu.verdicts import Verdict
@@ -66,6 +68,8 @@ log = logging.getLogger(__name__)
 
 NOTIFY_INTERVAL_S = 1.0
 MAX_SUBSCRIPTIONS = 1000
+LOST_S = 5.0
+"""How long somebody who was called in vain stays in the roster, with the reason."""
 CONTENTS = {Medium.VIDEO: "main", Medium.SCREEN: "slides"}
 MEDIUM_OF = {content: medium for medium, content in CONTENTS.items()}
 """Media that are pictures, and what their lines show."""
@@ -83,7 +87,10 @@ class Member:
 
 
 class Focus:
-    """A live conference. closed: called once, when it is over and everybody is hung up on."""
+    """A live conference. closed: called once, when it is over and everybody is hung up on.
+
+    recording: "" for none, "recording" or "paused".
+    """
 
     def __init__(self, name: str, policy: Policy, server: Surroundings, closed: Callable[[Focus], None]) -> None:
         self.name = name
@@ -94,7 +101,9 @@ class Focus:
         self.waiting = WaitingRoom(server)
         self.speaking: tuple[int, ...] = ()
         self._spotlit: ParticipantId | None = None
+        self.recording = ""
         self._dialled: dict[Call, Member] = {}
+        self._entries: dict[Call, DialOut] = {}
         self._lines: dict[ParticipantId, list[MembersLine]] = {}
         self._server = server
         self._closed = closed
@@ -114,6 +123,16 @@ class Focus:
         due = self.conference.next_timer()
         if due is not None:
             server.call_at(due, self._timer_fired)
+
+    @property
+    def media_room(self) -> MediaRoom:
+        """The media room."""
+        return self._room
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the conference has ended."""
+        return self._is_over
 
     @property
     def room_id(self) -> int:
@@ -215,8 +234,11 @@ class Focus:
         """The legs of all members, and of those who wait."""
         return [member.leg for member in (*self.members.values(), *self.waiting.members.values())]
 
-    def dial(self, way: Way, to: NameAddr, identity: Identity) -> Call:
-        """Call somebody into the conference (RFC 4579 §5.5); whoever answers is a participant. Raises MediaRefused."""
+    def dial(self, way: Way, to: NameAddr, identity: Identity, entry: DialOut) -> Call:
+        """Call somebody into the conference (RFC 4579 §5.5); whoever answers is a participant. Raises MediaRefused.
+
+        entry: is told what becomes of it.
+        """
         server = self._server
         refusal = self.conference.check_invited()
         if refusal is not None:
@@ -235,20 +257,50 @@ class Focus:
         record = CallRecord(call.id, self.name, identity.account, str(to.uri), identity.display_name,
                             f"{flow.remote[0]}:{flow.remote[1]}", flow.transport, "", server.wallclock())
         self._dialled[call] = Member(participant_id, CallLeg(call, media, identity, record), Keypad())
+        self._entries[call] = entry
+        server.dial_outs.calling(entry, call)
+        self._show_dialled(call, DIALING)
+        server.call_at(server.now() + RING_S, functools.partial(self._rang_long_enough, call))
         self._was_used = True
         return call
 
+    def _show_dialled(self, call: Call, status: str, reason: str = "") -> None:
+        member = self._dialled[call]
+        self._roster.put_dialled(member.id, member.leg.identity, str(call.remote.uri.without_parameters()), status, reason)
+        self._notify_soon()
+
+    def _rang_long_enough(self, call: Call) -> None:
+        if call in self._dialled:
+            self._server.dial_outs.ended(self._entries[call], call, 408, f"nobody answered in {RING_S:.0f} s", NO_ANSWER)
+            call.hang_up(self._server.now(), "nobody answered", 408)
+
+    def _progressed(self, call: Call, status: int) -> None:
+        entry = self._entries.get(call)
+        if entry is not None and call in self._dialled and status in (180, 183) and entry.is_pending:
+            self._server.dial_outs.ringing(entry)
+            self._show_dialled(call, ALERTING)
+
     def _dialled_answered(self, call: Call, answer: bytes | None) -> None:
         member = self._dialled.pop(call, None)
+        entry = self._entries.pop(call, None)
         now = self._server.now()
-        if member is None:
+        if member is None or entry is None:
+            return
+        self._roster.forget_dialled(member.id)
+        if not entry.is_pending:                                   # another phone of theirs was faster, or it was cancelled
+            member.leg.media.release()
+            call.hang_up(now, "answered elsewhere")
             return
         leg = member.leg
         verdict = self.conference.join(member.id, leg.identity, now, is_invited=True)
         if isinstance(verdict, Refused) or answer is None:
             leg.media.release()
-            call.hang_up(now, verdict.reason if isinstance(verdict, Refused) else "no answer in the 200")
+            reason = verdict.reason if isinstance(verdict, Refused) else "no answer in the 200"
+            self._server.dial_outs.ended(entry, call, 488, reason, FAILED)
+            call.hang_up(now, reason)
             return
+        for other in self._server.dial_outs.answered(entry, call):
+            other.hang_up(now, "answered elsewhere")
         self.members[member.id] = member
         leg.record = replace(leg.record, answered_at=self._server.wallclock())
         leg.receive_answer(answer, now)
@@ -259,6 +311,8 @@ class Focus:
         """An event of one of our calls."""
         now = self._server.now()
         match event:
+            case events.CallProgressed(call, response, _):
+                self._progressed(call, response.status)
             case events.CallAnswered(call, _, answer):
                 self._dialled_answered(call, answer)
             case events.CallTerminated(call, cause, status, reason, _):
@@ -300,6 +354,9 @@ class Focus:
     def _ended(self, call: Call, cause: str, status: int, reason: str, *, is_dropped: bool) -> None:
         dialled = self._dialled.pop(call, None)
         if dialled is not None:
+            entry = self._entries.pop(call)
+            self._server.dial_outs.ended(entry, call, status, reason, CANCELLED if entry.state == CANCELLED else "")
+            self._lose_dialled(dialled, outcome_of(status), reason)
             dialled.leg.media.refused(status)
             self._server.keep_record(dialled.leg.end(cause, status, reason, self._server.wallclock()))
             self.put_away_if_unused()
@@ -317,6 +374,18 @@ class Focus:
                 self._server.call_at(self._server.now() + ORPHAN_S, functools.partial(self._end_orphan, subscription))
         self.conference.leave(member.id, self._server.now(), is_dropped=is_dropped)
         self._carry_out()
+
+    def _lose_dialled(self, member: Member, outcome: str, reason: str) -> None:
+        """Show for a moment that somebody could not be reached, and why."""
+        method = "busy" if outcome == BUSY else "failed"
+        self._roster.lose_dialled(member.id, method, reason or outcome)
+        self._notify_soon()
+
+        def forget() -> None:
+            self._roster.forget_dialled(member.id)
+            self._notify_soon()
+
+        self._server.call_at(self._server.now() + LOST_S, forget)
 
     def _end_orphan(self, subscription: Subscription) -> None:
         if subscription.is_active:
@@ -379,15 +448,51 @@ class Focus:
         verdict = self.order(order, member.id)
         return (verdict.status, verdict.reason) if isinstance(verdict, Refused) else (200, None)
 
-    def announce(self, who: ParticipantId | None, name: str) -> None:
-        """Say a prompt to a member, or to all (None)."""
-        log.debug("announced", extra={"room": self.name, "prompt": name, "who": who})
-
     def find(self, who: str) -> list[Member]:
         """Members by id, account, URI, or name as shown ("all" is everybody)."""
         if who.strip().lower() == "all":
             return list(self.members.values())
         return [self.members[one.id] for one in find(self.conference.participants.values(), who) if one.id in self.members]
+
+    # ---- what members are told
+
+    def announce(self, who: ParticipantId | None, name: str) -> None:
+        """Say a prompt of `mcu.prompt_texts` to a member, or to one who waits, in their language, or to all (None).
+
+        An unknown one is no error.
+        """
+        if not is_known(name):
+            log.warning("there is no such prompt", extra={"room": self.name, "prompt": name})
+            return
+        member = None if who is None else self.members.get(who) or self.waiting.members.get(who)
+        if who is not None and member is None:
+            return
+        language = self._server.language_of(*([member.leg.identity.account] if member is not None else []), self.name)
+
+        def say() -> None:
+            if self._is_over:
+                return
+            if member is None:
+                self._room.sound.announce(0, name, language)
+            elif member.id in self.members:
+                self._room.sound.announce(int(member.leg.media.leg_id), name, language)
+            elif member.id in self.waiting.members:
+                self.waiting.media_room.sound.announce(int(member.leg.media.leg_id), name, language)
+
+        self._server.have_prompt(name, language, say)
+
+    def set_recording(self, state: str, *, is_failed: bool = False) -> None:
+        """The room is recorded, or the recording is paused, or it is over (""): all are told, and the roster shows it."""
+        before, self.recording = self.recording, state
+        if state == before or self._is_over:
+            return
+        name = {"paused": "paused", "": "failed" if is_failed else "stopped"}.get(state, "resumed" if before else "started")
+        self.announce(None, f"recording-{name}")
+        self._roster.set_recording(state)
+        self._notify_soon()
+        self._server.publish("room.recording", room=self.name, state=state, is_failed=is_failed)
+        if is_failed:
+            self.execute(Record("stop"))
 
     # ---- what the rules decided
 
@@ -493,6 +598,8 @@ class Focus:
             self._room.pin(participant.id, [self._spotlit])
         if self.conference.policy.join_tone:
             self._room.play("join")
+        if self.recording == "recording":
+            self.announce(participant.id, "recording-on")
 
     def _spotlight(self) -> None:
         """Show all who is in the spotlight, or let each see whoever speaks again."""
@@ -589,7 +696,10 @@ class Focus:
         for call, dialled in list(self._dialled.items()):
             call.hang_up(now, reason)
             dialled.leg.media.release()
+        for call, entry in self._entries.items():
+            self._server.dial_outs.ended(entry, call, 487, reason, CANCELLED)
         self._dialled.clear()
+        self._entries.clear()
         for subscription in list(self._subscriptions):
             subscription.terminate("noresource", now, self._roster.deleted(), CONTENT_TYPE)
         self._subscriptions.clear()

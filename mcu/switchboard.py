@@ -18,6 +18,7 @@ from mcu.attempts import Attempts
 from mcu.attendant import Attendant
 from mcu.b2bua import Outside, UserCall
 from mcu.conference import Refused
+from mcu.dial_outs import DialOut
 from mcu.dialplan import (
     SERVICES,
     Destination,
@@ -465,35 +466,49 @@ class Switchboard:
             if name not in self.foci and self._names.room(name) is None:
                 return name
 
-    def dial(self, room: str, target: str) -> int:
-        """Call a user's phones, or a SIP URI, into a room; how many phones are called.
+    def dial(self, room: str, target: str, by: str = "") -> DialOut:
+        """Call a user's phones, or a SIP URI, into a room; what becomes of it is told there. by: who wants it.
 
-        A name that has to be looked up counts as one phone; when nothing comes of it, the record of the call says why. Raises
-        LookupError, ValueError or MediaRefused, in words.
+        Raises LookupError, ValueError or MediaRefused, in words, when nobody can be called.
         """
         phones = self._phones_at(target)
-        if isinstance(phones, Uri):
-            return self._dial_out(room, phones)
-        return len(self._dial_all(room, phones))
+        if room not in self.foci and self._policy_for(room) is None:
+            raise LookupError(f"there is no room {room!r}")
+        entry = self.server.dial_outs.begin(room, str(phones) if isinstance(phones, Uri) else target, by)
+        try:
+            if isinstance(phones, Uri):
+                self._dial_out(room, phones, entry)
+            else:
+                self._dial_all(room, phones, entry)
+        except (LookupError, ValueError, MediaRefused) as error:
+            if not entry.calls:
+                self.server.dial_outs.failed(entry, getattr(error, "status", 404), str(error))
+            raise
+        return entry
 
     def invite(self, room: str, event: InviteRequested) -> None:
         """Call somebody into a room, as its rules have decided; what goes wrong is logged."""
         try:
-            self.dial(room, event.uri)
+            self.dial(room, event.uri, str(event.by or ""))
         except (LookupError, ValueError, MediaRefused) as error:
             log.warning("nobody could be called", extra={"room": room, "reason": str(error)})
 
-    def _dial_out(self, room: str, uri: Uri) -> int:
+    def cancel_dial(self, entry: DialOut) -> None:
+        """Call somebody no longer."""
+        for call in self.server.dial_outs.cancelled(entry):
+            call.hang_up(self.server.now(), "not wanted any more", 487)
+
+    def _dial_out(self, room: str, uri: Uri, entry: DialOut) -> None:
         """Call an address of somebody else's: at once where it is numeric, else when its name has been looked up."""
-        if room not in self.foci and self._policy_for(room) is None:
-            raise LookupError(f"there is no room {room!r}")
         to, identity = NameAddr(uri.without_parameters()), Identity(str(uri), clean_name(uri.user or "") or uri.host)
         is_later = False
 
         def found(flows: Sequence[Flow]) -> None:
+            if not entry.is_pending:
+                return
             alternatives = [flow for flow in flows[1:] if flow.local[0] == flows[0].local[0]]      # our SDP holds for those
             try:
-                self._dial_all(room, [(Way(uri, flows[0], tuple(alternatives)), to, identity)])
+                self._dial_all(room, [(Way(uri, flows[0], tuple(alternatives)), to, identity)], entry)
             except (LookupError, MediaRefused) as error:
                 if not is_later:
                     raise
@@ -503,26 +518,26 @@ class Switchboard:
             if not is_later:
                 raise ValueError(reason)
             log.warning("a call out of a room could not be made", extra={"room": room, "reason": reason})
+            self.server.dial_outs.failed(entry, 404, reason)
             now = self.server.wallclock()
             self.server.keep_record(CallRecord(secrets.token_hex(12), room, None, str(to.uri), identity.display_name, "", "",
                                                "", now, ended_at=now, cause="rejected", status=404, reason=reason))
 
         self.server.look_up(uri, found, failed)
         is_later = True
-        return 1
 
-    def _dial_all(self, room: str, phones: Iterable[Phone]) -> list[Call]:
+    def _dial_all(self, room: str, phones: Iterable[Phone], entry: DialOut) -> None:
         focus = self.foci.get(room)
         if focus is None:
             policy = self._policy_for(room)
             if policy is None:
                 raise LookupError(f"there is no room {room!r}")
-            focus = self.foci[room] = Focus(room, policy, self.server, self._closed)
+            focus = self._make_focus(room, policy)
         try:
-            calls = [focus.dial(*phone) for phone in phones]
+            for phone in phones:
+                focus.dial(*phone, entry)
         finally:
             focus.put_away_if_unused()
-        return calls
 
     def _phones_at(self, target: str) -> list[Phone] | Uri:
         """The phones of a user of ours, or the address of somebody else."""

@@ -8,12 +8,14 @@ decided which, and whether they may.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from mcu.b2bua import UserCall
 from mcu.conference import Refused
+from mcu.dial_outs import ALERTING, DialOut
 from mcu.dialplan import Destination, RoomCalled, UserCalled
 from mcu.focus import Focus
 from mcu.leg import CallLeg
@@ -82,6 +84,7 @@ class Transfers:
         """A member has somebody called in (RFC 4579 §5.5), or put out (§5.11), as far as their role lets them."""
         now = self._house.server.now()
         uri = replace(refer_to.uri.without_parameters(), headers="")
+        dialled, last_id = self._house.server.dial_outs, self._house.server.dial_outs.last_id
         match referral.method:
             case "INVITE":
                 order = build("invite", {"uri": str(uri)})
@@ -95,7 +98,20 @@ class Transfers:
             referral.reject(verdict.status, now, verdict.reason)
             return
         referral.accept(now)
-        referral.notify(200, now)
+        entry = next((one for one in dialled.of(focus.name) if one.id > last_id), None)
+        if referral.method == "BYE" or entry is None:
+            referral.notify(200 if referral.method == "BYE" else 404, now)
+        else:
+            entry.told = functools.partial(self._report, referral)
+            self._report(referral, entry)
+
+    def _report(self, referral: Referral, entry: DialOut) -> None:
+        """Tell who had somebody called how that fares (RFC 3515 §2.4.5)."""
+        now = self._house.server.now()
+        if entry.state == ALERTING:
+            referral.notify(180, now)
+        elif not entry.is_pending:
+            referral.notify(entry.status or 500, now, entry.reason or None)
 
     def _blind(self, referral: Referral, call: Call, role: UserCall, refer_to: NameAddr) -> None:
         house, now = self._house, self._house.server.now()

@@ -103,7 +103,7 @@ def record(room: Room, command: Record, now: float, actor: ParticipantId | None)
     if room.recording not in _RECORDING[command.action]:
         return Refused(409, f"the recording can not {command.action} now")
     room.recording = command.action
-    room.emit(RecordingRequested(command.action))
+    room.emit(RecordingRequested(command.action, actor))
     return Done()
 
 
@@ -128,13 +128,13 @@ def invite(room: Room, command: Invite, now: float, actor: ParticipantId | None)
 
 def say(room: Room, command: Say, now: float, actor: ParticipantId | None) -> Verdict:
     """Have a voice say something."""
-    room.emit(SayRequested(command.text))
+    room.emit(SayRequested(command.text, actor))
     return Done(len(room.participants))
 
 
 def play(room: Room, command: Play, now: float, actor: ParticipantId | None) -> Verdict:
     """Have a file played, or steer what plays."""
-    room.emit(PlayRequested(command.what))
+    room.emit(PlayRequested(command.what, actor))
     return Done(len(room.participants))
 
 
