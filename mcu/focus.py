@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from mcu import conference as rules
 from mcu.application_line import ApplicationLine
 from mcu.bus import facts_of, kind_of
-from mcu.commands import Command
+from mcu.commands import Command, Record
 from mcu.conference import Admitted, Conference, InLobby, Refused
+from mcu.dial_outs import ALERTING, BUSY, CANCELLED, DIALING, FAILED, NO_ANSWER, RING_S, DialOut, outcome_of
 from mcu.errors import UsageError
 from mcu.floor import MEDIA, FloorEnded, FloorGranted, FloorId, StopFloors
 from mcu.floor import Event as FloorEvent
@@ -31,6 +32,7 @@ from mcu.happenings import (
     LobbyEntered,
     LobbyLeft,
     PlayRequested,
+    PolicyChanged,
     RecordingRequested,
     SayRequested,
     TimeRunsOut,
@@ -44,9 +46,10 @@ from mcu.memory import Memory
 from mcu.orders import answer, carry_out, counted, find, keyed
 from mcu.participant import Identity, Participant, ParticipantId, Role
 from mcu.policy import Level, Policy
+from mcu.prompt_texts import is_known
 from mcu.roster import Device, Picture, Roster
 from mcu.storage.base import AuditRecord, CallRecord
-from mcu.surroundings import Surroundings
+from mcu.surroundings import MediaRoom, Surroundings
 from mcu.transmission import Medium, TransmissionStarted, TransmissionStopped
 from mcu.verbs import Order, parse_command
 from mcu.verdicts import Verdict
@@ -65,6 +68,8 @@ log = logging.getLogger(__name__)
 
 NOTIFY_INTERVAL_S = 1.0
 MAX_SUBSCRIPTIONS = 1000
+LOST_S = 5.0
+"""How long somebody who was called in vain stays in the roster, with the reason."""
 CONTENTS = {Medium.VIDEO: "main", Medium.SCREEN: "slides"}
 MEDIUM_OF = {content: medium for medium, content in CONTENTS.items()}
 """Media that are pictures, and what their lines show."""
@@ -82,7 +87,10 @@ class Member:
 
 
 class Focus:
-    """A live conference. closed: called once, when it is over and everybody is hung up on."""
+    """A live conference. closed: called once, when it is over and everybody is hung up on.
+
+    recording: "" for none, "recording" or "paused".
+    """
 
     def __init__(self, name: str, policy: Policy, server: Surroundings, closed: Callable[[Focus], None]) -> None:
         self.name = name
@@ -92,7 +100,10 @@ class Focus:
         self.members: dict[ParticipantId, Member] = {}
         self.waiting = WaitingRoom(server)
         self.speaking: tuple[int, ...] = ()
+        self._spotlit: ParticipantId | None = None
+        self.recording = ""
         self._dialled: dict[Call, Member] = {}
+        self._entries: dict[Call, DialOut] = {}
         self._lines: dict[ParticipantId, list[MembersLine]] = {}
         self._server = server
         self._closed = closed
@@ -106,10 +117,22 @@ class Focus:
         self._is_notify_due = False
         self._is_over = self._was_used = False
         self._kept = (memory or Memory(), True)
+        self._needs_full: set[ParticipantId] = set()
         self._roster.set_locked(self.conference.is_locked)
+        self._roster.set_policy(self.conference.policy, is_suspended=False)
         due = self.conference.next_timer()
         if due is not None:
             server.call_at(due, self._timer_fired)
+
+    @property
+    def media_room(self) -> MediaRoom:
+        """The media room."""
+        return self._room
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the conference has ended."""
+        return self._is_over
 
     @property
     def room_id(self) -> int:
@@ -211,8 +234,11 @@ class Focus:
         """The legs of all members, and of those who wait."""
         return [member.leg for member in (*self.members.values(), *self.waiting.members.values())]
 
-    def dial(self, way: Way, to: NameAddr, identity: Identity) -> Call:
-        """Call somebody into the conference (RFC 4579 §5.5); whoever answers is a participant. Raises MediaRefused."""
+    def dial(self, way: Way, to: NameAddr, identity: Identity, entry: DialOut) -> Call:
+        """Call somebody into the conference (RFC 4579 §5.5); whoever answers is a participant. Raises MediaRefused.
+
+        entry: is told what becomes of it.
+        """
         server = self._server
         refusal = self.conference.check_invited()
         if refusal is not None:
@@ -231,20 +257,50 @@ class Focus:
         record = CallRecord(call.id, self.name, identity.account, str(to.uri), identity.display_name,
                             f"{flow.remote[0]}:{flow.remote[1]}", flow.transport, "", server.wallclock())
         self._dialled[call] = Member(participant_id, CallLeg(call, media, identity, record), Keypad())
+        self._entries[call] = entry
+        server.dial_outs.calling(entry, call)
+        self._show_dialled(call, DIALING)
+        server.call_at(server.now() + RING_S, functools.partial(self._rang_long_enough, call))
         self._was_used = True
         return call
 
+    def _show_dialled(self, call: Call, status: str, reason: str = "") -> None:
+        member = self._dialled[call]
+        self._roster.put_dialled(member.id, member.leg.identity, str(call.remote.uri.without_parameters()), status, reason)
+        self._notify_soon()
+
+    def _rang_long_enough(self, call: Call) -> None:
+        if call in self._dialled:
+            self._server.dial_outs.ended(self._entries[call], call, 408, f"nobody answered in {RING_S:.0f} s", NO_ANSWER)
+            call.hang_up(self._server.now(), "nobody answered", 408)
+
+    def _progressed(self, call: Call, status: int) -> None:
+        entry = self._entries.get(call)
+        if entry is not None and call in self._dialled and status in (180, 183) and entry.is_pending:
+            self._server.dial_outs.ringing(entry)
+            self._show_dialled(call, ALERTING)
+
     def _dialled_answered(self, call: Call, answer: bytes | None) -> None:
         member = self._dialled.pop(call, None)
+        entry = self._entries.pop(call, None)
         now = self._server.now()
-        if member is None:
+        if member is None or entry is None:
+            return
+        self._roster.forget_dialled(member.id)
+        if not entry.is_pending:                                   # another phone of theirs was faster, or it was cancelled
+            member.leg.media.release()
+            call.hang_up(now, "answered elsewhere")
             return
         leg = member.leg
         verdict = self.conference.join(member.id, leg.identity, now, is_invited=True)
         if isinstance(verdict, Refused) or answer is None:
             leg.media.release()
-            call.hang_up(now, verdict.reason if isinstance(verdict, Refused) else "no answer in the 200")
+            reason = verdict.reason if isinstance(verdict, Refused) else "no answer in the 200"
+            self._server.dial_outs.ended(entry, call, 488, reason, FAILED)
+            call.hang_up(now, reason)
             return
+        for other in self._server.dial_outs.answered(entry, call):
+            other.hang_up(now, "answered elsewhere")
         self.members[member.id] = member
         leg.record = replace(leg.record, answered_at=self._server.wallclock())
         leg.receive_answer(answer, now)
@@ -255,6 +311,8 @@ class Focus:
         """An event of one of our calls."""
         now = self._server.now()
         match event:
+            case events.CallProgressed(call, response, _):
+                self._progressed(call, response.status)
             case events.CallAnswered(call, _, answer):
                 self._dialled_answered(call, answer)
             case events.CallTerminated(call, cause, status, reason, _):
@@ -296,6 +354,9 @@ class Focus:
     def _ended(self, call: Call, cause: str, status: int, reason: str, *, is_dropped: bool) -> None:
         dialled = self._dialled.pop(call, None)
         if dialled is not None:
+            entry = self._entries.pop(call)
+            self._server.dial_outs.ended(entry, call, status, reason, CANCELLED if entry.state == CANCELLED else "")
+            self._lose_dialled(dialled, outcome_of(status), reason)
             dialled.leg.media.refused(status)
             self._server.keep_record(dialled.leg.end(cause, status, reason, self._server.wallclock()))
             self.put_away_if_unused()
@@ -313,6 +374,18 @@ class Focus:
                 self._server.call_at(self._server.now() + ORPHAN_S, functools.partial(self._end_orphan, subscription))
         self.conference.leave(member.id, self._server.now(), is_dropped=is_dropped)
         self._carry_out()
+
+    def _lose_dialled(self, member: Member, outcome: str, reason: str) -> None:
+        """Show for a moment that somebody could not be reached, and why."""
+        method = "busy" if outcome == BUSY else "failed"
+        self._roster.lose_dialled(member.id, method, reason or outcome)
+        self._notify_soon()
+
+        def forget() -> None:
+            self._roster.forget_dialled(member.id)
+            self._notify_soon()
+
+        self._server.call_at(self._server.now() + LOST_S, forget)
 
     def _end_orphan(self, subscription: Subscription) -> None:
         if subscription.is_active:
@@ -335,6 +408,13 @@ class Focus:
         verdict = carry_out(self.conference, order, self._server.now(), actor, by)
         self._carry_out()
         return verdict
+
+    def order_by(self, call: Call, order: Order) -> Verdict:
+        """Carry out an order of the member whose call that is."""
+        member = self._member_of(call)
+        if member is None:
+            return Refused(481, "that call is over")
+        return self.order(order, member.id)
 
     def pressed(self, leg_id: int, key: str) -> None:
         """A member pressed a key of their phone."""
@@ -368,15 +448,51 @@ class Focus:
         verdict = self.order(order, member.id)
         return (verdict.status, verdict.reason) if isinstance(verdict, Refused) else (200, None)
 
-    def announce(self, who: ParticipantId | None, name: str) -> None:
-        """Say a prompt to a member, or to all (None)."""
-        log.debug("announced", extra={"room": self.name, "prompt": name, "who": who})
-
     def find(self, who: str) -> list[Member]:
         """Members by id, account, URI, or name as shown ("all" is everybody)."""
         if who.strip().lower() == "all":
             return list(self.members.values())
         return [self.members[one.id] for one in find(self.conference.participants.values(), who) if one.id in self.members]
+
+    # ---- what members are told
+
+    def announce(self, who: ParticipantId | None, name: str) -> None:
+        """Say a prompt of `mcu.prompt_texts` to a member, or to one who waits, in their language, or to all (None).
+
+        An unknown one is no error.
+        """
+        if not is_known(name):
+            log.warning("there is no such prompt", extra={"room": self.name, "prompt": name})
+            return
+        member = None if who is None else self.members.get(who) or self.waiting.members.get(who)
+        if who is not None and member is None:
+            return
+        language = self._server.language_of(*([member.leg.identity.account] if member is not None else []), self.name)
+
+        def say() -> None:
+            if self._is_over:
+                return
+            if member is None:
+                self._room.sound.announce(0, name, language)
+            elif member.id in self.members:
+                self._room.sound.announce(int(member.leg.media.leg_id), name, language)
+            elif member.id in self.waiting.members:
+                self.waiting.media_room.sound.announce(int(member.leg.media.leg_id), name, language)
+
+        self._server.have_prompt(name, language, say)
+
+    def set_recording(self, state: str, *, is_failed: bool = False) -> None:
+        """The room is recorded, or the recording is paused, or it is over (""): all are told, and the roster shows it."""
+        before, self.recording = self.recording, state
+        if state == before or self._is_over:
+            return
+        name = {"paused": "paused", "": "failed" if is_failed else "stopped"}.get(state, "resumed" if before else "started")
+        self.announce(None, f"recording-{name}")
+        self._roster.set_recording(state)
+        self._notify_soon()
+        self._server.publish("room.recording", room=self.name, state=state, is_failed=is_failed)
+        if is_failed:
+            self.execute(Record("stop"))
 
     # ---- what the rules decided
 
@@ -407,12 +523,15 @@ class Focus:
                 self._roster.remove(participant.id)
                 if self.conference.policy.leave_tone:
                     self._room.play("leave")
+                self._spotlight()
                 self._notify_soon()
             case rules.ParticipantChanged(participant):
                 member = self.members.get(participant.id)
                 if member is not None:
                     member.leg.media.set_muted(participant.is_muted)
+                    member.leg.media.set_deaf(participant.is_deaf)
                     self._show(member)
+                    self._spotlight()
             case TransmissionStarted(participant_id, medium):
                 self._let_pass(participant_id, medium, True)
             case TransmissionStopped(participant_id, medium):
@@ -425,6 +544,11 @@ class Focus:
                 self._waits(participant, for_host=for_host)
             case LobbyLeft(participant):
                 log.info("waits no longer", extra={"room": self.name, "who": participant.identity.entity})
+                self._roster.remove_waiting(participant.id)
+                self._notify_soon()
+            case PolicyChanged():
+                self._roster.set_policy(self.conference.policy, is_suspended=self.conference.is_suspended)
+                self._notify_soon()
             case HostChanged(participant):
                 log.info("host", extra={"room": self.name, "who": participant.identity.entity if participant else None})
                 if participant is not None:
@@ -441,6 +565,8 @@ class Focus:
                 self._roster.set_locked(locked)
                 self._notify_soon()
             case ActivitySuspended(is_suspended):
+                self._roster.set_policy(self.conference.policy, is_suspended=is_suspended)
+                self._notify_soon()
                 if is_suspended:
                     self.floors.execute(StopFloors("all activity is suspended"), None)
             case LayoutChanged(layout):
@@ -462,13 +588,27 @@ class Focus:
             self._room.adopt(member.leg.media)
             self.members[participant.id] = member
             self.waiting.close_if_empty()
+            self._needs_full.add(participant.id)
             self.announce(participant.id, "admitted")
         self.floors.join(participant.id, participant.identity)
         self._room.describe(participant.id, participant.identity.display_name)
         self._note_sending(self.members[participant.id])
         self._show(self.members[participant.id])
+        if self._spotlit is not None:
+            self._room.pin(participant.id, [self._spotlit])
         if self.conference.policy.join_tone:
             self._room.play("join")
+        if self.recording == "recording":
+            self.announce(participant.id, "recording-on")
+
+    def _spotlight(self) -> None:
+        """Show all who is in the spotlight, or let each see whoever speaks again."""
+        spotlit = next((one.id for one in self.conference.participants.values() if one.is_spotlit), None)
+        if spotlit == self._spotlit:
+            return
+        self._spotlit = spotlit
+        for viewer in self.members:
+            self._room.pin(viewer, [spotlit] if spotlit is not None and viewer != spotlit else [])
 
     def _waits(self, participant: Participant, *, for_host: bool) -> None:
         """Somebody is in the lobby: a newcomer, or a member who was sent there."""
@@ -482,6 +622,10 @@ class Focus:
             except MediaRefused as error:
                 member.leg.call.hang_up(self._server.now(), error.reason)
                 return
+            self._needs_full.add(participant.id)
+        waiting = self.waiting.members[participant.id]
+        self._roster.put_waiting(participant, self._device(waiting))
+        self._notify_soon()
         self.announce(participant.id, "waiting-for-host" if for_host else "lobby")
 
     def _is_host(self, participant_id: ParticipantId) -> bool:
@@ -556,7 +700,10 @@ class Focus:
         for call, dialled in list(self._dialled.items()):
             call.hang_up(now, reason)
             dialled.leg.media.release()
+        for call, entry in self._entries.items():
+            self._server.dial_outs.ended(entry, call, 487, reason, CANCELLED)
         self._dialled.clear()
+        self._entries.clear()
         for subscription in list(self._subscriptions):
             subscription.terminate("noresource", now, self._roster.deleted(), CONTENT_TYPE)
         self._subscriptions.clear()
@@ -605,6 +752,10 @@ class Focus:
         if subscription.is_active and subscription.expires_s:
             self._subscriptions[subscription] = owner
 
+    def may_look(self, identity: Identity) -> bool:
+        """Whether somebody who is not in it may see who is: who could come in just now, without a PIN and without waiting."""
+        return self.conference.check(identity, None) is None and not self.conference.must_wait(identity, None)
+
     def refresh_subscription(self, subscription: Subscription) -> None:
         """A subscriber asked for more time: it gets the whole state again (RFC 6665 §4.2.1.2)."""
         subscription.notify(self._roster.full(self._subscriptions.get(subscription)), CONTENT_TYPE, self._server.now())
@@ -624,7 +775,7 @@ class Focus:
         """The participant whose phone has this From and this address; of two on one machine the one with the same port."""
         wanted = uri.without_parameters()
         found = None
-        for member in self.members.values():
+        for member in (*self.members.values(), *self.waiting.members.values()):
             call = member.leg.call
             if call.flow.remote[0] == flow.remote[0] and call.remote.uri.without_parameters().matches(wanted):
                 if call.flow.remote == flow.remote:
@@ -636,12 +787,17 @@ class Focus:
         participant = self.conference.participants.get(member.id)
         if participant is None:
             return
-        dialog = member.leg.call.dialog
-        contact = str(dialog.target.without_parameters()) if dialog is not None else participant.identity.entity
         pictures = tuple(Picture(line.content, line.codec, self.conference.is_transmitting(member.id, MEDIUM_OF[line.content]),
                                  line.is_got) for line in member.leg.media.picture_lines())
-        self._roster.put(participant, Device(contact, member.leg.codec, member.leg.call.id, member.leg.is_held, pictures))
+        self._roster.put(participant, replace(self._device(member), pictures=pictures))
         self._notify_soon()
+
+    def _device(self, member: Member) -> Device:
+        """The call through which somebody takes part, or waits."""
+        leg = member.leg
+        dialog = leg.call.dialog
+        contact = str(dialog.target.without_parameters()) if dialog is not None else leg.identity.entity
+        return Device(contact, leg.codec, leg.call.id, leg.is_held)
 
     def _notify_soon(self) -> None:
         if self._is_notify_due or self._is_over:
@@ -659,7 +815,11 @@ class Focus:
             return
         common = self._roster.partial()
         for subscription, owner in list(self._subscriptions.items()):
-            subscription.notify(common if owner is None else self._roster.partial(owner), CONTENT_TYPE, now)
+            if owner in self._needs_full:
+                subscription.notify(self._roster.full(owner), CONTENT_TYPE, now)
+            elif not self._roster.is_waiting(owner):
+                subscription.notify(common if owner is None else self._roster.partial(owner), CONTENT_TYPE, now)
+        self._needs_full.clear()
 
 
 def is_conference_event(subscription: Subscription) -> bool:

@@ -8,7 +8,7 @@ import select
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mcu import video_messages
+from mcu import sound_messages, video_messages
 from mcu.engine import notices
 from mcu.errors import ProtocolError
 from mcu.messages import (
@@ -30,9 +30,11 @@ from mcu.messages import (
     UpdateLeg,
     parse,
 )
+from mcu.sound_messages import OpenPlayer, OpenRecording
 from mcu.video_messages import AddPort
 from mcu.worker.pictures import Pictures
 from mcu.worker.sounds import source
+from mcu.worker.studio import Studio
 from mcu.worker.taps import Taps
 from rtp import kernel
 from rtp.kernel import AddressLearnt, DtmfPressed, LegSpec, Notice, Room, SpeakersChanged
@@ -68,6 +70,7 @@ class Rooms:
         self._kinds: dict[int, str] = {}
         self._taps = Taps({})
         self.pictures = Pictures(report)
+        self._studio = Studio(report, prompts)
         self._relays = select.epoll()
         self._by_descriptor: dict[int, int] = {}
         self._failed_ticks: dict[int, int] = {}
@@ -103,6 +106,9 @@ class Rooms:
             elif isinstance(message, OpenTap) and len(descriptors) == 1:
                 (descriptor,), descriptors = descriptors, ()
                 self._taps.open(message, descriptor, self._rooms.values())
+            elif isinstance(message, OpenRecording | OpenPlayer) and len(descriptors) == 1 and message.room_id in self._rooms:
+                (descriptor,), descriptors = descriptors, ()
+                self._studio.take(self._rooms[message.room_id], message, descriptor)
             else:
                 self._carry_out(message)
         except ProtocolError as error:
@@ -135,6 +141,9 @@ class Rooms:
             return
         if isinstance(message, video_messages.Command):
             self.pictures.carry_out(message)
+            return
+        if isinstance(message, sound_messages.Command):
+            self._studio.carry_out(room, message)
             return
         match message:
             case CloseRoom():
@@ -182,6 +191,7 @@ class Rooms:
         self._chimed.pop(room_id, None)
         self._failed_ticks.pop(room_id, None)
         if room is not None:
+            self._studio.forget(room)
             self._tell(room_id, room)                   # a leg that moved on may have a handshake under way
             self._failures += room.failures
             if self._by_descriptor.pop(room.fileno(), None) is not None:
@@ -217,6 +227,7 @@ class Rooms:
             self._tell(room_id, room)
         self._look_after_pictures(self.pictures.tick, due)
         self._taps.flush()
+        self._studio.tick()
 
     def _look_after_pictures(self, work: Callable[[int], None], now_ns: int) -> None:
         try:
