@@ -153,7 +153,7 @@ class Server:
         self.performers[InviteRequested] = self.switchboard.invite
         self.captures = Captures(config.data / FOLDER, self.pool, self.switchboard, self._watch,
                                  max_bytes=config.pcap_max_mb * 1_000_000, files=config.pcap_files)
-        self.dial_outs = DialOuts(_note_dial_out)
+        self.dial_outs = DialOuts(self._note_dial_out)
         self.studio = Studio(config.data, lambda seconds, action: self.call_at(self.now() + seconds, action))
         self.performers |= self.studio.performers(self.switchboard.foci, self.language_of)
         self.endpoint.admit, self.endpoint.readmit = guard.admit, guard.readmit
@@ -234,6 +234,11 @@ class Server:
     def keep_audit(self, record: AuditRecord) -> None:
         """Write a row of the audit log behind."""
         self._storage.put_audit(record)
+
+    def _note_dial_out(self, entry: DialOut) -> None:
+        facts = entry.facts()
+        log.info("calling out", extra=facts)
+        self.publish("dial-out", **facts)
 
     def perform(self, room: str, event: RoomEvent) -> None:
         """Have done what a room has decided; see Surroundings."""
@@ -456,10 +461,6 @@ class Server:
         self.driver.pump()
         if self.endpoint.next_timer() is not None:
             await asyncio.sleep(GOODBYE_S)
-
-
-def _note_dial_out(entry: DialOut) -> None:
-    log.info("calling out", extra=entry.facts())
 
 
 def _cannot_listen(host: str, port: int, error: OSError, option: str = "--sip-port") -> str:

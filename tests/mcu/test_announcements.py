@@ -147,3 +147,17 @@ def test_a_member_is_told_in_the_language_of_their_account_and_all_in_that_of_th
     focus.announce(None, "no-such-prompt")
     focus.announce(type(bob)(12345), "muted")
     assert sound.announced == [(bob, "muted", "zh"), (alice, "muted", "en"), (0, "locked", "en")]
+
+
+def test_one_who_is_alone_hears_music_where_the_room_has_it_so() -> None:
+    house = House(is_open=True)
+    alice = house.phone("alice").call(ROOM)
+    sound = house.rooms[0].sound
+    assert sound.music == frozenset()
+    house.order("set", switch="music-alone", value="on")
+    assert sound.music == {0}
+    house.phone("bob").call(ROOM)
+    assert sound.music == frozenset()
+    alice.hang_up(house.time)
+    house.run(0.1)
+    assert sound.music == {0}
