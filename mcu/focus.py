@@ -71,6 +71,8 @@ MAX_SUBSCRIPTIONS = 1000
 CONTENTS = {Medium.VIDEO: "main", Medium.SCREEN: "slides"}
 MEDIUM_OF = {content: medium for medium, content in CONTENTS.items()}
 """Media that are pictures, and what their lines show."""
+NEW_S = 1.0
+"""Who has joined so lately knows that they are the host."""
 ORPHAN_S = 2.0
 """How long who has left may take to unsubscribe by themselves: linphone 5.1 does, and answers a NOTIFY in between with 481."""
 
@@ -493,7 +495,7 @@ class Focus:
                 log.info("waits no longer", extra={"room": self.name, "who": participant.identity.entity})
             case HostChanged(participant):
                 log.info("host", extra={"room": self.name, "who": participant.identity.entity if participant else None})
-                if participant is not None:
+                if participant is not None and participant.joined_at < self._server.now() - NEW_S:
                     self.announce(participant.id, "you-are-host")
             case UnmuteAsked(participant):
                 self.announce(participant.id, "ask-unmute")
