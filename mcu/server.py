@@ -487,7 +487,7 @@ async def run(config: ServerConfig, reread: Callable[[], ServerConfig]) -> int:
         server = Server(config, storage, directory)
         stopping = _stop_on_signals(lambda: server.reload(reread))
         if config.trunk:
-            await asyncio.to_thread(prompts.prepare, config.prompts or config.data / prompts.FOLDER)
+            await asyncio.to_thread(prompts.prepare, config.prompts or config.data / prompts.FOLDER, config.language)
         await stack.enter_async_context(server.driver)
         await stack.enter_async_context(server.pictures)
         await stack.enter_async_context(server.pool)
