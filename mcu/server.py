@@ -154,7 +154,7 @@ class Server:
         self.performers[InviteRequested] = self.switchboard.invite
         self.captures = Captures(config.data / FOLDER, self.pool, self.switchboard, self._watch,
                                  max_bytes=config.pcap_max_mb * 1_000_000, files=config.pcap_files)
-        self.dial_outs = DialOuts(_note_dial_out)
+        self.dial_outs = DialOuts(self._note_dial_out)
         self.studio = Studio(config.data, lambda seconds, action: self.call_at(self.now() + seconds, action))
         self.performers |= self.studio.performers(self.switchboard.foci, self.language_of)
         self.endpoint.admit, self.endpoint.readmit = guard.admit, guard.readmit
@@ -239,6 +239,11 @@ class Server:
     def keep_audit(self, record: AuditRecord) -> None:
         """Write a row of the audit log behind."""
         self._storage.put_audit(record)
+
+    def _note_dial_out(self, entry: DialOut) -> None:
+        facts = entry.facts()
+        log.info("calling out", extra=facts)
+        self.publish("dial-out", **facts)
 
     def perform(self, room: str, event: RoomEvent) -> None:
         """Have done what a room has decided; see Surroundings."""
@@ -463,10 +468,6 @@ class Server:
             await asyncio.sleep(GOODBYE_S)
 
 
-def _note_dial_out(entry: DialOut) -> None:
-    log.info("calling out", extra=entry.facts())
-
-
 def relay_names(domain: str, hosts: Iterable[str]) -> str:
     """The names and addresses by which stock viewers reach this server."""
     shown = [one for host in hosts for one in (reachable(host) if is_unspecified(host) else [host])]
@@ -497,7 +498,7 @@ async def run(config: ServerConfig, reread: Callable[[], ServerConfig]) -> int:
         server = Server(config, storage, directory)
         stopping = _stop_on_signals(lambda: server.reload(reread))
         if config.trunk:
-            await asyncio.to_thread(prompts.prepare, config.prompts or config.data / prompts.FOLDER)
+            await asyncio.to_thread(prompts.prepare, config.prompts or config.data / prompts.FOLDER, config.language)
         await stack.enter_async_context(server.driver)
         await stack.enter_async_context(server.pictures)
         await stack.enter_async_context(server.pool)
