@@ -97,7 +97,7 @@ async function enter() {
   await refresh();
   const wanted = decodeURIComponent(location.hash.slice(1));
   if (rooms.some((room) => room.name === wanted)) choose(wanted);
-  else if (rooms.length) choose(rooms[0].name);
+  else if (rooms.length) choose((rooms.find((room) => room.members) ?? rooms[0]).name);
 }
 
 function build() {

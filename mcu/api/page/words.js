@@ -1,7 +1,7 @@
 // Every text of the page, in English and Chinese. `t("mute")` is the one in the language of the page.
 
 const WORDS = {
-  title: ["Dashboard", "控制台"], user: ["User", "用户"], password: ["Password", "密码"], login: ["Log in", "登录"],
+  user: ["User", "用户"], password: ["Password", "密码"], login: ["Log in", "登录"],
   login_hint: ["With an account of this server. Administrators see everything, others the rooms they own.",
                "使用本服务器的账号登录。管理员可查看全部内容，其他用户只能查看自己拥有的会议室。"],
   logout: ["Log out", "退出"], light: ["Light", "浅色"], dark: ["Dark", "深色"], language: ["中文", "English"],
@@ -18,7 +18,7 @@ const WORDS = {
   admit: ["Admit", "准许"], deny: ["Deny", "拒绝"], ban: ["Ban", "禁止"], lower_hand: ["Lower hand", "放下手"],
   hand: ["hand raised", "已举手"], delete: ["Delete room", "删除会议室"],
   host: ["Host", "主持人"], "co-host": ["Co-host", "联席主持人"], presenter: ["Presenter", "演讲者"],
-  attendee: ["Attendee", "参会者"], listener: ["Listener", "听众"], "make-host": ["Make host", "设为主持人"],
+  attendee: ["Attendee", "参会者"], listener: ["Listener", "听众"],
   cancel: ["Cancel", "取消"], create: ["Create", "创建"], room_name: ["Name (a-z, 0-9, -)", "名称（a-z、0-9、-）"],
   room_pin: ["PIN (digits, auto, or empty)", "PIN（数字、auto 或留空）"], owner: ["Owner (a user, or empty)", "所有者（用户名或留空）"],
   made: ["Room {0} is made.", "会议室 {0} 已创建。"], made_pin: ["Room {0} is made. PIN {1}", "会议室 {0} 已创建。PIN {1}"],
@@ -26,9 +26,9 @@ const WORDS = {
   sure_kick: ["Remove {0} from the meeting?", "要将 {0} 移出会议吗？"], sure_ban: ["Remove {0} and keep them out?", "要移出 {0} 并禁止再次入会吗？"],
   sure_delete: ["Delete the room {0}?", "要删除会议室 {0} 吗？"],
   encrypted: ["encrypted", "已加密"], plain: ["not encrypted", "未加密"], muted: ["muted", "已静音"], held: ["on hold", "保持中"],
-  calls: ["Calls", "通话"], phones: ["Phones", "话机"], workers: ["Workers", "媒体进程"], restarts: ["Restarts", "重启"],
+  calls: ["Calls", "通话"], workers: ["Workers", "媒体进程"], restarts: ["Restarts", "重启"],
   lost_feed: ["No connection to the server; trying again …", "与服务器的连接已断开，正在重试……"],
-  done: ["Done.", "完成。"], failed: ["That failed ({0}).", "操作失败（{0}）。"],
+  failed: ["That failed ({0}).", "操作失败（{0}）。"],
 };
 
 const EVENTS = {
