@@ -21,7 +21,7 @@ from tests.helpers.browser import Browser, Page
 
 FOLDER = Path(__file__).resolve().parent / "images"
 PASSWORD = "picture"  # noqa: S105
-COLOURS = 96
+COLOURS = 160
 PEOPLE = (("Alice Chen", 440), ("王小明", 1000), ("Bob Smith", 300))
 ROOMS = ("weekly", "board")
 
@@ -53,13 +53,14 @@ def log_in(page: Page) -> None:
 
 def save(page: Page, name: str, folder: Path, work: Path) -> None:
     """One picture, with few colours."""
+    page.run("document.activeElement.blur(); scrollTo(0, 0)")
     page.picture(work / name)
     with Image.open(work / name) as taken:
         taken.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(folder / name, optimize=True)
 
 
 def main(arguments: list[str]) -> int:
-    """Write both pictures."""
+    """Write the pictures."""
     folder = Path(arguments[0]) if arguments else FOLDER
     with tempfile.TemporaryDirectory() as name:
         work, port = Path(name), free_port()
@@ -69,16 +70,19 @@ def main(arguments: list[str]) -> int:
             for room in ("daily", *ROOMS):
                 server.json("room", "create", room)
             with people(server, work), Browser(work) as browser:
-                page = browser.open(f"http://127.0.0.1:{port}/", (1180, 720))
+                page = browser.open(f"http://127.0.0.1:{port}/", (1240, 760))
                 log_in(page)
                 page.click("tr[data-id]:last-child [data-verb=mute]")
                 page.until("document.querySelector('tr.is-muted')")
+                page.click("[data-verb=more]")
+                save(page, "dashboard-more.png", folder, work)
+                page.click("dialog button:not(.main)")
                 save(page, "dashboard-light.png", folder, work)
                 page.click("header button:nth-of-type(1)")
                 page.click("header button:nth-of-type(2)")
-                page.resize(900, 860)
+                page.resize(820, 900)
+                page.until("document.querySelectorAll('.facts div').length")
                 page.until("document.querySelectorAll('tr.is-muted').length === 1")
-                page.run("document.activeElement.blur()")
                 save(page, "dashboard-dark.png", folder, work)
         finally:
             server.stop()

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from enum import Enum
 from typing import Any
 
 from mcu.conference import Event
 from mcu.participant import Identity, Participant
+from mcu.policy import Policy, switches_of
 from mcu.storage.base import CallRecord
 from mcu.transmission import TransmissionStarted, TransmissionStopped
 
@@ -116,15 +117,16 @@ def call_facts(record: CallRecord) -> Facts:
 def _plain(value: Any) -> Any:
     match value:
         case Participant():
-            return {"id": str(value.id), **_plain(value.identity), "role": value.role.value, "is_muted": value.is_muted}
+            return {"id": str(value.id), **_plain(value.identity), "role": value.role.value, "is_muted": value.is_muted,
+                    "is_in_lobby": value.is_in_lobby, "has_hand_up": value.hand_at is not None}
         case Identity():
             return {"name": value.display_name, "uri": value.entity, "account": value.account}
+        case Policy():                                            # never whole: it has the PINs
+            return switches_of(value)
         case Enum():
             return value.value
         case tuple() | list() | frozenset() | set():
             return [_plain(one) for one in value]
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
         case None | bool() | int() | float() | str():
             return value
         case _:

@@ -61,7 +61,7 @@ class Principal:
     @property
     def actor(self) -> str:
         """The name for the audit log."""
-        return f"{self.way} {self.name}"
+        return f"token {self.name}" if self.way == "token" else self.name
 
 
 @dataclass(slots=True)

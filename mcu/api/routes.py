@@ -5,15 +5,16 @@ Errors are `{"error": "words"}`: 401 who are you, 403 you may not, 404 not there
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from mcu.api.desk import Administrator, Anybody, Desk, DeskOf, Facts, Reader, RoomMaster, RoomReader, owns
+from mcu.verbs import VERBS
 
 Listing = list[Facts]
-Arguments = Annotated[Facts, Body(default_factory=dict)]
 
 
 class Problem(BaseModel):
@@ -66,6 +67,14 @@ class NewToken(BaseModel):
     name: str = Field(max_length=64)
     scope: str = Field("read", max_length=16)
     days: int | None = Field(None, ge=1, le=36500)
+
+
+class Target(BaseModel):
+    """Whom to call: a user of this server, or a SIP URI."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    target: str = Field(max_length=512)
 
 
 class Action(BaseModel):
@@ -121,8 +130,23 @@ async def list_people(room: str, desk: DeskOf, who: RoomReader) -> Listing:
 
 @router.get("/verbs", tags=["rooms"])
 async def list_verbs(desk: DeskOf, who: Anybody) -> Listing:
-    """What can be done to a room: the names after `POST /api/v1/rooms/{room}/`."""
-    return [{"name": name.partition(".")[2]} for name in desk.administration.verbs if name.startswith("room.")]
+    """What can be done to a meeting: name, arguments, keypad, text, and help in two languages."""
+    return [{"name": verb.name, "arguments": [asdict(argument) for argument in verb.arguments], "keypad": verb.keypad,
+             "chat": verb.chat, "help": verb.help, "help_zh": verb.help_zh} for verb in VERBS.values()]
+
+
+@router.get("/rooms/{room}/audit", tags=["rooms"])
+async def show_audit(room: str, desk: DeskOf, who: RoomMaster, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Listing:
+    """What was done to a room, or was refused, by whom: the newest first."""
+    records: Listing = run(desk, "room.audit", name=room, limit=limit)
+    return records
+
+
+@router.get("/audit", tags=["server"])
+async def show_whole_audit(desk: DeskOf, who: Administrator, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Listing:
+    """The same for all rooms."""
+    records: Listing = run(desk, "room.audit", limit=limit)
+    return records
 
 
 @router.get("/calls", tags=["calls"])
@@ -171,10 +195,18 @@ async def delete_room(room: str, desk: DeskOf, who: Administrator) -> Facts:
     return facts
 
 
-@router.post("/rooms/{room}/{verb}", tags=["rooms"])
-async def run_room(room: str, verb: str, arguments: Arguments, desk: DeskOf, who: RoomMaster) -> Any:
-    """Carry out a verb of a meeting."""
-    return desk.administration.execute(f"room.{verb}", {**arguments, "name": room})
+@router.post("/rooms/{room}/dial", tags=["rooms"])
+async def dial(room: str, target: Target, desk: DeskOf, who: RoomMaster) -> Facts:
+    """Call a user's phones, or a SIP URI, into a room; how many phones ring."""
+    facts: Facts = desk.administration.execute("room.dial", {"name": room, "target": target.target}, who.actor)
+    return facts
+
+
+@router.post("/rooms/{room}/capture", tags=["rooms"])
+async def capture_room(room: str, action: Action, desk: DeskOf, who: Administrator) -> Facts:
+    """Write a room for Wireshark, or end that."""
+    facts: Facts = run(desk, "room.capture", name=room, action=action.action)
+    return facts
 
 
 @router.post("/calls/{call_id}/hangup", tags=["calls"])
