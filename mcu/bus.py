@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any
 
 from mcu.conference import Event
+from mcu.floor import FloorEnded, FloorGranted
 from mcu.participant import Identity, Participant
 from mcu.policy import Policy, switches_of
 from mcu.storage.base import CallRecord
@@ -91,8 +92,8 @@ class Bus:
 # ---- what is told
 
 
-def kind_of(event: Event) -> str:
-    """The name of an event of a conference: `participant-joined`, `audio-start`."""
+def kind_of(event: Event | FloorGranted | FloorEnded) -> str:
+    """The name of an event of a conference: `participant-joined`, `audio-start`, `floor-granted`."""
     if isinstance(event, TransmissionStarted | TransmissionStopped):
         return event.name
     name = type(event).__name__
@@ -105,6 +106,12 @@ def facts_of(event: Event) -> Facts:
     if isinstance(event, TransmissionStarted | TransmissionStopped):
         found["participant"] = str(event.participant)
     return found
+
+
+def grant_facts(event: FloorGranted | FloorEnded) -> Facts:
+    """What is told of a floor that somebody has now, or no longer."""
+    facts = {"floor": event.grant.floor.name.lower(), "participant": str(event.grant.holder)}
+    return facts if isinstance(event, FloorGranted) else {**facts, "reason": event.reason}
 
 
 def call_facts(record: CallRecord) -> Facts:

@@ -153,7 +153,8 @@ class HttpServer:
         """Take the certificate as its files are now; a bad one changes nothing."""
         if self._context is not None and self._files is not None:
             try:
-                self._context.load_cert_chain(*self._files)
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*self._files)     # a key that does not fit would spoil
+                self._context.load_cert_chain(*self._files)                               # the one in use
             except (OSError, ssl.SSLError) as error:
                 log.error("the new certificate is of no use for HTTP", extra={"reason": str(error)})
 

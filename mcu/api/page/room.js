@@ -4,7 +4,7 @@ import { ask, button, el, keep, setText } from "./dom.js";
 import { showMore } from "./more.js";
 import { t } from "./words.js";
 
-const COLOURS = ["#5865f2", "#1d8a4a", "#b8561f", "#c22f82", "#28759c", "#8746bd", "#8a6512", "#c2393e"];
+const COLOURS = ["#5865f2", "#1a7a42", "#a84d1a", "#c22f82", "#28759c", "#8746bd", "#8a6512", "#c2393e"];
 const ROLES = ["co-host", "presenter", "attendee", "listener"];
 const BUTTONS = new Set(["mute", "unmute", "mute-all", "lock", "unlock", "record", "close", "invite", "kick", "admit", "deny",
                          "lower-hand", "appoint", "transfer"]);

@@ -48,6 +48,31 @@ def test_no_file_of_the_page_names_another_host(path: Path) -> None:
     assert "style=" not in text and " onclick" not in text
 
 
+def luminance(colour: str) -> float:
+    """Of #rgb or #rrggbb, as WCAG 2.1 reckons it."""
+    digits = colour.lstrip("#")
+    digits = "".join(digit * 2 for digit in digits) if len(digits) == 3 else digits
+    parts = [int(digits[at:at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_every_text_can_be_read_on_its_ground(theme: str) -> None:
+    style = (FOLDER / "style.css").read_text("utf-8")
+    block = style.split("}")[0 if theme == "dark" else 1]
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]+)", block))
+    grounds = ("window", "panel", "raised")
+    pairs = [(text, ground) for text in ("text", "muted") for ground in grounds]
+    pairs += [(text, "panel") for text in ("good", "warn", "danger-text")]
+    pairs += [("danger-text", "soft"), ("on", "accent"), ("on", "danger")]
+    for text, ground in pairs:
+        high, low = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
+        assert (high + 0.05) / (low + 0.05) >= 4.5, (theme, text, ground)
+    for colour in re.findall(r'"(#[0-9a-f]{6})"', (FOLDER / "room.js").read_text("utf-8")):
+        assert 1.05 / (luminance(colour) + 0.05) >= 4.5, colour
+
+
 def test_every_text_is_there_in_both_languages_and_none_is_left_over() -> None:
     words = (FOLDER / "words.js").read_text("utf-8")
     table = words[words.index("const WORDS"):words.index("const EVENTS")]
