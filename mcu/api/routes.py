@@ -5,6 +5,7 @@ Errors are `{"error": "words"}`: 401 who are you, 403 you may not, 404 not there
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -98,6 +99,12 @@ def run(desk: Desk, verb: str, **arguments: Any) -> Any:
     return desk.administration.execute(verb, {key: value for key, value in arguments.items() if value is not None})
 
 
+async def settle(desk: Desk, is_needed: bool = True) -> None:
+    """Wait, beside the loop, until what was written behind can be read: the disk may be slow."""
+    if is_needed:
+        await asyncio.to_thread(desk.administration.settle)
+
+
 # ---- looking
 
 
@@ -138,6 +145,7 @@ async def list_verbs(desk: DeskOf, who: Anybody) -> Listing:
 @router.get("/rooms/{room}/audit", tags=["rooms"])
 async def show_audit(room: str, desk: DeskOf, who: RoomMaster, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Listing:
     """What was done to a room, or was refused, by whom: the newest first."""
+    await settle(desk)
     records: Listing = run(desk, "room.audit", name=room, limit=limit)
     return records
 
@@ -145,6 +153,7 @@ async def show_audit(room: str, desk: DeskOf, who: RoomMaster, limit: Annotated[
 @router.get("/audit", tags=["server"])
 async def show_whole_audit(desk: DeskOf, who: Administrator, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Listing:
     """The same for all rooms."""
+    await settle(desk)
     records: Listing = run(desk, "room.audit", limit=limit)
     return records
 
@@ -153,6 +162,7 @@ async def show_whole_audit(desk: DeskOf, who: Administrator, limit: Annotated[in
 async def list_calls(desk: DeskOf, who: Reader, all: bool = False,
                      limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> Listing:
     """The running calls; with `all` the last ones that have ended, too."""
+    await settle(desk, all)
     calls: Listing = run(desk, "call.list", all=all, limit=limit)
     return calls
 
@@ -160,6 +170,7 @@ async def list_calls(desk: DeskOf, who: Reader, all: bool = False,
 @router.get("/calls/{call_id}", tags=["calls"])
 async def show_call(call_id: str, desk: DeskOf, who: Reader) -> Facts:
     """A call, running or ended."""
+    await settle(desk)
     facts: Facts = run(desk, "call.show", call_id=call_id)
     return facts
 

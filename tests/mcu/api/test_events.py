@@ -136,6 +136,16 @@ async def test_a_listener_that_is_too_slow_is_told_so(front: Served) -> None:
     assert front.bus.subscribers == 0
 
 
+async def test_the_feed_ends_with_its_token(front: Served) -> None:
+    token = front.administration.tokens.add("short", "read")[1]
+    async with front.events(token) as socket:
+        front.bus.publish("lock-changed", room="daily")
+        await until(socket, "lock-changed")
+        front.administration.execute("token.del", {"name": "short"})
+        front.bus.publish("lock-changed", room="daily")
+        assert await closed(socket) == (1008, "the token, the session or the account is gone")
+
+
 async def test_a_floor_that_is_granted_and_taken_is_told(front: Served) -> None:
     house = front.house
     call = house.phone("ann").call(f"sip:daily@{DOMAIN}")
