@@ -162,6 +162,10 @@ class Administration:
         """The names of all verbs."""
         return list(self._verbs)
 
+    def is_user(self, name: str) -> bool:
+        """Whether an account has that name."""
+        return self._directory.account(name) is not None
+
     def settle(self) -> None:
         """Wait until what was written behind can be read; safe to call in another thread. Raises StorageError."""
         self._storage.flush()

@@ -207,7 +207,7 @@ async def delete_room(room: str, desk: DeskOf, who: Administrator) -> Facts:
 
 
 @router.post("/rooms/{room}/dial", tags=["rooms"])
-async def dial(room: str, target: Target, desk: DeskOf, who: RoomMaster) -> Facts:
+async def dial(room: str, target: Target, desk: DeskOf, who: Administrator) -> Facts:
     """Call a user's phones, or a SIP URI, into a room; how many phones ring."""
     facts: Facts = desk.administration.execute("room.dial", {"name": room, "target": target.target}, who.actor)
     return facts

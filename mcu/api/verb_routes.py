@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body
 from pydantic import ConfigDict, Field, create_model
 
-from mcu.api.desk import DeskOf, Facts, RoomMaster
+from mcu.api.access import Principal
+from mcu.api.desk import Desk, DeskOf, Facts, RoomMaster
 from mcu.api.routes import PROBLEMS
+from mcu.errors import ForbiddenError
 from mcu.verbs import VERBS, Argument, Verb
 
 router = APIRouter(prefix="/api/v1", tags=["verbs"], responses=PROBLEMS)
@@ -22,6 +25,7 @@ def add_route(verb: Verb) -> None:
 
     async def carry_out(room: str, order: Any, desk: DeskOf, who: RoomMaster) -> Facts:
         arguments = order.model_dump(exclude_none=True)
+        check_reach(desk, who, verb.name, arguments)
         facts: Facts = desk.administration.execute(f"room.{verb.name}", {**arguments, "name": room}, who.actor)
         return facts
 
@@ -29,6 +33,14 @@ def add_route(verb: Verb) -> None:
     carry_out.__annotations__["order"] = body if is_needed else Annotated[body, Body(default_factory=body)]
     router.add_api_route(f"/rooms/{{room}}/{verb.name}", carry_out, methods=["POST"], name=verb.name, response_model=None,
                          description=f"{verb.help[0].upper()}{verb.help[1:]}.")
+
+
+def check_reach(desk: Desk, who: Principal, verb: str, arguments: Facts) -> None:
+    """The operator at the machine plays any file and calls anywhere; from afar that is less. Raises ForbiddenError."""
+    if verb == "play" and PurePosixPath(str(arguments["what"]).strip()).is_absolute():
+        raise ForbiddenError("from here only what lies in the media folder can be played")
+    if verb == "invite" and who.scope != "admin" and not desk.administration.is_user(str(arguments["uri"])):
+        raise ForbiddenError("only an administrator calls anybody but the users of this server")
 
 
 def _field(argument: Argument) -> tuple[Any, Any]:

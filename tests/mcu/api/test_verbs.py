@@ -86,6 +86,18 @@ def test_the_audit_log_names_who_did_it_and_by_what(front: Front) -> None:
     assert page.get("/api/v1/audit").status_code == 403
 
 
+@pytest.mark.parametrize(("verb", "body"), [
+    ("play", {"what": "/etc/passwd"}), ("play", {"what": " /root/x.wav"}), ("invite", {"uri": "sip:bob@192.0.2.9"}),
+    ("invite", {"uri": "+4930123"}), ("invite", {"uri": "bob@evil.example"}), ("invite", {"uri": "004930123"}),
+    ("dial", {"target": "sip:bob@192.0.2.9"}),
+])
+def test_an_owner_reaches_neither_files_nor_strangers(front: Front, verb: str, body: dict[str, str]) -> None:
+    answer = front.page("alice", "secret-of-alice").post(f"/api/v1/rooms/daily/{verb}", json=body)
+    assert answer.status_code == 403, answer.text
+    if verb == "play":
+        assert front.client(front.token("admin")).post("/api/v1/rooms/daily/play", json=body).status_code == 403
+
+
 async def test_no_event_tells_a_pin(front: Front) -> None:
     feed = front.bus.subscribe()
     front.administration.execute("room.set", {"name": "daily", "switch": "chat", "value": "hosts"})
