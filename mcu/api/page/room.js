@@ -84,7 +84,8 @@ export class RoomView {
     const row = el("tr", { data: { id: one.id } }, el("td", {}, who(one)),
       el("td", {}, el("div", { className: "level", role: "img" }, el("div"))), cell(), cell(), cell(), cell(),
       el("td", {}, el("div", { className: "acts" })));
-    row.cells[5].append(el("div"), el("div", { className: "muted" }));
+    row.cells[5].append(el("div"), el("div", { className: "muted" }), el("div", { className: "muted" }));
+    row.cells[2].append(el("div"), el("div"));
     if (this.may) this.addActions(row.querySelector(".acts"), one, row);
     return row;
   }
@@ -118,12 +119,16 @@ export class RoomView {
     const notes = [t(one.role), one.is_muted ? t("muted") : "", one.is_held ? t("held") : "", one.hand ? t("hand") : ""];
     setText(name.querySelector(".notes"), notes.filter(Boolean).join(" · "));
     meter.firstChild.firstChild.style.width = `${Math.round(level)}%`;
-    figure(loss, one.loss_percent, (value) => `${value.toFixed(1)} %`, (value) => (value > 5 ? "bad" : value > 1 ? "warn" : ""));
+    for (const [at, lost] of [one.loss_percent, one.video ? one.video_loss_percent : undefined].entries()) {
+      figure(loss.children[at], lost, (value) => `${value.toFixed(1)} %`, (value) => (value > 5 ? "bad" : value > 1 ? "warn" : ""));
+    }
+    loss.children[1].hidden = !one.video;
     figure(jitter, one.jitter_ms, (value) => `${value.toFixed(0)} ms`, (value) => (value > 50 ? "bad" : value > 25 ? "warn" : ""));
     figure(mos, one.mos, (value) => value.toFixed(1), (value) => (value < 3 ? "bad" : value < 3.8 ? "warn" : "good"));
     setText(media.firstChild, t(one.is_protected ? "encrypted" : "plain"));
     media.firstChild.className = one.is_protected ? "good" : "warn";
-    setText(media.lastChild, one.codec ?? "–");
+    setText(media.children[1], one.codec ?? "–");
+    setText(media.lastChild, one.video ? `${one.video} ${one.video_kbps} kbit/s` : "");
     media.title = one.protection ?? "";
     const mute = row.querySelector("[data-verb=mute]");
     if (mute) setText(mute, t(one.is_muted ? "unmute" : "mute"));
