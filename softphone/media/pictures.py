@@ -22,6 +22,7 @@ from rtp.sdp.negotiation import LocalMedia
 from rtp.sdp.several import LocalVideo, NegotiatedVideo
 from rtp.sdp.video import SLIDES as SLIDES_CONTENT
 from rtp.sdp.video import VideoCapabilities
+from rtp.synchrony import StreamClock
 from rtp.transport_feedback import TRANSPORT_SEQUENCE
 from softphone.media.encoding import LineEncoder, OutFigures
 from softphone.media.lines import Pictures
@@ -158,6 +159,11 @@ class PictureMedia:
             for way in self._ways:
                 way.close()
             self.negotiated = {}
+
+    def follow(self, sound: StreamClock) -> None:
+        """Show pictures with this sound, by its clock (RFC 3550 §6.4.1)."""
+        if self._loop is not None:
+            self._loop.sound = sound
 
     # ---- what is sent (any thread)
 

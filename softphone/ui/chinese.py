@@ -48,6 +48,9 @@ WORDS: dict[str, str] = {
     "System default": "系统默认",
     "None": "无",
     # meeting
+    "Own picture": "我的画面",
+    "Picture": "画面",
+    "Bit rate": "码率",
     "Start video": "开启视频",
     "Stop video": "关闭视频",
     "Camera": "摄像头",
@@ -140,7 +143,6 @@ WORDS: dict[str, str] = {
     "Packets received": "已收数据包",
     "Protection": "加密",
     "none": "无",
-    "MOS in the last minute": "最近一分钟的 MOS",
     # incoming
     "calls you": "来电",
     "calls you; to answer ends this call": "来电；接听将结束当前通话",
