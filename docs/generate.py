@@ -47,7 +47,8 @@ MEANINGS = {
                 "When the file changes, or on SIGHUP, it is read again.",
     "tls_key": "The private key of `tls_cert`, in PEM and without a password.",
     "domain": "The server's name and the realm of all passwords. It is fixed at the first start, or with the first account.",
-    "rtp_ports": "The UDP ports of media. Each call takes two: an even one for RTP, the next one for RTCP.",
+    "rtp_ports": "The UDP ports of media, and the TCP ports of floor control. A call takes two for sound, two or four for "
+                 "pictures, one for floors.",
     "public_address": "Behind NAT: the address that phones outside are told, in SDP, Contact and Via. `auto` asks "
                       "`stun_server`.",
     "stun_server": "Who is asked for the public address with `auto`, HOST or HOST:PORT. There is no default: nobody else is "

@@ -37,12 +37,13 @@ Enter = Callable[["Attendant", str], Refused | None]
 
 
 class Attendant:
-    """One call that is asked for a PIN. room: the one meeting that it may be for, None for any; trunk: whose call it is."""
+    """One call that is asked for a PIN. room: the one meeting that it may be for, None for any; counted_as: by whom wrong PINs
+    are counted, and together with whom."""
 
-    def __init__(self, identity: Identity, trunk: str, room: str | None, server: Surroundings, enter: Enter,
+    def __init__(self, identity: Identity, counted_as: tuple[str, str], room: str | None, server: Surroundings, enter: Enter,
                  ended: Callable[[Attendant], None]) -> None:
         self.identity = identity
-        self.trunk = trunk
+        self.counted_as = counted_as
         self.room = room
         self.leg: CallLeg | None = None
         self._server = server

@@ -37,7 +37,7 @@ def outcome_of(status: int) -> str:
 @dataclass(slots=True)
 class DialOut:
     """Somebody who is called into a room. by: who wants it; calls: those that are not over; status, reason: of the outcome,
-    which is the most telling one so far while others ring."""
+    which is the most telling one so far while others ring; told: called at each change."""
 
     id: int
     room: str
@@ -49,6 +49,7 @@ class DialOut:
     phones: int = 0
     calls: set[Call] = field(default_factory=set)
     outcome: str = ""
+    told: Callable[[DialOut], None] | None = None
 
     @property
     def is_pending(self) -> bool:
@@ -81,6 +82,11 @@ class DialOuts:
     def get(self, room: str, dial_id: int) -> DialOut | None:
         """An entry of a room, pending or not long over."""
         return next((one for one in self.of(room) if one.id == dial_id), None)
+
+    @property
+    def last_id(self) -> int:
+        """Of the entry that was begun last."""
+        return self._last_id
 
     def of(self, room: str) -> Iterator[DialOut]:
         """All that is known of a room's calls, the oldest first."""
@@ -134,6 +140,8 @@ class DialOuts:
         if entry.state == state:
             return
         entry.state = state
+        if entry.told is not None:
+            entry.told(entry)
         if not entry.is_pending and self._pending.pop(entry.id, None) is not None:
             self._over.append(entry)
         self._changed(entry)

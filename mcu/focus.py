@@ -33,6 +33,7 @@ from mcu.happenings import (
     LobbyEntered,
     LobbyLeft,
     PlayRequested,
+    PolicyChanged,
     RecordingRequested,
     SayRequested,
     TimeRunsOut,
@@ -45,7 +46,7 @@ from mcu.meeting_desktops import MeetingDesktops
 from mcu.memory import Memory
 from mcu.orders import answer, carry_out, counted, find, keyed
 from mcu.participant import Identity, Participant, ParticipantId, Role
-from mcu.policy import Policy
+from mcu.policy import Level, Policy
 from mcu.prompt_texts import is_known
 from mcu.roster import Device, Picture, Roster
 from mcu.storage.base import AuditRecord, CallRecord
@@ -100,6 +101,7 @@ class Focus:
         self.members: dict[ParticipantId, Member] = {}
         self.waiting = WaitingRoom(server)
         self.speaking: tuple[int, ...] = ()
+        self._spotlit: ParticipantId | None = None
         self.recording = ""
         self._has_music = False
         self._lines: dict[ParticipantId, list[MembersLine]] = {}
@@ -116,7 +118,9 @@ class Focus:
         self._is_notify_due = False
         self._is_over = self._was_used = False
         self._kept = (memory or Memory(), True)
+        self._needs_full: set[ParticipantId] = set()
         self._roster.set_locked(self.conference.is_locked)
+        self._roster.set_policy(self.conference.policy, is_suspended=False)
         due = self.conference.next_timer()
         if due is not None:
             server.call_at(due, self._timer_fired)
@@ -360,6 +364,13 @@ class Focus:
         self._carry_out()
         return verdict
 
+    def order_by(self, call: Call, order: Order) -> Verdict:
+        """Carry out an order of the member whose call that is."""
+        member = self._member_of(call)
+        if member is None:
+            return Refused(481, "that call is over")
+        return self.order(order, member.id)
+
     def pressed(self, leg_id: int, key: str) -> None:
         """A member pressed a key of their phone."""
         member = self.members.get(ParticipantId(leg_id))
@@ -475,12 +486,15 @@ class Focus:
                 self._roster.remove(participant.id)
                 if self.conference.policy.leave_tone:
                     self._room.play("leave")
+                self._spotlight()
                 self._notify_soon()
             case rules.ParticipantChanged(participant):
                 member = self.members.get(participant.id)
                 if member is not None:
                     member.leg.media.set_muted(participant.is_muted)
+                    member.leg.media.set_deaf(participant.is_deaf)
                     self._show(member)
+                    self._spotlight()
             case TransmissionStarted(participant_id, medium):
                 self._let_pass(participant_id, medium, True)
             case TransmissionStopped(participant_id, medium):
@@ -493,6 +507,11 @@ class Focus:
                 self._waits(participant, for_host=for_host)
             case LobbyLeft(participant):
                 log.info("waits no longer", extra={"room": self.name, "who": participant.identity.entity})
+                self._roster.remove_waiting(participant.id)
+                self._notify_soon()
+            case PolicyChanged():
+                self._roster.set_policy(self.conference.policy, is_suspended=self.conference.is_suspended)
+                self._notify_soon()
             case HostChanged(participant):
                 log.info("host", extra={"room": self.name, "who": participant.identity.entity if participant else None})
                 if participant is not None and participant.joined_at < self._server.now() - NEW_S:
@@ -509,9 +528,13 @@ class Focus:
                 self._roster.set_locked(locked)
                 self._notify_soon()
             case ActivitySuspended(is_suspended):
+                self._roster.set_policy(self.conference.policy, is_suspended=is_suspended)
+                self._notify_soon()
                 if is_suspended:
                     self.floors.execute(StopFloors("all activity is suspended"), None)
-            case (InviteRequested() | RecordingRequested() | LayoutChanged() | SayRequested() | PlayRequested()):
+            case LayoutChanged(layout):
+                self._room.set_layout(layout)
+            case (InviteRequested() | RecordingRequested() | SayRequested() | PlayRequested()):
                 self._server.perform(self.name, event)
             case rules.ConferenceClosing(reason):
                 log.info("closing", extra={"room": self.name, "reason": reason})
@@ -528,15 +551,27 @@ class Focus:
             self._room.adopt(member.leg.media)
             self.members[participant.id] = member
             self.waiting.close_if_empty()
+            self._needs_full.add(participant.id)
             self.announce(participant.id, "admitted")
         self.floors.join(participant.id, participant.identity)
         self._room.describe(participant.id, participant.identity.display_name)
         self._note_sending(self.members[participant.id])
         self._show(self.members[participant.id])
+        if self._spotlit is not None:
+            self._room.pin(participant.id, [self._spotlit])
         if self.conference.policy.join_tone:
             self._room.play("join")
         if self.recording == "recording":
             self.announce(participant.id, "recording-on")
+
+    def _spotlight(self) -> None:
+        """Show all who is in the spotlight, or let each see whoever speaks again."""
+        spotlit = next((one.id for one in self.conference.participants.values() if one.is_spotlit), None)
+        if spotlit == self._spotlit:
+            return
+        self._spotlit = spotlit
+        for viewer in self.members:
+            self._room.pin(viewer, [spotlit] if spotlit is not None and viewer != spotlit else [])
 
     def _waits(self, participant: Participant, *, for_host: bool) -> None:
         """Somebody is in the lobby: a newcomer, or a member who was sent there."""
@@ -550,6 +585,10 @@ class Focus:
             except MediaRefused as error:
                 member.leg.call.hang_up(self._server.now(), error.reason)
                 return
+            self._needs_full.add(participant.id)
+        waiting = self.waiting.members[participant.id]
+        self._roster.put_waiting(participant, self._device(waiting))
+        self._notify_soon()
         self.announce(participant.id, "waiting-for-host" if for_host else "lobby")
 
     def _is_host(self, participant_id: ParticipantId) -> bool:
@@ -559,6 +598,8 @@ class Focus:
     def _may_ask(self, floor: FloorId, participant_id: ParticipantId) -> bool:
         """Whether a member may ask for a floor just now."""
         rules = self.conference
+        if self.desktops.is_guest(participant_id):
+            return rules.policy.control is not Level.NOBODY and not rules.is_suspended
         return rules.may_share(participant_id) if floor is FloorId.SCREEN else rules.may_control(participant_id)
 
     def _on_floor(self, event: FloorEvent) -> None:
@@ -580,7 +621,9 @@ class Focus:
 
     def _entity_of(self, participant_id: ParticipantId | None) -> str:
         found = None if participant_id is None else self.conference.participants.get(participant_id)
-        return found.identity.entity if found is not None else str(participant_id or "")
+        if found is not None or participant_id is None:
+            return "" if found is None else found.identity.entity
+        return self.desktops.name_of(participant_id) or str(participant_id)
 
     def hear(self, leg_ids: tuple[int, ...]) -> None:
         """These speak now, the loudest first."""
@@ -666,6 +709,10 @@ class Focus:
         if subscription.is_active and subscription.expires_s:
             self._subscriptions[subscription] = owner
 
+    def may_look(self, identity: Identity) -> bool:
+        """Whether somebody who is not in it may see who is: who could come in just now, without a PIN and without waiting."""
+        return self.conference.check(identity, None) is None and not self.conference.must_wait(identity, None)
+
     def refresh_subscription(self, subscription: Subscription) -> None:
         """A subscriber asked for more time: it gets the whole state again (RFC 6665 §4.2.1.2)."""
         subscription.notify(self._roster.full(self._subscriptions.get(subscription)), CONTENT_TYPE, self._server.now())
@@ -685,7 +732,7 @@ class Focus:
         """The participant whose phone has this From and this address; of two on one machine the one with the same port."""
         wanted = uri.without_parameters()
         found = None
-        for member in self.members.values():
+        for member in (*self.members.values(), *self.waiting.members.values()):
             call = member.leg.call
             if call.flow.remote[0] == flow.remote[0] and call.remote.uri.without_parameters().matches(wanted):
                 if call.flow.remote == flow.remote:
@@ -697,12 +744,17 @@ class Focus:
         participant = self.conference.participants.get(member.id)
         if participant is None:
             return
-        dialog = member.leg.call.dialog
-        contact = str(dialog.target.without_parameters()) if dialog is not None else participant.identity.entity
         pictures = tuple(Picture(line.content, line.codec, self.conference.is_transmitting(member.id, MEDIUM_OF[line.content]),
                                  line.is_got) for line in member.leg.media.picture_lines())
-        self._roster.put(participant, Device(contact, member.leg.codec, member.leg.call.id, member.leg.is_held, pictures))
+        self._roster.put(participant, replace(self._device(member), pictures=pictures))
         self._notify_soon()
+
+    def _device(self, member: Member) -> Device:
+        """The call through which somebody takes part, or waits."""
+        leg = member.leg
+        dialog = leg.call.dialog
+        contact = str(dialog.target.without_parameters()) if dialog is not None else leg.identity.entity
+        return Device(contact, leg.codec, leg.call.id, leg.is_held)
 
     def _notify_soon(self) -> None:
         if self._is_notify_due or self._is_over:
@@ -720,7 +772,11 @@ class Focus:
             return
         common = self._roster.partial()
         for subscription, owner in list(self._subscriptions.items()):
-            subscription.notify(common if owner is None else self._roster.partial(owner), CONTENT_TYPE, now)
+            if owner in self._needs_full:
+                subscription.notify(self._roster.full(owner), CONTENT_TYPE, now)
+            elif not self._roster.is_waiting(owner):
+                subscription.notify(common if owner is None else self._roster.partial(owner), CONTENT_TYPE, now)
+        self._needs_full.clear()
 
 
 def is_conference_event(subscription: Subscription) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mcu.participant import Participant, ParticipantId
-from mcu.policy import Policy
 from mcu.transmission import TransmissionStarted, TransmissionStopped
 
 
@@ -79,10 +78,10 @@ class LockChanged:
 
 @dataclass(frozen=True, slots=True)
 class PolicyChanged:
-    """A switch was turned."""
+    """A switch of the policy was turned (not the policy itself: it holds PINs)."""
 
-    policy: Policy
     switch: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)

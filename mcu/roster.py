@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from mcu.participant import Identity, Participant, ParticipantId
+from mcu.participant import Identity, Participant, ParticipantId, Role
+from mcu.policy import Policy, switches_of
+from sip.conference_extension import PLAIN, UNDECIDED, Meeting, UserState, Waiting
 from sip.conference_info import ConferenceInfo, Endpoint, Media, User, document
 
 SLIDES = "slides"
@@ -39,6 +41,7 @@ class Device:
 
 
 DIALED_OUT = "dialed-out"
+_USUAL = frozenset(switches_of(Policy()).items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class _Entry:
     roles: tuple[str, ...]
     endpoint: Endpoint
     call_id: str
+    decided: UserState = UNDECIDED
+    is_hosts: bool = False
 
 
 class Roster:
@@ -73,13 +78,17 @@ class Roster:
         self._changed: set[str] = set()
         self._partial: list[str] = []
         self._is_dirty = False
+        self._lobby: dict[ParticipantId, _Entry] = {}
+        self._hands: dict[ParticipantId, int] = {}
+        self._last_hand = 0
+        self._meeting = PLAIN
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def put(self, participant: Participant, device: Device) -> None:
         """A participant is new, or something about them changed."""
-        entry = _entry(participant, device)
+        entry = _entry(participant, device, self._hand_of(participant))
         if participant.id in self._was_dialled:
             entry = replace(entry, endpoint=replace(entry.endpoint, joining_method=DIALED_OUT))
         if self._entries.get(participant.id) == entry:
@@ -127,6 +136,41 @@ class Roster:
             del self._by_entity[entity]
         self._note(entity)
 
+    def _hand_of(self, participant: Participant) -> int:
+        """Which hand it is that they have raised."""
+        if participant.hand_at is None:
+            self._hands.pop(participant.id, None)
+            return 0
+        if participant.id not in self._hands:
+            self._last_hand += 1
+            self._hands[participant.id] = self._last_hand
+        return self._hands[participant.id]
+
+    def put_waiting(self, participant: Participant, device: Device) -> None:
+        """Somebody waits in the lobby, of whom hosts alone are told."""
+        entry = _entry(participant, device, 0)
+        pending = replace(entry.endpoint, status="pending", media=())
+        self._lobby[participant.id] = replace(entry, roles=(), endpoint=pending)
+        self._is_dirty = True
+
+    def remove_waiting(self, participant_id: ParticipantId) -> None:
+        """Somebody waits no longer; an unknown one is no error."""
+        if self._lobby.pop(participant_id, None) is not None:
+            self._is_dirty = True
+
+    def is_waiting(self, participant_id: ParticipantId | None) -> bool:
+        """Whether somebody is in the lobby."""
+        return participant_id in self._lobby
+
+    def set_policy(self, policy: Policy, *, is_suspended: bool) -> None:
+        """What is allowed in the conference now; told is what is not as usual, for documents are to be small."""
+        turned = tuple(one for one in switches_of(policy).items() if one not in _USUAL)
+        meeting = Meeting((), turned, is_suspended)
+        if meeting != self._meeting:
+            self._meeting = meeting
+            self._max_members = policy.max_members
+            self._is_dirty = True
+
     def set_locked(self, locked: bool) -> None:
         """The conference was locked or opened."""
         if locked != self.is_locked:
@@ -155,20 +199,29 @@ class Roster:
         return True
 
     def full(self, own: ParticipantId | None = None) -> bytes:
-        """Everything; own: the participant whose phone asks."""
-        return document(self._info("full"), self._texts_for(self._by_entity, own))
+        """Everything; own: the participant whose phone asks. Who waits in the lobby sees themselves alone."""
+        waiting = self._lobby.get(own) if own is not None else None
+        if waiting is None:
+            return document(self._info("full", own), self._texts_for(self._by_entity, own))
+        info = replace(self._info("full"), user_count=0, recording="", meeting=Meeting(is_waiting=True))
+        endpoint = replace(waiting.endpoint, call_id=waiting.call_id)
+        return document(info, [str(User(waiting.entity, waiting.name, (), (endpoint,)))])
 
     def partial(self, own: ParticipantId | None = None) -> bytes:
         """What the last `advance` changed; to be asked before the next change."""
-        return document(self._info("partial"), self._texts_for(self._partial, own))
+        return document(self._info("partial", own), self._texts_for(self._partial, own))
 
     def deleted(self) -> bytes:
         """The last document: the conference is over."""
         return document(replace(self._info("deleted"), version=self.version + 1, is_active=False), [])
 
-    def _info(self, state: str) -> ConferenceInfo:
+    def _info(self, state: str, own: ParticipantId | None = None) -> ConferenceInfo:
+        reader = self._entries.get(own) if own is not None else None
+        meeting = self._meeting
+        if reader is not None and reader.is_hosts:
+            meeting = replace(meeting, lobby=tuple(Waiting(str(who), one.entity, one.name) for who, one in self._lobby.items()))
         return ConferenceInfo(self._entity, self.version, state, (), self._title, self._count(), self._max_members,
-                              bool(self._entries), self.is_locked, self.recording)
+                              bool(self._entries), self.is_locked, self.recording, meeting)
 
     def _count(self) -> int:
         """Users who are in it: who is only being called is none."""
@@ -197,16 +250,19 @@ class Roster:
             for pid, entry in zip(ids, entries, strict=True)
         )
         roles = tuple(dict.fromkeys(role for entry in entries for role in entry.roles))
-        return str(User(entity, entries[0].name, roles, endpoints))
+        return str(User(entity, entries[0].name, roles, endpoints, decided=entries[0].decided))
 
 
-def _entry(participant: Participant, device: Device) -> _Entry:
+def _entry(participant: Participant, device: Device, hand: int) -> _Entry:
     status = "inactive" if device.is_held else "recvonly" if participant.is_muted else "sendrecv"
     media = (Media("audio", participant.id, status, device.codec), *(_video(participant, each) for each in device.pictures))
     endpoint = Endpoint(device.contact, "on-hold" if device.is_held else "connected", media)
     identity = participant.identity
     roles = (participant.role.value,) if identity.account else (participant.role.value, "guest")
-    return _Entry(identity.entity, identity.display_name, roles, endpoint, device.call_id)
+    decided = UserState(hand, participant.muted_by_host, participant.is_deaf, participant.is_video_stopped,
+                        participant.is_spotlit)
+    return _Entry(identity.entity, identity.display_name, roles, endpoint, device.call_id, decided,
+                  participant.role in (Role.HOST, Role.COHOST))
 
 
 def _video(participant: Participant, picture: Picture) -> Media:

@@ -139,7 +139,8 @@ class Server:
             EngineSettings(workers=config.workers, first_port=config.rtp_ports[0], last_port=config.rtp_ports[1],
                            addresses=self.addresses, prompts=self._prompts, srtp=SrtpPolicy(config.srtp)),
             self._receive_notice, self.pictures if config.picture_workers else None)
-        self.relay = RelayService(config.rtp_ports, self.domain, config.data)
+        self.relay = RelayService(config.rtp_ports, relay_names(self.domain, config.addresses), config.data,
+                                  config.addresses[0])
         self.endpoint.told_host = lambda flow: self.addresses.towards(flow.local[0], flow.remote[0])
         dialplan = Dialplan(self.domain, lambda name: directory.account(name) is not None)
         store = MemoryLocationStore(storage.put_binding, storage.delete_binding)
@@ -218,6 +219,10 @@ class Server:
     def recall_room(self, name: str) -> Memory | None:
         """What a room that opens remembers of its people."""
         return self.keeper.recall(name)
+
+    def was_interrupted(self, name: str) -> bool:
+        """Whether a meeting may go on that a restart has interrupted."""
+        return self.keeper.was_interrupted(name)
 
     def read_room(self, name: str) -> None:
         """What a room remembers was changed from outside."""
@@ -461,6 +466,12 @@ class Server:
         self.driver.pump()
         if self.endpoint.next_timer() is not None:
             await asyncio.sleep(GOODBYE_S)
+
+
+def relay_names(domain: str, hosts: Iterable[str]) -> str:
+    """The names and addresses by which stock viewers reach this server."""
+    shown = [one for host in hosts for one in (reachable(host) if is_unspecified(host) else [host])]
+    return ",".join(dict.fromkeys([domain, "localhost", "127.0.0.1", *shown]))
 
 
 def _cannot_listen(host: str, port: int, error: OSError, option: str = "--sip-port") -> str:

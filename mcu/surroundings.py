@@ -82,6 +82,9 @@ class Media(MediaBackend, Protocol):
     def set_muted(self, muted: bool) -> None:
         """Take the leg out of the mix, or let it in."""
 
+    def set_deaf(self, deaf: bool) -> None:
+        """Let the phone hear nothing of the room, or hear it again."""
+
     def refused(self, status: int) -> None:
         """The phone did not take our first offer."""
 
@@ -228,6 +231,9 @@ class Surroundings(Protocol):
 
     def recall_room(self, name: str) -> Memory | None:
         """What a room that opens remembers of its people."""
+
+    def was_interrupted(self, name: str) -> bool:
+        """Whether a meeting was going on in a room when the server ended, and may go on now."""
 
     def read_room(self, name: str) -> None:
         """What a room remembers was changed from outside, or the room is gone: read it anew."""

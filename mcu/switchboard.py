@@ -51,6 +51,7 @@ from sip.headers import NameAddr
 from sip.invite import Call
 from sip.media_backend import MediaRefused
 from sip.message import Request
+from sip.settings import ASKS_FOR_PIN
 from sip.subscription import Subscription
 from sip.uri import Uri
 
@@ -64,8 +65,11 @@ ALPHABET = "abcdefghjkmnpqrstuvwxyz"
 """Letters of the names of new meetings: none that is read as another."""
 LEAST_PIN = 6
 """Digits of a PIN that finds its room by itself: whoever guesses tries all rooms at once."""
-TRUNK_FAILURES = 50
-"""Wrong PINs within ten minutes from all callers of a provider, who can say of themselves what they like."""
+FAILURES_OF_ALL = 50
+"""Wrong PINs within ten minutes from all callers of a provider, who can say of themselves what they like, or for one room: a
+guesser with many addresses would take years for six digits."""
+MAX_ASKED = 100
+"""Callers whom a voice asks for a PIN at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ class Switchboard:
         self._is_open = is_open
         self._placement = placement if placement is not None else MemoryPlacement()
         self._pins = Attempts()
-        self._trunk_pins = Attempts(TRUNK_FAILURES)
+        self._pins_of_all = Attempts(FAILURES_OF_ALL)
         self._sources: Counter[str] = Counter()
         self._probed: set[Call] = set()
         self._transfers = Transfers(self, is_open=is_open)
@@ -231,12 +235,21 @@ class Switchboard:
             case RoomCalled(name) if not self._wants_pin(name):
                 self._enter(event, identity, name, None)
             case RoomCalled(name) | Prompt(name):
-                attendant = Attendant(identity, trunk.name, name, self.server, self._enter_by_pin, self.attendants.discard)
-                self.attendants.add(attendant)
-                attendant.receive_call(event, trunk.config.user)
+                self._ask_for_pin(event, identity, (f"{trunk.name} {identity.entity}", trunk.name), name, trunk.config.user)
             case UserCalled(name):
                 log.warning("a number of a trunk leads nowhere", extra={"trunk": trunk.name, "user": name})
                 event.call.reject(404, "nobody has that number", now=self.server.now())
+
+    def _ask_for_pin(self, event: events.CallReceived, identity: Identity, counted_as: tuple[str, str], room: str | None,
+                     number: str) -> None:
+        """Let a voice ask the caller."""
+        if len(self.attendants) >= MAX_ASKED:
+            event.call.reject(503, "too many callers are being asked for a PIN just now", [("Retry-After", 30)],
+                              now=self.server.now())
+            return
+        attendant = Attendant(identity, counted_as, room, self.server, self._enter_by_pin, self.attendants.discard)
+        self.attendants.add(attendant)
+        attendant.receive_call(event, number)
 
     def _wants_pin(self, room: str) -> bool:
         policy = self.foci[room].conference.policy if room in self.foci else self._policy_for(room)
@@ -244,8 +257,8 @@ class Switchboard:
 
     def _enter_by_pin(self, attendant: Attendant, pin: str) -> Refused | None:
         """Bring a caller into the room with the PIN that they keyed."""
-        now, key = self.server.now(), f"{attendant.trunk} {attendant.identity.entity}"
-        if self._pins.is_locked_out(key, now) or self._trunk_pins.is_locked_out(attendant.trunk, now):
+        now, (key, together) = self.server.now(), attendant.counted_as
+        if self._pins.is_locked_out(key, now) or self._pins_of_all.is_locked_out(together, now):
             return Refused(403, "too many wrong PINs; try again in ten minutes")
         name = attendant.room or self._room_with_pin(pin)
         assert attendant.leg is not None
@@ -256,7 +269,7 @@ class Switchboard:
             refusal = Refused(404, refusal.reason)
         if refusal is not None and refusal.status == 404:
             self._pins.fail(key, now)
-            self._trunk_pins.fail(attendant.trunk, now)
+            self._pins_of_all.fail(together, now)
         return refusal
 
     def _room_with_pin(self, pin: str) -> str | None:
@@ -267,11 +280,11 @@ class Switchboard:
 
     def adopt(self, leg: CallLeg, name: str, pin: str | None, tried_by: str) -> Refused | None:
         """Bring a leg of another role into a room; None, or why that can't be. tried_by: whose wrong PINs are counted."""
-        now, key = self.server.now(), f"{tried_by} {name}"
-        if pin is not None and self._pins.is_locked_out(key, now):
+        key = f"{tried_by} {name}"
+        if pin is not None and self._is_locked_out(key, name):
             return Refused(403, "too many wrong PINs; try again in ten minutes")
         refusal = self._adopt(leg, name, pin)
-        self._count_pin(key, pin, refusal)
+        self._count_pin(key, name, pin, refusal)
         return refusal
 
     def _adopt(self, leg: CallLeg, name: str, pin: str | None) -> Refused | None:
@@ -289,9 +302,10 @@ class Switchboard:
         finally:
             focus.put_away_if_unused()
 
-    def _count_pin(self, key: str, pin: str | None, refusal: Refused | None) -> None:
+    def _count_pin(self, key: str, room: str, pin: str | None, refusal: Refused | None) -> None:
         if pin is not None and refusal is not None and refusal.status == 403 and "PIN" in refusal.reason:
             self._pins.fail(key, self.server.now())
+            self._pins_of_all.fail(f"room {room}", self.server.now())
         elif pin is not None and refusal is None:
             self._pins.succeed(key)
 
@@ -356,7 +370,7 @@ class Switchboard:
 
     def _enter(self, event: events.CallReceived, identity: Identity, name: str, pin: str | None) -> None:
         now, source = self.server.now(), f"{event.call.flow.remote[0]} {name}"
-        if pin is not None and self._pins.is_locked_out(source, now):
+        if pin is not None and self._is_locked_out(source, name):
             event.call.reject(403, "too many wrong PINs; try again in ten minutes", now=now)
             return
         focus = self.foci.get(name)
@@ -370,8 +384,25 @@ class Switchboard:
             focus = self._open_focus(event.call, name, policy)
         if focus is None:
             return
+        if pin is None and self._must_be_asked(focus, event, identity):
+            self._ask_for_pin(event, identity, (source, f"room {name}"), name, name)
+            focus.put_away_if_unused()
+            return
         refusal = self._join(focus, event, identity, pin, is_creator=is_creator)
-        self._count_pin(source, pin, refusal)
+        self._count_pin(source, name, pin, refusal)
+
+    def _must_be_asked(self, focus: Focus, event: events.CallReceived, identity: Identity) -> bool:
+        """Whether only the PIN is missing, of a caller whose phone will not ask them for it."""
+        if ASKS_FOR_PIN in event.request.supported or not focus.conference.policy.pin:
+            return False
+        source = event.call.flow.remote[0]
+        return (focus.conference.check(identity, None, source) is not None
+                and focus.conference.check(identity, focus.conference.policy.pin, source) is None)
+
+    def _is_locked_out(self, key: str, room: str) -> bool:
+        """Whether a caller, or all callers of a room, have tried too many PINs."""
+        now = self.server.now()
+        return self._pins.is_locked_out(key, now) or self._pins_of_all.is_locked_out(f"room {room}", now)
 
     def _join(self, focus: Focus, event: events.CallReceived, identity: Identity, pin: str | None, *,
               is_creator: bool) -> Refused | None:
@@ -403,8 +434,16 @@ class Switchboard:
         except MediaRefused:
             self._placement.release(name)
             raise
+        focus.conference.may_invite = self._may_invite
         self.foci[name] = focus
         return focus
+
+    def _may_invite(self, target: str) -> bool:
+        """Whether members may call somebody into their meeting: a user of ours, or with `--open` anyone."""
+        try:
+            return self._is_open or not isinstance(self._phones_at(target), Uri)
+        except (LookupError, ValueError):
+            return True                                                    # said in words when it is tried
 
     def _closed(self, focus: Focus) -> None:
         if self.foci.get(focus.name) is focus:
@@ -416,8 +455,8 @@ class Switchboard:
         if record is not None:
             return Policy(record.max_members, record.pin, record.host_pin, record.owner, is_permanent=True,
                           guests_may_host=self._is_open, srtp=record.srtp, lobby=record.lobby)
-        if self._is_open:
-            return Policy(self.limits.max_members, grace_s=self.limits.grace_s, guests_may_host=True)
+        if self._is_open or self.server.was_interrupted(name):
+            return Policy(self.limits.max_members, grace_s=self.limits.grace_s, guests_may_host=self._is_open)
         return None
 
     def _free_name(self) -> str:
@@ -493,7 +532,7 @@ class Switchboard:
             policy = self._policy_for(room)
             if policy is None:
                 raise LookupError(f"there is no room {room!r}")
-            focus = self.foci[room] = Focus(room, policy, self.server, self._closed)
+            focus = self._make_focus(room, policy)
         try:
             for phone in phones:
                 focus.dial(*phone, entry)
@@ -568,6 +607,10 @@ class Switchboard:
             subscription.reject(480, now, "nobody is in that room")
             return
         owner = focus.member_from(request.from_.uri, subscription.flow)
+        identity = self._identify(request, subscription.flow)
+        if owner is None and not focus.may_look(identity):
+            subscription.reject(403, now, "who is in that room is told to those who may enter it")
+            return
         focus.receive_subscription(subscription, owner)
 
     def _focus_at(self, request: Request) -> Focus | None:

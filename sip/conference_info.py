@@ -17,13 +17,13 @@ import defusedxml
 from defusedxml.ElementTree import DefusedXMLParser
 from defusedxml.ElementTree import ParseError as XmlError
 
+from sip.conference_extension import NAMESPACE as EXTENSION
+from sip.conference_extension import PLAIN, UNDECIDED, Meeting, UserState
 from sip.errors import ParseError
 
 PACKAGE = "conference"
 CONTENT_TYPE = "application/conference-info+xml"
 NAMESPACE = "urn:ietf:params:xml:ns:conference-info"
-EXTENSION = "urn:confero:conference-info"
-"""Our namespace for what RFC 4575 has no element for: phones that don't know it pass it over (§5.1: any ##other)."""
 MAX_BYTES = 512 * 1024
 """A document of a conference of 2000; only what we subscribed to is read at all."""
 MAX_DEPTH = 32
@@ -62,27 +62,29 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A member (§5.6). `state` is full or deleted."""
+    """A member (§5.6). `state` is full or deleted; decided: what the meeting has decided about them (an extension of ours)."""
 
     entity: str
     display_text: str = ""
     roles: tuple[str, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     state: str = "full"
+    decided: UserState = UNDECIDED
 
     def __str__(self) -> str:
         if self.state == "deleted":
             return f'<user entity={_quote(self.entity)} state="deleted"/>'
         roles = "".join(f"<entry>{_escape(role)}</entry>" for role in self.roles)
         return (f'<user entity={_quote(self.entity)} state="full"><display-text>{_escape(self.display_text)}</display-text>'
-                + (f"<roles>{roles}</roles>" if roles else "") + "".join(map(_endpoint_text, self.endpoints)) + "</user>")
+                + (f"<roles>{roles}</roles>" if roles else "") + "".join(map(_endpoint_text, self.endpoints))
+                + f"{self.decided}</user>")
 
 
 @dataclass(frozen=True, slots=True)
 class ConferenceInfo:
     """A document. `state`: full, partial or deleted; `user_count` counts all members, also of a partial document.
 
-    recording: "recording" or "paused" (an extension of ours), "" where nothing is recorded.
+    recording: "recording" or "paused", "" where nothing is recorded; meeting: lobby, settings (extensions of ours).
     """
 
     entity: str
@@ -95,6 +97,7 @@ class ConferenceInfo:
     is_active: bool = True
     is_locked: bool = False
     recording: str = ""
+    meeting: Meeting = PLAIN
 
     def __bytes__(self) -> bytes:
         return document(self, [str(user) for user in self.users])
@@ -109,7 +112,7 @@ def document(info: ConferenceInfo, users: list[str]) -> bytes:
         f'state="{info.state}" version="{info.version}">'
         f"<conference-description><display-text>{_escape(info.display_text)}</display-text>{most}</conference-description>"
         f"<conference-state><user-count>{info.user_count}</user-count><active>{_flag(info.is_active)}</active>"
-        f"<locked>{_flag(info.is_locked)}</locked>{recording}</conference-state>"
+        f"<locked>{_flag(info.is_locked)}</locked>{recording}{info.meeting}</conference-state>"
         f'<users state="{"full" if info.state == "full" else "partial"}">{"".join(users)}</users></conference-info>'
     )
     return text.encode()
@@ -183,7 +186,7 @@ def parse(data: bytes) -> ConferenceInfo:
         root.get("entity", ""), _number(root.get("version")), root.get("state", "full"), users,
         _text(description, "display-text"), _number(_text(state, "user-count"), len(users)),
         _number(_text(description, "maximum-user-count")), _text(state, "active") != "false", _text(state, "locked") == "true",
-        _extension(state, "recording"),
+        _extension(state, "recording"), Meeting.parse(state),
     )
 
 
@@ -230,7 +233,8 @@ def _read_xml(data: bytes) -> Element:
 def _parse_user(item: Element) -> User:
     roles = tuple((entry.text or "").strip() for entry in item.iterfind(f"{_NS}roles/{_NS}entry"))
     endpoints = tuple(_parse_endpoint(child) for child in item.iterfind(f"{_NS}endpoint"))
-    return User(item.get("entity", ""), _text(item, "display-text"), roles, endpoints, item.get("state", "full"))
+    return User(item.get("entity", ""), _text(item, "display-text"), roles, endpoints, item.get("state", "full"),
+                UserState.parse(item))
 
 
 def _parse_endpoint(item: Element) -> Endpoint:

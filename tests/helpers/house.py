@@ -90,7 +90,7 @@ class FakeMedia:
         self._capabilities = capabilities
         self.negotiated: NegotiatedAudio | None = None
         self.statistics = LegStatistics(leg_id)
-        self.is_muted = self.is_released = False
+        self.is_muted = self.is_deaf = self.is_released = False
         self.refusals: list[int] = []
         self.followed: list[str] = []
         self.rooms: list[FakeRoom] = []
@@ -132,6 +132,10 @@ class FakeMedia:
     def set_muted(self, muted: bool) -> None:
         """In or out of the mix."""
         self.is_muted = muted
+
+    def set_deaf(self, deaf: bool) -> None:
+        """Hearing or not."""
+        self.is_deaf = deaf
 
     def follow(self, signalling_host: str) -> None:
         """Another address."""
@@ -204,6 +208,7 @@ class FakeRoom:
         self.room_id, self.kind = room_id, kind
         self.legs: dict[int, FakeMedia] = {}
         self.played: list[str] = []
+        self.layout = ""
         self.sound = FakeSound()
         self.names: dict[int, str] = {}
         self.pins: dict[int, tuple[int, ...]] = {}
@@ -236,6 +241,10 @@ class FakeRoom:
 
     def hear(self, leg_ids: Sequence[int]) -> None:
         """Who speaks."""
+
+    def set_layout(self, layout: str) -> None:
+        """How the room is composed."""
+        self.layout = layout
 
     def pin(self, leg_id: int, targets: Sequence[int]) -> None:
         """Who is wanted."""
@@ -443,6 +452,10 @@ class House:
     def recall_room(self, name: str) -> Memory | None:
         """What a room remembers."""
         return self.keeper.recall(name)
+
+    def was_interrupted(self, name: str) -> bool:
+        """Whether a meeting may go on that a restart has interrupted."""
+        return self.keeper.was_interrupted(name)
 
     def read_room(self, name: str) -> None:
         """What a room remembers was changed from outside."""
