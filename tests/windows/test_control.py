@@ -63,13 +63,13 @@ async def share(anna: Call, bernd: Call, screen: Display) -> None:
     await until(lambda: bernd.desktops.state.sharer == "Anna" and anna.desktops.state.is_ours)
 
 
-async def asks(bernd: Call, anna: Call, answer: str) -> None:
+async def asks(bernd: Call, anna: Call, answer: str, *, has_clipboard: bool = False) -> None:
     """Bernd asks for control, and Anna answers."""
     bernd.desktops.ask_for_control()
     await until(lambda: anna.desktops.state.requests)
     request = anna.desktops.state.requests[0]
     assert request.name == "Bernd"
-    anna.desktops.answer(request.request_id, answer)
+    anna.desktops.answer(request.request_id, answer, has_clipboard=has_clipboard)
 
 
 def type_text(watching: Watching, text: str) -> None:
@@ -84,11 +84,14 @@ async def test_one_types_on_anothers_desktop_until_it_is_taken_back(server: Serv
     with display(640, 480) as screen, terminal(screen, f"cat > {typed}"):
         async with in_a_room(server, "typing") as (anna, bernd):
             await share(anna, bernd, screen)
+            heard: list[str] = []
+            anna.desktops.copied = heard.append
             await asks(bernd, anna, CONTROL_IT)
             await until(lambda: bernd.desktops.state.view is not None and bernd.desktops.state.view_size == (640, 480))
             await until(lambda: bernd.desktops.state.may_act and anna.desktops.state.controller == "Bernd")
             view = bernd.desktops.state.view
             assert isinstance(view, Watching)
+            view.set_clipboard("was not allowed")
             view.move_pointer(60, 60, 0)
             type_text(view, SENTENCE + "\n")
             await until(lambda: typed.exists() and typed.read_text("utf-8").endswith("\n"))
@@ -97,7 +100,7 @@ async def test_one_types_on_anothers_desktop_until_it_is_taken_back(server: Serv
             await until(lambda: not bernd.desktops.state.may_act)
             type_text(view, "rm -rf everything\n")
             await until(lambda: has_logged(server, "input refused", "typing"))
-            assert "rm" not in typed.read_text("utf-8")
+            assert "rm" not in typed.read_text("utf-8") and heard == []
             assert next(iter(anna.desktops.shown.values())).end is not None
 
 
@@ -167,12 +170,20 @@ async def test_in_a_call_between_two_it_works_the_same(server: Server, tmp_path:
             bernd = await calling
             await until(lambda: anna.desktops.state.is_possible and bernd.desktops.state.is_possible)
             await share(anna, bernd, screen)
-            await asks(bernd, anna, CONTROL_IT)
+            heard: list[str] = []
+            for one_of_them in (anna, bernd):
+                one_of_them.desktops.copied = heard.append
+            await asks(bernd, anna, CONTROL_IT, has_clipboard=True)
             await until(lambda: bernd.desktops.state.view_size == (640, 480) and anna.desktops.state.controller == "Bernd")
             view = bernd.desktops.state.view
             assert isinstance(view, Watching)
             view.move_pointer(60, 60, 0)
             type_text(view, "两个人\n")
             await until(lambda: typed.read_text("utf-8") == "两个人\n")
+            view.set_clipboard("copied by Bernd: 剪")
+            await until(lambda: heard == ["copied by Bernd: 剪"])
+            assert anna.desktops.state.has_clipboard
+            anna.desktops.set_clipboard("copied by Anna")
+            await until(lambda: heard[1:] == ["copied by Anna"])
             bernd.hang_up()
             await until(lambda: not anna.desktops.shown)
