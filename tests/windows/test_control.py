@@ -107,8 +107,19 @@ async def test_one_types_on_anothers_desktop_until_it_is_taken_back(server: Serv
 async def test_what_was_not_granted_does_nothing(server: Server, tmp_path: Path) -> None:
     typed = tmp_path / "typed.txt"
     with display(640, 480) as screen, terminal(screen, f"cat > {typed}"):
-        async with in_a_room(server, "refused") as (anna, bernd):
+        async with in_a_room(server, "refused") as (anna, bernd), Phone(listen="127.0.0.1", display_name="Chen") as third:
             await share(anna, bernd, screen)
+            chen = await third.call(server.uri("refused"))
+            await until(lambda: chen.desktops.state.sharer == "Anna")
+            bernd.desktops.ask_for_control()
+            await until(lambda: anna.desktops.state.requests)
+            for stranger in (bernd, chen):                            # neither who asks nor a third one may grant it
+                stranger.floors.decide(anna.desktops.state.requests[0].request_id, Status.GRANTED)
+            assert await chen.media.desktop_line.ask("recvonly", chen._offer_again) is None
+            assert await chen.media.desktop_line.ask("sendonly", chen._offer_again) is None
+            assert anna.desktops.state.controller == "" and not bernd.desktops.state.may_act
+            bernd.desktops.release()
+            await until(lambda: not anna.desktops.state.requests and not bernd.desktops.state.is_asking)
             await asks(bernd, anna, DENY)
             await until(lambda: not bernd.desktops.state.is_asking)
             assert bernd.desktops.state.view is None
