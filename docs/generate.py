@@ -69,7 +69,12 @@ MEANINGS = {
     "max_calls_per_source": "Calls at once from one IP address. More are refused with 503.",
     "max_rooms": "Rooms that are open at once. More are refused with 503.",
     "max_call_s": "A call is ended after that time; 0 means never.",
-    "http_port": "The port of the dashboard and of REST: [use REST](../how-to/use-rest.md). 0: none.",
+    "language": "The language of what is said in meetings (`zh`: 中文).",
+    "languages": "The language of single rooms and accounts, by name: a table `[languages]`. What is said to one member is "
+                 "said in their account's language.",
+    "prompts": "The folder of what is said, as WAV files (mono, 16 bits, 48 kHz); your own take the place of the spoken ones. "
+               "Without it `prompts/` of the data folder.",
+    "http_port": "The port of [the dashboard](../how-to/use-the-dashboard.md) and of [REST](../how-to/use-rest.md). 0: none.",
     "http_listen": "The addresses of that port. Loopback is served in clear, every other address by TLS with the certificate "
                    "of SIP.",
     "log_level": "How much is logged to standard error.",

@@ -75,7 +75,7 @@ class LegMedia:
         self._offered: SessionDescription | None = None
         self._phone = phone
         self._begin_stream()
-        self._is_held = self._is_muted = self._is_released = self._was_silent = False
+        self._is_held = self._is_muted = self._is_deaf = self._is_released = self._was_silent = False
         self._receiving_since = time.monotonic()
 
     def _begin_stream(self) -> None:
@@ -281,6 +281,14 @@ class LegMedia:
         self._is_muted = muted
         self._room.send(MuteLeg(self._room.room_id, self.leg_id, muted))
 
+    def set_deaf(self, deaf: bool) -> None:
+        """Send the phone nothing of the mix, or send it again."""
+        if deaf == self._is_deaf:
+            return
+        self._is_deaf = deaf
+        if self.negotiated is not None:
+            self._room.send(UpdateLeg(self._room.room_id, self._spec(self.negotiated), False))
+
     def follow(self, signalling_host: str) -> None:
         """The phone's signalling comes from another host now: so may its media, after the usual probation."""
         host = plain_host(signalling_host)
@@ -420,7 +428,8 @@ class LegMedia:
         return LegSpec(
             self.leg_id, -1, -1, agreed.codec.name.lower(), agreed.send_payload_type, agreed.receive_payload_type, dtmf,
             agreed.ptime_ms, remote, remote_rtcp, agreed.rtcp_mux, self._signalling_host, self._ssrc, self._sequence,
-            self._timestamp, self._engine.cname, not self._is_held, agreed.may_send, self._is_muted,
+            self._timestamp, self._engine.cname, not self._is_held,
+            agreed.may_send and not self._is_deaf, self._is_muted,
             agreed.extensions.get(AUDIO_LEVEL, 0), agreed.extensions.get(MIXER_LEVEL, 0), _wishes(agreed),
             agreed.dtmf_send if agreed.dtmf_send is not None else -1,
             agreed.protection.keys if agreed.protection is not None else None, self._transport.streams,
