@@ -493,6 +493,7 @@ class Focus:
                 if member is not None:
                     member.leg.media.set_muted(participant.is_muted)
                     member.leg.media.set_deaf(participant.is_deaf)
+                    self._room.describe(participant.id, participant.identity.display_name)
                     self._show(member)
                     self._spotlight()
             case TransmissionStarted(participant_id, medium):
