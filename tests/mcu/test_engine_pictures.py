@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mcu.engine.base import Engine
+from mcu.engine.handles import RoomMedia
 from mcu.engine.leg import LegMedia
+from mcu.engine.ports import PortRange
 from mcu.engine.settings import EngineSettings
 from mcu.messages import Command
 from mcu.video_messages import (
@@ -26,6 +30,7 @@ from mcu.video_messages import (
     UpdateProducer,
 )
 from rtp.keying import sdes
+from rtp.keying.certificate import Certificate
 from rtp.sdp.model import SessionDescription
 from rtp.sdp.negotiation import Capabilities, LocalMedia
 from rtp.sdp.parser import parse
@@ -34,7 +39,7 @@ from rtp.sdp.several import LocalVideo, NegotiatedVideo, apply_answer, offer
 from rtp.sdp.video import SLIDES, VideoCapabilities
 from sip.media_backend import MediaRefused
 from tests.helpers.ports import free_port
-from tests.mcu.test_engine_handles import HOST, Bench, sdp
+from tests.mcu.test_engine_handles import HOST, Bench, Recorder, sdp
 
 pytestmark = pytest.mark.loopback
 C = TypeVar("C", bound=Command)
@@ -262,3 +267,13 @@ def test_no_offer_brings_more_than_a_refusal(bench: Bench, changes: list[tuple[s
         leg.answer(bytes(sdp(extra=ONE)))
         leg.apply(leg.offer())
     leg.release()
+
+
+def test_a_stranger_is_offered_no_handshake_on_any_line() -> None:
+    first = free_port()
+    settings = EngineSettings(first_port=first, last_port=first + 99, srtp=SrtpPolicy.PREFER)
+    engine = Engine(settings, PortRange(first, first + 99), lambda _: None, "cname", Certificate.create(datetime.now(UTC)))
+    room = RoomMedia(1, "mix", engine, Recorder(), lambda _: None)
+    offered = parse(room.create_leg(1, local_host=HOST, signalling_host=HOST, has_pictures=True).offer())
+    assert len(offered.media) == 2 and not any(line.has("fingerprint") for line in offered.media)
+    room.close()
