@@ -503,6 +503,7 @@ class Focus:
                     member.leg.media.set_muted(participant.is_muted)
                     member.leg.media.set_deaf(participant.is_deaf)
                     self._say_muted(participant)
+                    self._room.describe(participant.id, participant.identity.display_name)
                     self._show(member)
                     self._spotlight()
             case TransmissionStarted(participant_id, medium):

@@ -106,12 +106,12 @@ def offer(audio: Capabilities, local: LocalMedia, video: VideoCapabilities, vide
                    and previous.media[i].port), None)
         at = next((i for i in kept if previous is not None and not previous.media[i].port), None) if at is None else at
         if at is None:
-            line = _offer_line(ours, video, audio.srtp, None)
+            line = _offer_line(ours, video, audio.srtp, None, style)
             lines.append(line)
         else:
             kept.remove(at)
             before = previous.media[at] if previous is not None and previous.media[at].port else None
-            line = lines[at] = _offer_line(ours, video, audio.srtp, before)
+            line = lines[at] = _offer_line(ours, video, audio.srtp, before, style)
         if mid_of(line):
             by_port.setdefault(ours.media.rtp_port, []).append(mid_of(line))
     own = tuple(group_line(mids) for mids in by_port.values() if len(mids) > 1)
@@ -119,7 +119,7 @@ def offer(audio: Capabilities, local: LocalMedia, video: VideoCapabilities, vide
 
 
 def _offer_line(ours: LocalVideo, video: VideoCapabilities, policy: SrtpPolicy,
-                previous: MediaDescription | None) -> MediaDescription:
+                previous: MediaDescription | None, style: OfferStyle | None) -> MediaDescription:
     codecs = video.codecs if previous is None else keep_numbers(video.codecs, previous)
     attributes = offered_format_lines(codecs, video.feedback)
     attributes += [("extmap", f"{number} {uri}") for number, uri in video.extensions]
@@ -127,12 +127,11 @@ def _offer_line(ours: LocalVideo, video: VideoCapabilities, policy: SrtpPolicy,
         attributes.append(("rtcp", str(ours.media.rtcp_port)))
     attributes += [("rtcp-mux", None), ("rtcp-rsize", None), (ours.media.direction, None)]
     attributes += _names(ours, ours.mid if previous is None else mid_of(previous) or ours.mid)
+    style = style or OfferStyle.of(policy, ours.media.crypto, ours.media.fingerprint)
     if ours.is_bundle_only:
         if previous is None:
             attributes.append(("bundle-only", None))
-        style = OfferStyle.of(policy, ours.media.crypto, ours.media.fingerprint)
     elif previous is None:
-        style = OfferStyle.of(policy, ours.media.crypto, ours.media.fingerprint)
         attributes += style.lines(ours.media.crypto, ours.media.fingerprint, policy)
     else:
         attributes += offered_again(how_keyed(previous), ours.media.crypto, ours.media.fingerprint)
