@@ -273,6 +273,7 @@ class Gallery:
         for slot, producer_id in work.slots.values():
             self._send(AddSlot(self.room_id, slot))
             self._send(ShowProducer(self.room_id, slot.slot_id, producer_id))
+        self._told.clear()                              # what legs had shown of the composer's wasn't there yet
         self.arrange()
 
     def close(self) -> None:
