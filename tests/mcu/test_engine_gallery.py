@@ -12,9 +12,9 @@ from mcu.engine.composing import COMPOSED_TYPES, Scene, Stage, Viewer
 from mcu.engine.gallery import Gallery
 from mcu.engine.ports import PortRange, local_pair
 from mcu.engine.settings import EngineSettings
-from mcu.engine.stage import Place
+from mcu.engine.stage import Place, Source
 from mcu.video_messages import AddProducer, AddSlot, ShowProducer
-from rtp.kernel import SlotSpec
+from rtp.kernel import ProducerSpec, SlotSpec
 
 pytestmark = pytest.mark.loopback
 PHONE, SLOT = 5, 500
@@ -101,6 +101,17 @@ def test_a_fresh_worker_is_told_to_show_a_composed_stream_once_it_knows_it(room:
     known = max(place for place, one in enumerate(room.told) if isinstance(one, AddProducer | AddSlot))
     last = max(place for place, one in enumerate(room.told) if isinstance(one, ShowProducer) and one.slot_id == SLOT)
     assert last > known and room.shown()[-1] == composed
+
+
+def test_a_camera_that_comes_back_is_watched_as_before(room: Room) -> None:
+    source, spec = Source(9, 9, False, COMPOSED_TYPES), ProducerSpec(9, 90, COMPOSED_TYPES)
+    room.gallery.add_source(source, spec)
+    ssrc = room.gallery.watch(room.composers[0].port_id, 9)
+    room.gallery.remove_source(9)
+    room.told.clear()
+    room.gallery.add_source(source, spec)
+    assert [type(one) for one in room.told] == [AddProducer, ShowProducer]
+    assert (room.told[1].slot_id, room.told[1].producer_id) == (ssrc, 9)
 
 
 def test_who_speaks_is_told_also_when_nobody_comes_forward(room: Room) -> None:
