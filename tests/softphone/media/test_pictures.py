@@ -122,6 +122,7 @@ async def test_slots_have_no_port_until_the_peer_knows_bundle() -> None:
         offer = parse(a.session.offer())
         pictures = [media for media in offer.media if media.kind == "video"]
         assert len(pictures) == 10 and [bool(media.port) for media in pictures] == [True, True, *[False] * 8]
+        assert len(bytes(offer)) < 8000
         assert not any(media.has("crypto") or media.has("fingerprint") for media in pictures[2:])
         a.session.apply(b.session.answer(bytes(offer)))
         assert a.session.pictures is not None and set(a.session.pictures.negotiated) == {MAIN, SLIDES}
