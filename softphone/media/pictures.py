@@ -88,17 +88,18 @@ class PictureMedia:
     def lines(self, *, is_offer: bool, is_new: bool, is_held: bool) -> Pictures:
         """Our lines for an offer or an answer; opens their sockets. Raises OSError when there is no port."""
         keys = [MAIN] + [SLIDES] * self.settings.has_slides
-        if is_offer:
-            keys += [FIRST_SLOT + number for number in range(self.settings.slots)]
-        if is_offer and not is_new:
-            keys = [key for key in keys if key in self.negotiated]
+        slots = [FIRST_SLOT + number for number in range(self.settings.slots)]
+        if is_new:
+            keys += slots if is_offer else []
+        else:
+            keys = [key for key in keys + slots if key in self.negotiated or not (is_offer or key in slots)]
         return Pictures(self.settings.capabilities, tuple(self._line(key, is_offer, is_held) for key in keys))
 
     def _line(self, key: int, is_offer: bool, is_held: bool) -> LocalVideo:
         way = self._way(key)
         port = way.open()
         may_send = self._is_sent.get(key, False)
-        direction = ("sendonly" if may_send else "inactive") if is_held else "sendrecv" if may_send else "recvonly"
+        direction = "inactive" if is_held else "sendrecv" if may_send else "recvonly"
         local = LocalMedia(self._host, port, port + 1, direction)
         if not is_offer:
             local = replace(local, role=Role.CLIENT)

@@ -11,9 +11,11 @@ import pytest
 
 from rtp.codecs import chart
 from rtp.keying.certificate import Certificate
-from rtp.sdp.negotiation import Capabilities
+from rtp.sdp import several
+from rtp.sdp.negotiation import Capabilities, LocalMedia
 from rtp.sdp.parser import parse
 from rtp.sdp.protection import SrtpPolicy
+from rtp.sdp.several import LocalVideo
 from rtp.sdp.video import H264, VP8, VideoCapabilities
 from softphone.media.camera import Camera, ChartSource
 from softphone.media.pictures import CAPABILITIES, MAIN, SLIDES, PictureSettings, Shown
@@ -130,3 +132,27 @@ async def test_slots_have_no_port_until_the_peer_knows_bundle() -> None:
     finally:
         a.end()
         b.end()
+
+
+async def test_all_lines_stay_when_the_other_side_makes_the_next_offer_and_rest_on_hold() -> None:
+    a = side(1, PictureSettings(), SrtpPolicy.OFF)
+    pictures = a.session.pictures
+    assert pictures is not None
+    local = LocalMedia("127.0.0.1", 9000, 9001)
+    theirs = [LocalVideo(replace(local, rtp_port=9004 if content else 9002), content) for content in ("", "slides", *[""] * 8)]
+    try:
+        answer, _, agreed = several.answer(parse(a.session.offer()), Capabilities(), local, CAPABILITIES, theirs, session_id=1,
+                                           version=1)
+        assert len(agreed) == 10
+        a.session.apply(bytes(answer))
+        before = {key: each.mid for key, each in pictures.negotiated.items()}
+        assert before == {0: "main", 1: "slides", **{key: f"v{key - 1}" for key in range(2, 10)}}
+        again = several.offer(Capabilities(), local, CAPABILITIES, theirs, session_id=1, version=2, previous=answer)
+        reply = parse(a.session.answer(bytes(again)))
+        assert all(media.port for media in reply.media if media.kind == "video")
+        assert {key: each.mid for key, each in pictures.negotiated.items()} == before
+        a.session.is_held = True
+        held = parse(a.session.offer())
+        assert {held.direction(media) for media in held.media if media.kind == "video"} == {"inactive"}
+    finally:
+        a.end()
