@@ -29,6 +29,7 @@ from softphone.media.lines import Pictures
 from softphone.media.picture_figures import InFigures
 from softphone.media.picture_loop import PictureLoop
 from softphone.media.picture_way import Way
+from softphone.media.ports import Observer
 from softphone.media.security import SecuritySettings
 
 MAIN, SLIDES, FIRST_SLOT = 0, 1, 2
@@ -64,13 +65,14 @@ class PictureSettings:
 
 
 class PictureMedia:
-    """Pictures of a call. host: our address; security: as that of sound; cname: ours.
+    """Pictures of a call. host: our address; security: as that of sound; cname: ours; observer: sees the packets in clear.
 
     on_picture: gets each `Shown`, in the reading thread; it must not wait; on_slides: those of a shared screen, too.
     `bitrate_bps`: what the camera may use, at any time.
     """
 
-    def __init__(self, settings: PictureSettings, host: str, security: SecuritySettings, cname: str) -> None:
+    def __init__(self, settings: PictureSettings, host: str, security: SecuritySettings, cname: str,
+                 observer: Observer | None = None) -> None:
         self.settings = settings
         self.bitrate_bps = settings.bitrate_bps
         self.on_picture: Callable[[Shown], None] = lambda shown: None
@@ -78,7 +80,7 @@ class PictureMedia:
         self.negotiated: dict[int, NegotiatedVideo] = {}
         self._host = host
         self._lock = threading.RLock()
-        self._ways = (Way(host, security, cname, self._lock), Way(host, security, cname, self._lock))
+        self._ways = (Way(host, security, cname, observer), Way(host, security, cname, observer))
         self._is_sent = {MAIN: settings.is_sending, SLIDES: False}
         self._encoders: dict[int, LineEncoder] = {}
         self._loop: PictureLoop | None = None
