@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import random
+import socket
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
 
 from rtp.codecs import chart
+from rtp.kernel.sockets import BurstSender
 from rtp.keying.certificate import Certificate
 from rtp.sdp import several
 from rtp.sdp.negotiation import Capabilities, LocalMedia
@@ -156,3 +159,43 @@ async def test_all_lines_stay_when_the_other_side_makes_the_next_offer_and_rest_
         assert {held.direction(media) for media in held.media if media.kind == "video"} == {"inactive"}
     finally:
         a.end()
+
+
+class Lossy(BurstSender):
+    """Loses one datagram in ten, and bursts of twenty when it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.burst = 0
+        self._dice = random.Random(5)
+
+    def send(self, sock: socket.socket, remote: tuple[str, int], datagrams: Sequence[bytes]) -> None:
+        """See BurstSender."""
+        kept = []
+        for datagram in datagrams:
+            if self.burst or self._dice.random() < 0.1:
+                self.burst = max(0, self.burst - 1)
+            else:
+                kept.append(datagram)
+        super().send(sock, remote, kept)
+
+
+async def test_lost_packets_are_asked_for_and_a_burst_costs_a_key_frame_and_not_the_picture() -> None:
+    a, b = side(7, PictureSettings(slots=0)), side(9, PictureSettings(slots=0))
+    try:
+        a.session.apply(b.session.answer(a.session.offer()))
+        assert a.session.pictures is not None and b.session.pictures is not None
+        seen = b.session.pictures
+        lossy = a.session.pictures._ways[0]._burst = Lossy()
+        a.begin()
+        b.begin()
+        await until(lambda: MAIN in seen.received() and seen.received()[MAIN].recovered > 5)
+        lossy.burst = 20
+        await until(lambda: lossy.burst == 0)
+        before = seen.received()[MAIN].pictures
+        await until(lambda: seen.received()[MAIN].pictures > before + 25)
+        sent = a.session.pictures.sent()
+        assert sent is not None and sent.key_frames >= 1 and a.session.pictures.sending()["resent"] > 5
+    finally:
+        a.end()
+        b.end()
