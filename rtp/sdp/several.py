@@ -28,6 +28,7 @@ from rtp.sdp.protection import (
 from rtp.sdp.video import (
     SLIDES,
     VideoCapabilities,
+    VideoCodec,
     VideoFormat,
     agree_on_formats,
     answered_format_lines,
@@ -120,8 +121,9 @@ def offer(audio: Capabilities, local: LocalMedia, video: VideoCapabilities, vide
 
 def _offer_line(ours: LocalVideo, video: VideoCapabilities, policy: SrtpPolicy,
                 previous: MediaDescription | None, style: OfferStyle | None) -> MediaDescription:
-    codecs = video.codecs if previous is None else keep_numbers(video.codecs, previous)
-    attributes = offered_format_lines(codecs, video.feedback)
+    wanted = _shorter(video.codecs) if ours.is_bundle_only else video.codecs
+    codecs = wanted if previous is None else keep_numbers(wanted, previous)
+    attributes = offered_format_lines(codecs, video.feedback, is_short=ours.is_bundle_only)
     attributes += [("extmap", f"{number} {uri}") for number, uri in video.extensions]
     if not ours.is_bundle_only:
         attributes.append(("rtcp", str(ours.media.rtcp_port)))
@@ -139,6 +141,11 @@ def _offer_line(ours: LocalVideo, video: VideoCapabilities, policy: SrtpPolicy,
     return MediaDescription("video", port, style.protocol if previous is None else previous.protocol,
                             tuple(str(codec.payload_type) for codec in codecs), bandwidth=_bandwidth(video),
                             attributes=tuple(attributes))
+
+
+def _shorter(codecs: Sequence[VideoCodec]) -> Sequence[VideoCodec]:
+    """H.264 in mode 1 alone, which takes what mode 0 may be as well: an offer of many lines has to be short."""
+    return [codec for codec in codecs if codec.profile is None or codec.mode] or codecs
 
 
 def _names(ours: LocalVideo, mid: str) -> list[Attribute]:
