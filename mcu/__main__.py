@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from mcu.cli import call, configuration, reg, room, token, user
+from mcu.cli import call, configuration, recordings, reg, room, token, user
 from mcu.cli.doctor import doctor
 from mcu.cli.options import make_group
 from mcu.cli.serve import serve
@@ -19,6 +19,7 @@ app.add_typer(user.app, name="user")
 app.add_typer(token.app, name="token")
 app.add_typer(room.app, name="room")
 app.add_typer(call.app, name="call")
+app.add_typer(recordings.app, name="recordings")
 app.add_typer(reg.app, name="reg")
 app.add_typer(configuration.app, name="config")
 

@@ -47,11 +47,20 @@ class Live(Protocol):
     def close_room(self, room: str, reason: str) -> int:
         """End a room for all; how many people were in it."""
 
-    def dial(self, room: str, target: str) -> int:
-        """Call a user's phones, or a SIP URI, into a room; how many phones ring."""
+    def dial(self, room: str, target: str) -> Facts:
+        """Call a user's phones, or a SIP URI, into a room: dial (a number), room, target, by, state, status, reason, phones."""
+
+    def dialled(self, room: str, dial_id: int, is_cancelled: bool) -> Facts:
+        """What has become of such a call, or its end: the same facts."""
+
+    def dialling(self, room: str) -> list[Facts]:
+        """Whom the room is calling, and has called lately: the same facts of each."""
 
     def order(self, room: str, order: Order, by: str) -> int:
         """Carry out a verb of the table on an open room; on how many it was. by: who gave it, for the audit log."""
+
+    def desktop(self, room: str, viewer: str) -> Facts:
+        """A ticket for a stock VNC viewer, see `mcu.desktop_tickets`. viewer: how it is called to the owner."""
 
     def calls(self) -> list[Facts]:
         """The running calls, with the fields of a CallRecord."""
@@ -67,6 +76,18 @@ class Live(Protocol):
 
     def capture_call(self, call_id: str, is_on: bool) -> Facts:
         """Begin or end a capture of a call: capture, file, dropped."""
+
+    def record(self, room: str, action: str, form: str, by: str) -> Facts:
+        """Start, pause, resume or stop the recording of a room: room, state, folder, form, by, part."""
+
+    def say(self, room: str, text: str, by: str) -> Facts:
+        """Let a voice say something to all in a room: room, player, what, state, position_s, duration_s, volume, reason."""
+
+    def play(self, room: str, what: str, by: str) -> Facts:
+        """Play a file to all in a room, or steer what plays (`mcu.players.STEERS`): the same facts."""
+
+    def recordings(self) -> list[Facts]:
+        """All recordings that are kept, newest first."""
 
     def registrations(self) -> list[Facts]:
         """The phones that are registered, and our own registrations at providers: the fields of a Binding, trunk, state."""
@@ -151,7 +172,11 @@ class Administration:
             "user.del": self._delete_user,
             "room.create": self._create_room, "room.list": self._list_rooms, "room.show": self._show_room,
             "room.close": self._close_room, "room.people": self._list_people, "room.audit": self._audit,
-            "room.dial": self._dial, "room.capture": self._capture_room, "call.capture": self._capture_call,
+            "room.desktop": self._desktop,
+            "room.dial": self._dial, "room.dialled": self._dialled, "room.dialling": self._list_dialled,
+            "room.capture": self._capture_room, "call.capture": self._capture_call,
+            "room.record": self._record_room, "room.say": self._say, "room.play": self._play,
+            "recordings.list": self._list_recordings,
             "call.list": self._list_calls, "call.show": self._show_call, "call.hangup": self._hang_up,
             "reg.list": self._list_registrations, "server.show": self._show_server,
             "token.add": self._add_token, "token.list": self._list_tokens, "token.del": self._delete_token,
@@ -293,10 +318,26 @@ class Administration:
         self._storage.flush()
         return [asdict(record) for record in self._storage.audit(room.lower() if room else None, limit)]
 
+    def _desktop(self, arguments: Arguments) -> Facts:
+        name, viewer = self._room_name(arguments), arguments.text_or_none("viewer")
+        arguments.finish()
+        return self._running().desktop(name, viewer or "VNC viewer")
+
     def _dial(self, arguments: Arguments) -> Facts:
         name, target = self._room_name(arguments), arguments.text("target")
         arguments.finish()
-        return {"name": name, "target": target, "count": self._running().dial(name, target)}
+        facts = self._running().dial(name, target)
+        return {"name": name, "target": target, "count": facts["phones"] or 1, **facts}
+
+    def _dialled(self, arguments: Arguments) -> Facts:
+        name, dial_id, is_cancelled = arguments.text("name"), arguments.number("dial", 0), arguments.flag("cancel")
+        arguments.finish()
+        return self._running().dialled(name, dial_id, is_cancelled)
+
+    def _list_dialled(self, arguments: Arguments) -> list[Facts]:
+        name = arguments.text("name")
+        arguments.finish()
+        return self._running().dialling(name)
 
     def _list_calls(self, arguments: Arguments) -> list[Facts]:
         shows_all, limit = arguments.flag("all"), arguments.number("limit", 50)
@@ -327,6 +368,27 @@ class Administration:
         name, is_on = arguments.text("name"), arguments.choice("action", "start", "stop") == "start"
         arguments.finish()
         return {"action": "start" if is_on else "stop", **self._running().capture_room(name, is_on)}
+
+    def _record_room(self, arguments: Arguments) -> Facts:
+        name, action = arguments.text("name"), arguments.choice("action", "start", "pause", "resume", "stop")
+        form = arguments.text_or_none("form") or "opus"
+        arguments.finish()
+        return {"name": name, "verb": "record", "action": action, "count": 1,
+                **self._running().record(name, action, form, arguments.by)}
+
+    def _say(self, arguments: Arguments) -> Facts:
+        name, text = arguments.text("name"), arguments.text("text")
+        arguments.finish()
+        return {"name": name, "verb": "say", "count": 1, **self._running().say(name, text, arguments.by)}
+
+    def _play(self, arguments: Arguments) -> Facts:
+        name, what = arguments.text("name"), arguments.text("what")
+        arguments.finish()
+        return {"name": name, "verb": "play", "count": 1, **self._running().play(name, what, arguments.by)}
+
+    def _list_recordings(self, arguments: Arguments) -> list[Facts]:
+        arguments.finish()
+        return self._running().recordings()
 
     def _capture_call(self, arguments: Arguments) -> Facts:
         call_id, is_on = arguments.text("call_id"), arguments.choice("action", "start", "stop") == "start"

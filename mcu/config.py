@@ -97,7 +97,9 @@ class ServerConfig(BaseModel):
     `tls_cert` a certificate of our own is made. Times in seconds.
 
     grace_s: an ad hoc room lives so long after the last has left; drain_s: how long a stopping server lets its calls go on;
-    max_calls, max_calls_per_source, max_rooms: more are refused with 503; max_call_s: a call ends after that (0: never).
+    language: of what is said in meetings; languages: of single rooms and accounts, by name; prompts: the folder of what is
+    said, `prompts` in the data folder if not given; max_calls, max_calls_per_source, max_rooms: more
+    are refused with 503; max_call_s: a call ends after that (0: never).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -130,6 +132,9 @@ class ServerConfig(BaseModel):
     http_port: int = Field(8080, ge=0, le=65535)
     http_listen: Annotated[tuple[str, ...], BeforeValidator(_to_addresses)] = LOOPBACK
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    language: Literal["en", "zh"] = "en"
+    languages: dict[str, Literal["en", "zh"]] = Field(default_factory=dict)
+    prompts: Annotated[Path | None, BeforeValidator(_to_path)] = None
     log_format: Literal["text", "json"] = "text"
     webhook: Annotated[tuple[WebhookConfig, ...], BeforeValidator(to_webhooks)] = ()
     trunk: dict[TrunkName, TrunkConfig] = Field(default_factory=dict)
@@ -144,7 +149,7 @@ class ServerConfig(BaseModel):
     def to_toml(self) -> str:
         """The same configuration as the text of a file."""
         lines = []
-        for key, value in self.model_dump(exclude_none=True, exclude={"trunk", "webhook"}).items():
+        for key, value in self.model_dump(exclude_none=True, exclude={"trunk", "webhook", "languages"}).items():
             match value:
                 case bool():
                     text = str(value).lower()
@@ -157,6 +162,8 @@ class ServerConfig(BaseModel):
                 case _:
                     text = quote(str(value))
             lines.append(f"{key} = {text}")
+        if self.languages:
+            lines += ["", "[languages]", *(f"{quote(name)} = {quote(one)}" for name, one in self.languages.items())]
         lines += [f"\n{webhook.to_toml()}" for webhook in self.webhook]
         return "\n".join([*lines, *(f"\n{trunk.to_toml(name)}" for name, trunk in self.trunk.items())])
 
@@ -190,6 +197,9 @@ EXPECTED = {
     "http_port": "a number from 1 to 65535, or 0 for no HTTP,",
     "http_listen": "an IP address of this machine, or a list of them,",
     "log_level": "one of debug, info, warning, error",
+    "language": "one of en, zh",
+    "languages": "a table such as [languages] with lines NAME = \"zh\" for a room or an account",
+    "prompts": "the path of a folder",
     "log_format": "one of text, json",
     "webhook": "tables such as [[webhook]]",
     "trunk": "tables such as [trunk.acme]",
@@ -204,7 +214,7 @@ def load(file: Path | None, flags: dict[str, Any]) -> ServerConfig:
     """
     text = _read(file) if file is not None else ""
     values = _parse(str(file), text)
-    for key in ("data", "tls_cert", "tls_key"):
+    for key in ("data", "tls_cert", "tls_key", "prompts"):
         if file is not None and isinstance(values.get(key), str):
             values[key] = str(file.parent / Path(values[key]).expanduser())
     given = {key: value for key, value in flags.items() if value is not None}

@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 from mcu import conference as rules
 from mcu.application_line import ApplicationLine
 from mcu.bus import facts_of, kind_of
-from mcu.commands import Command
+from mcu.commands import Command, Record
 from mcu.conference import Admitted, Conference, InLobby, Refused
+from mcu.dial_outs import DialOut
+from mcu.dialling import Dialling
 from mcu.errors import UsageError
 from mcu.floor import MEDIA, FloorEnded, FloorGranted, FloorId, StopFloors
 from mcu.floor import Event as FloorEvent
@@ -31,6 +33,7 @@ from mcu.happenings import (
     LobbyEntered,
     LobbyLeft,
     PlayRequested,
+    PolicyChanged,
     RecordingRequested,
     SayRequested,
     TimeRunsOut,
@@ -43,10 +46,11 @@ from mcu.meeting_desktops import MeetingDesktops
 from mcu.memory import Memory
 from mcu.orders import answer, carry_out, counted, find, keyed
 from mcu.participant import Identity, Participant, ParticipantId, Role
-from mcu.policy import Policy
+from mcu.policy import Level, Policy
+from mcu.prompt_texts import is_known
 from mcu.roster import Device, Picture, Roster
 from mcu.storage.base import AuditRecord, CallRecord
-from mcu.surroundings import Surroundings
+from mcu.surroundings import MediaRoom, Surroundings
 from mcu.transmission import Medium, TransmissionStarted, TransmissionStopped
 from mcu.verbs import Order, parse_command
 from mcu.verdicts import Verdict
@@ -68,6 +72,8 @@ MAX_SUBSCRIPTIONS = 1000
 CONTENTS = {Medium.VIDEO: "main", Medium.SCREEN: "slides"}
 MEDIUM_OF = {content: medium for medium, content in CONTENTS.items()}
 """Media that are pictures, and what their lines show."""
+NEW_S = 1.0
+"""Who has joined so lately knows that they are the host."""
 ORPHAN_S = 2.0
 """How long who has left may take to unsubscribe by themselves: linphone 5.1 does, and answers a NOTIFY in between with 481."""
 
@@ -82,7 +88,10 @@ class Member:
 
 
 class Focus:
-    """A live conference. closed: called once, when it is over and everybody is hung up on."""
+    """A live conference. closed: called once, when it is over and everybody is hung up on.
+
+    recording: "" for none, "recording" or "paused".
+    """
 
     def __init__(self, name: str, policy: Policy, server: Surroundings, closed: Callable[[Focus], None]) -> None:
         self.name = name
@@ -92,7 +101,9 @@ class Focus:
         self.members: dict[ParticipantId, Member] = {}
         self.waiting = WaitingRoom(server)
         self.speaking: tuple[int, ...] = ()
-        self._dialled: dict[Call, Member] = {}
+        self._spotlit: ParticipantId | None = None
+        self.recording = ""
+        self._has_music = False
         self._lines: dict[ParticipantId, list[MembersLine]] = {}
         self._server = server
         self._closed = closed
@@ -101,15 +112,28 @@ class Focus:
         self.floors.control.floors.may_ask = self._may_ask
         self.desktops = MeetingDesktops(self.floors, server, self._note)
         self._roster = Roster(self.entity, name, policy.max_members)
+        self._dialling = Dialling(server, self._roster, self._notify_soon)
         self._subscriptions: dict[Subscription, ParticipantId | None] = {}
         self._notified_at = -NOTIFY_INTERVAL_S
         self._is_notify_due = False
         self._is_over = self._was_used = False
         self._kept = (memory or Memory(), True)
+        self._needs_full: set[ParticipantId] = set()
         self._roster.set_locked(self.conference.is_locked)
+        self._roster.set_policy(self.conference.policy, is_suspended=False)
         due = self.conference.next_timer()
         if due is not None:
             server.call_at(due, self._timer_fired)
+
+    @property
+    def media_room(self) -> MediaRoom:
+        """The media room."""
+        return self._room
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the conference has ended."""
+        return self._is_over
 
     @property
     def room_id(self) -> int:
@@ -211,8 +235,11 @@ class Focus:
         """The legs of all members, and of those who wait."""
         return [member.leg for member in (*self.members.values(), *self.waiting.members.values())]
 
-    def dial(self, way: Way, to: NameAddr, identity: Identity) -> Call:
-        """Call somebody into the conference (RFC 4579 §5.5); whoever answers is a participant. Raises MediaRefused."""
+    def dial(self, way: Way, to: NameAddr, identity: Identity, entry: DialOut) -> Call:
+        """Call somebody into the conference (RFC 4579 §5.5); whoever answers is a participant. Raises MediaRefused.
+
+        entry: is told what becomes of it.
+        """
         server = self._server
         refusal = self.conference.check_invited()
         if refusal is not None:
@@ -230,21 +257,23 @@ class Focus:
             raise
         record = CallRecord(call.id, self.name, identity.account, str(to.uri), identity.display_name,
                             f"{flow.remote[0]}:{flow.remote[1]}", flow.transport, "", server.wallclock())
-        self._dialled[call] = Member(participant_id, CallLeg(call, media, identity, record), Keypad())
+        self._dialling.begin(call, Member(participant_id, CallLeg(call, media, identity, record), Keypad()), entry)
         self._was_used = True
         return call
 
     def _dialled_answered(self, call: Call, answer: bytes | None) -> None:
-        member = self._dialled.pop(call, None)
         now = self._server.now()
-        if member is None:
+
+        def admit(member: Member) -> str:
+            if answer is None:
+                return "no answer in the 200"
+            verdict = self.conference.join(member.id, member.leg.identity, now, is_invited=True)
+            return verdict.reason if isinstance(verdict, Refused) else ""
+
+        member = self._dialling.answered(call, admit)
+        if member is None or answer is None:
             return
         leg = member.leg
-        verdict = self.conference.join(member.id, leg.identity, now, is_invited=True)
-        if isinstance(verdict, Refused) or answer is None:
-            leg.media.release()
-            call.hang_up(now, verdict.reason if isinstance(verdict, Refused) else "no answer in the 200")
-            return
         self.members[member.id] = member
         leg.record = replace(leg.record, answered_at=self._server.wallclock())
         leg.receive_answer(answer, now)
@@ -255,6 +284,8 @@ class Focus:
         """An event of one of our calls."""
         now = self._server.now()
         match event:
+            case events.CallProgressed(call, response, _):
+                self._dialling.progressed(call, response.status)
             case events.CallAnswered(call, _, answer):
                 self._dialled_answered(call, answer)
             case events.CallTerminated(call, cause, status, reason, _):
@@ -294,10 +325,7 @@ class Focus:
             self._server.respond(transaction_id, 415 if method == "INFO" else 405)
 
     def _ended(self, call: Call, cause: str, status: int, reason: str, *, is_dropped: bool) -> None:
-        dialled = self._dialled.pop(call, None)
-        if dialled is not None:
-            dialled.leg.media.refused(status)
-            self._server.keep_record(dialled.leg.end(cause, status, reason, self._server.wallclock()))
+        if self._dialling.ended(call, cause, status, reason):
             self.put_away_if_unused()
             return
         member = self._member_of(call)
@@ -336,6 +364,13 @@ class Focus:
         self._carry_out()
         return verdict
 
+    def order_by(self, call: Call, order: Order) -> Verdict:
+        """Carry out an order of the member whose call that is."""
+        member = self._member_of(call)
+        if member is None:
+            return Refused(481, "that call is over")
+        return self.order(order, member.id)
+
     def pressed(self, leg_id: int, key: str) -> None:
         """A member pressed a key of their phone."""
         member = self.members.get(ParticipantId(leg_id))
@@ -368,15 +403,51 @@ class Focus:
         verdict = self.order(order, member.id)
         return (verdict.status, verdict.reason) if isinstance(verdict, Refused) else (200, None)
 
-    def announce(self, who: ParticipantId | None, name: str) -> None:
-        """Say a prompt to a member, or to all (None)."""
-        log.debug("announced", extra={"room": self.name, "prompt": name, "who": who})
-
     def find(self, who: str) -> list[Member]:
         """Members by id, account, URI, or name as shown ("all" is everybody)."""
         if who.strip().lower() == "all":
             return list(self.members.values())
         return [self.members[one.id] for one in find(self.conference.participants.values(), who) if one.id in self.members]
+
+    # ---- what members are told
+
+    def announce(self, who: ParticipantId | None, name: str) -> None:
+        """Say a prompt of `mcu.prompt_texts` to a member, or to one who waits, in their language, or to all (None).
+
+        An unknown one is no error.
+        """
+        if not is_known(name):
+            log.warning("there is no such prompt", extra={"room": self.name, "prompt": name})
+            return
+        member = None if who is None else self.members.get(who) or self.waiting.members.get(who)
+        if who is not None and member is None:
+            return
+        language = self._server.language_of(*([member.leg.identity.account] if member is not None else []), self.name)
+
+        def say() -> None:
+            if self._is_over:
+                return
+            if member is None:
+                self._room.sound.announce(0, name, language)
+            elif member.id in self.members:
+                self._room.sound.announce(int(member.leg.media.leg_id), name, language)
+            elif member.id in self.waiting.members:
+                self.waiting.media_room.sound.announce(int(member.leg.media.leg_id), name, language)
+
+        self._server.have_prompt(name, language, say)
+
+    def set_recording(self, state: str, *, is_failed: bool = False) -> None:
+        """The room is recorded, or the recording is paused, or it is over (""): all are told, and the roster shows it."""
+        before, self.recording = self.recording, state
+        if state == before or self._is_over:
+            return
+        name = {"paused": "paused", "": "failed" if is_failed else "stopped"}.get(state, "resumed" if before else "started")
+        self.announce(None, f"recording-{name}")
+        self._roster.set_recording(state)
+        self._notify_soon()
+        self._server.publish("recording-changed", room=self.name, state=state, is_failed=is_failed)
+        if is_failed:
+            self.execute(Record("stop"))
 
     # ---- what the rules decided
 
@@ -385,7 +456,15 @@ class Focus:
             self._apply(event)
             self._server.publish(kind_of(event), room=self.name, **facts_of(event))
         self._remember()
+        self._play_music()
         self._arm()
+
+    def _play_music(self) -> None:
+        """Music for one who is alone, where the room has it so."""
+        is_wanted = self.conference.policy.music_alone and len(self.members) == 1
+        if is_wanted is not self._has_music and not self._is_over:
+            self._has_music = is_wanted
+            self._room.sound.set_music(0, is_wanted)
 
     def _remember(self) -> None:
         """Keep what must outlast a restart, when it has changed."""
@@ -407,12 +486,15 @@ class Focus:
                 self._roster.remove(participant.id)
                 if self.conference.policy.leave_tone:
                     self._room.play("leave")
+                self._spotlight()
                 self._notify_soon()
             case rules.ParticipantChanged(participant):
                 member = self.members.get(participant.id)
                 if member is not None:
                     member.leg.media.set_muted(participant.is_muted)
+                    member.leg.media.set_deaf(participant.is_deaf)
                     self._show(member)
+                    self._spotlight()
             case TransmissionStarted(participant_id, medium):
                 self._let_pass(participant_id, medium, True)
             case TransmissionStopped(participant_id, medium):
@@ -425,9 +507,14 @@ class Focus:
                 self._waits(participant, for_host=for_host)
             case LobbyLeft(participant):
                 log.info("waits no longer", extra={"room": self.name, "who": participant.identity.entity})
+                self._roster.remove_waiting(participant.id)
+                self._notify_soon()
+            case PolicyChanged():
+                self._roster.set_policy(self.conference.policy, is_suspended=self.conference.is_suspended)
+                self._notify_soon()
             case HostChanged(participant):
                 log.info("host", extra={"room": self.name, "who": participant.identity.entity if participant else None})
-                if participant is not None:
+                if participant is not None and participant.joined_at < self._server.now() - NEW_S:
                     self.announce(participant.id, "you-are-host")
             case UnmuteAsked(participant):
                 self.announce(participant.id, "ask-unmute")
@@ -441,9 +528,13 @@ class Focus:
                 self._roster.set_locked(locked)
                 self._notify_soon()
             case ActivitySuspended(is_suspended):
+                self._roster.set_policy(self.conference.policy, is_suspended=is_suspended)
+                self._notify_soon()
                 if is_suspended:
                     self.floors.execute(StopFloors("all activity is suspended"), None)
-            case (InviteRequested() | RecordingRequested() | LayoutChanged() | SayRequested() | PlayRequested()):
+            case LayoutChanged(layout):
+                self._room.set_layout(layout)
+            case (InviteRequested() | RecordingRequested() | SayRequested() | PlayRequested()):
                 self._server.perform(self.name, event)
             case rules.ConferenceClosing(reason):
                 log.info("closing", extra={"room": self.name, "reason": reason})
@@ -460,13 +551,27 @@ class Focus:
             self._room.adopt(member.leg.media)
             self.members[participant.id] = member
             self.waiting.close_if_empty()
+            self._needs_full.add(participant.id)
             self.announce(participant.id, "admitted")
         self.floors.join(participant.id, participant.identity)
         self._room.describe(participant.id, participant.identity.display_name)
         self._note_sending(self.members[participant.id])
         self._show(self.members[participant.id])
+        if self._spotlit is not None:
+            self._room.pin(participant.id, [self._spotlit])
         if self.conference.policy.join_tone:
             self._room.play("join")
+        if self.recording == "recording":
+            self.announce(participant.id, "recording-on")
+
+    def _spotlight(self) -> None:
+        """Show all who is in the spotlight, or let each see whoever speaks again."""
+        spotlit = next((one.id for one in self.conference.participants.values() if one.is_spotlit), None)
+        if spotlit == self._spotlit:
+            return
+        self._spotlit = spotlit
+        for viewer in self.members:
+            self._room.pin(viewer, [spotlit] if spotlit is not None and viewer != spotlit else [])
 
     def _waits(self, participant: Participant, *, for_host: bool) -> None:
         """Somebody is in the lobby: a newcomer, or a member who was sent there."""
@@ -480,6 +585,10 @@ class Focus:
             except MediaRefused as error:
                 member.leg.call.hang_up(self._server.now(), error.reason)
                 return
+            self._needs_full.add(participant.id)
+        waiting = self.waiting.members[participant.id]
+        self._roster.put_waiting(participant, self._device(waiting))
+        self._notify_soon()
         self.announce(participant.id, "waiting-for-host" if for_host else "lobby")
 
     def _is_host(self, participant_id: ParticipantId) -> bool:
@@ -489,6 +598,8 @@ class Focus:
     def _may_ask(self, floor: FloorId, participant_id: ParticipantId) -> bool:
         """Whether a member may ask for a floor just now."""
         rules = self.conference
+        if self.desktops.is_guest(participant_id):
+            return rules.policy.control is not Level.NOBODY and not rules.is_suspended
         return rules.may_share(participant_id) if floor is FloorId.SCREEN else rules.may_control(participant_id)
 
     def _on_floor(self, event: FloorEvent) -> None:
@@ -510,7 +621,9 @@ class Focus:
 
     def _entity_of(self, participant_id: ParticipantId | None) -> str:
         found = None if participant_id is None else self.conference.participants.get(participant_id)
-        return found.identity.entity if found is not None else str(participant_id or "")
+        if found is not None or participant_id is None:
+            return "" if found is None else found.identity.entity
+        return self.desktops.name_of(participant_id) or str(participant_id)
 
     def hear(self, leg_ids: tuple[int, ...]) -> None:
         """These speak now, the loudest first."""
@@ -547,10 +660,7 @@ class Focus:
             self._server.keep_record(member.leg.end("closed", 200, reason, self._server.wallclock()))
         self.members.clear()
         self.waiting.close()
-        for call, dialled in list(self._dialled.items()):
-            call.hang_up(now, reason)
-            dialled.leg.media.release()
-        self._dialled.clear()
+        self._dialling.close(reason)
         for subscription in list(self._subscriptions):
             subscription.terminate("noresource", now, self._roster.deleted(), CONTENT_TYPE)
         self._subscriptions.clear()
@@ -580,7 +690,7 @@ class Focus:
 
     def put_away_if_unused(self) -> None:
         """End a conference that nobody has ever got into, or a permanent one that is empty: nothing is lost with it."""
-        if self.members or self.waiting.members or self._dialled:
+        if self.members or self.waiting.members or self._dialling.calls:
             return
         if self.conference.policy.is_permanent or not self._was_used:
             self._finish("the room is empty")
@@ -598,6 +708,10 @@ class Focus:
         subscription.notify(self._roster.full(owner), CONTENT_TYPE, now)
         if subscription.is_active and subscription.expires_s:
             self._subscriptions[subscription] = owner
+
+    def may_look(self, identity: Identity) -> bool:
+        """Whether somebody who is not in it may see who is: who could come in just now, without a PIN and without waiting."""
+        return self.conference.check(identity, None) is None and not self.conference.must_wait(identity, None)
 
     def refresh_subscription(self, subscription: Subscription) -> None:
         """A subscriber asked for more time: it gets the whole state again (RFC 6665 §4.2.1.2)."""
@@ -618,7 +732,7 @@ class Focus:
         """The participant whose phone has this From and this address; of two on one machine the one with the same port."""
         wanted = uri.without_parameters()
         found = None
-        for member in self.members.values():
+        for member in (*self.members.values(), *self.waiting.members.values()):
             call = member.leg.call
             if call.flow.remote[0] == flow.remote[0] and call.remote.uri.without_parameters().matches(wanted):
                 if call.flow.remote == flow.remote:
@@ -630,12 +744,17 @@ class Focus:
         participant = self.conference.participants.get(member.id)
         if participant is None:
             return
-        dialog = member.leg.call.dialog
-        contact = str(dialog.target.without_parameters()) if dialog is not None else participant.identity.entity
         pictures = tuple(Picture(line.content, line.codec, self.conference.is_transmitting(member.id, MEDIUM_OF[line.content]),
                                  line.is_got) for line in member.leg.media.picture_lines())
-        self._roster.put(participant, Device(contact, member.leg.codec, member.leg.call.id, member.leg.is_held, pictures))
+        self._roster.put(participant, replace(self._device(member), pictures=pictures))
         self._notify_soon()
+
+    def _device(self, member: Member) -> Device:
+        """The call through which somebody takes part, or waits."""
+        leg = member.leg
+        dialog = leg.call.dialog
+        contact = str(dialog.target.without_parameters()) if dialog is not None else leg.identity.entity
+        return Device(contact, leg.codec, leg.call.id, leg.is_held)
 
     def _notify_soon(self) -> None:
         if self._is_notify_due or self._is_over:
@@ -653,7 +772,11 @@ class Focus:
             return
         common = self._roster.partial()
         for subscription, owner in list(self._subscriptions.items()):
-            subscription.notify(common if owner is None else self._roster.partial(owner), CONTENT_TYPE, now)
+            if owner in self._needs_full:
+                subscription.notify(self._roster.full(owner), CONTENT_TYPE, now)
+            elif not self._roster.is_waiting(owner):
+                subscription.notify(common if owner is None else self._roster.partial(owner), CONTENT_TYPE, now)
+        self._needs_full.clear()
 
 
 def is_conference_event(subscription: Subscription) -> bool:

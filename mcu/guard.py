@@ -23,6 +23,7 @@ from sip.errors import ParseError
 from sip.flow import Flow
 from sip.invite import Call
 from sip.message import Request, Response
+from sip.settings import ASKS_FOR_PIN
 from sip.subscription import Subscription
 from sip.uri import Uri
 
@@ -131,8 +132,8 @@ class Guard:
         match self._dialplan.resolve(request.uri):
             case Elsewhere():
                 return not self._is_open
-            case RoomCalled(name, pin) if pin is not None and self._knowledge.has_pin(name):
-                return False
+            case RoomCalled(name, pin) if self._knowledge.has_pin(name):
+                return pin is None and ASKS_FOR_PIN in request.supported and not self._is_open
             case UserCalled():
                 return True
             case Service() | _:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mcu.participant import Participant, ParticipantId
-from mcu.policy import Policy
 from mcu.transmission import TransmissionStarted, TransmissionStopped
 
 
@@ -79,10 +78,10 @@ class LockChanged:
 
 @dataclass(frozen=True, slots=True)
 class PolicyChanged:
-    """A switch was turned."""
+    """A switch of the policy was turned (not the policy itself: it holds PINs)."""
 
-    policy: Policy
     switch: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +101,10 @@ class InviteRequested:
 
 @dataclass(frozen=True, slots=True)
 class RecordingRequested:
-    """The recording is to begin, pause, go on or end: `start`, `pause`, `resume`, `stop`."""
+    """The recording is to begin, pause, go on or end: `start`, `pause`, `resume`, `stop`. by: None for the operator."""
 
     action: str
+    by: ParticipantId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +116,18 @@ class LayoutChanged:
 
 @dataclass(frozen=True, slots=True)
 class SayRequested:
-    """A voice is to say something to all."""
+    """A voice is to say something to all. by: None for the operator."""
 
     text: str
+    by: ParticipantId | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PlayRequested:
-    """A file is to be played to all, or what plays is to be steered (see `mcu.commands.Play`)."""
+    """A file is to be played to all, or what plays is to be steered (see `mcu.commands.Play`). by: None for the operator."""
 
     what: str
+    by: ParticipantId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,17 @@ from typing import Any
 from mcu.captures import Captures
 from mcu.commands import CloseConference
 from mcu.conference import Refused
+from mcu.desktop_tickets import desktop_ticket
 from mcu.errors import CommandError, ForbiddenError, UnknownError, UsageError
 from mcu.focus import Focus, Member
 from mcu.leg import CallLeg
 from mcu.participant import Participant
 from mcu.policy import switches_of
 from mcu.protection import is_protected, words_of
+from mcu.studio import Studio
 from mcu.switchboard import Switchboard
 from mcu.trunk import Trunk
-from mcu.verbs import Order
+from mcu.verbs import Order, build
 from sip.media_backend import MediaRefused
 
 Facts = dict[str, Any]
@@ -33,9 +35,10 @@ class LiveView:
     """
 
     def __init__(self, switchboard: Switchboard, changed: Callable[[], None], captures: Captures,
-                 figures: Callable[[], Facts] = dict) -> None:
+                 studio: Studio, figures: Callable[[], Facts] = dict) -> None:
         self._switchboard = switchboard
         self._captures = captures
+        self._studio = studio
         self._changed = changed
         self._figures = figures
 
@@ -78,18 +81,36 @@ class LiveView:
         """See Live."""
         return self._done(self._focus(room).execute(CloseConference(reason)))
 
-    def dial(self, room: str, target: str) -> int:
+    def dial(self, room: str, target: str) -> Facts:
         """See Live."""
         try:
-            return self._switchboard.dial(room.lower(), target)
+            return self._switchboard.dial(room.lower(), target, "the administrator").facts()
         except (LookupError, ValueError, MediaRefused) as error:
             raise CommandError(error.args[0] if error.args else str(error)) from None
         finally:
             self._changed()
 
+    def dialled(self, room: str, dial_id: int, is_cancelled: bool) -> Facts:
+        """See Live."""
+        entry = self._switchboard.server.dial_outs.get(room.lower(), dial_id)
+        if entry is None:
+            raise CommandError(f"room {room!r} has called nobody by the number {dial_id}")
+        if is_cancelled:
+            self._switchboard.cancel_dial(entry)
+            self._changed()
+        return entry.facts()
+
+    def dialling(self, room: str) -> list[Facts]:
+        """See Live."""
+        return [entry.facts() for entry in self._switchboard.server.dial_outs.of(room.lower())]
+
     def order(self, room: str, order: Order, by: str) -> int:
         """See Live."""
         return self._done(self._focus(room).order(order, by=by))
+
+    def desktop(self, room: str, viewer: str) -> Facts:
+        """See Live."""
+        return desktop_ticket(self._focus(room), self._switchboard.server, viewer)
 
     def calls(self) -> list[Facts]:
         """See Live."""
@@ -115,6 +136,30 @@ class LiveView:
     def capture_call(self, call_id: str, is_on: bool) -> Facts:
         """See Live."""
         return self._captures.start_call(call_id) if is_on else self._captures.stop(f"call {call_id}")
+
+    def record(self, room: str, action: str, form: str, by: str) -> Facts:
+        """See Live."""
+        focus, recordings = self._focus(room), self._studio.recordings
+        recordings.prefer(focus, form)
+        self.order(room, build("record", {"action": action}), by)
+        return recordings.result(focus)
+
+    def recordings(self) -> list[Facts]:
+        """See Live."""
+        return self._studio.recordings.list()
+
+    def say(self, room: str, text: str, by: str) -> Facts:
+        """See Live."""
+        self.order(room, build("say", {"text": text}), by)
+        return self._studio.players.result(self._focus(room))
+
+    def play(self, room: str, what: str, by: str) -> Facts:
+        """See Live."""
+        focus = self._focus(room)
+        if what.strip() == "status":
+            return self._studio.players.play(focus, what, is_operator=True)
+        self.order(room, build("play", {"what": what}), by)
+        return self._studio.players.result(focus)
 
     def registrations(self) -> list[Facts]:
         """See Live."""

@@ -16,23 +16,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from operator import attrgetter
 
-from mcu import video_messages
+from mcu import sound_messages, video_messages
 from mcu.engine.notices import AddressLearnt, DtmfPressed, RoomLost, SpeakersChanged
 from mcu.errors import ProtocolError
 from mcu.fields import NUMBER, Address, Fields, read_keys, read_streams, write_address, write_keys, write_streams, write_text
 from rtp.kernel import LegSpec, LegStatistics
 from rtp.srtp import StreamState
 
-VERSION = 5
+VERSION = 7
 MAX_MESSAGE = 2048
 """A leg with all its texts, keys and streams has 1.3 kB, a datagram of a handshake up to 1.5 kB."""
 MAX_DATAGRAM = 1500
 MAX_SPEAKERS = 64
 ROOM_KINDS = ("mix", "echo", "tone", "music", "relay")
-PROMPTS = ("enter-pin", "wrong-pin", "not-now", "goodbye")
-"""What the attendant says: files that control has laid down, or a few notes."""
-SOUNDS = ("tone", "music", "join", "leave", "closing", "muted", "unmuted", *PROMPTS, "hush")
-"""The sounds that a worker makes by itself. A prompt ends the one before; hush ends it and says nothing."""
+SOUNDS = ("tone", "music", "join", "leave", "closing", "muted", "unmuted")
+"""The sounds that a worker makes by itself."""
 CODECS = ("pcmu", "pcma", "g722", "opus")
 
 _HEAD = struct.Struct("!BBI")
@@ -162,9 +160,9 @@ _of_leg, _of_heart = (attrgetter(*(field.name for field in fields(kind))) for ki
 """The values of flat records, in order. `dataclasses.astuple` would copy each deeply: 14 µs for the figures of a leg."""
 
 Command = (OpenRoom | CloseRoom | AddLeg | UpdateLeg | RemoveLeg | MuteLeg | PlaySound | OpenTap | CloseTap
-           | video_messages.Command)
+           | sound_messages.Command | video_messages.Command)
 Report = (Heartbeat | LegReport | StreamsReport | HandshakeReceived | DtmfPressed | SpeakersChanged | AddressLearnt | RoomLost
-          | video_messages.Report)
+          | sound_messages.Report | video_messages.Report)
 Message = Command | Report
 
 
@@ -296,6 +294,7 @@ _TABLE: tuple[tuple[int, type, Callable[..., bytes], Callable[[int, Fields], Mes
     (71, StreamsReport, lambda m: NUMBER.pack(m.leg_id) + write_streams(m.streams),
      lambda room, read: StreamsReport(room, read.number(), read_streams(read))),
     (72, HandshakeReceived, _write_handshake, _read_handshake),
+    *sound_messages.TABLE,
     *video_messages.TABLE,
 )
 """(kind, class, writer, reader) of each message: commands below 64, reports above."""

@@ -36,9 +36,18 @@ from mcu.captures import FOLDER, LOOK_S, Captures
 from mcu.certificates import Files, ServerCertificate, own_files
 from mcu.cli.logs import start_logging
 from mcu.config import AUTO, EVERYWHERE, ServerConfig
+from mcu.dial_outs import DialOut, DialOuts
 from mcu.dialplan import Dialplan
 from mcu.directory import Directory
-from mcu.engine.notices import DtmfPressed, LegSilent, MediaNotice, ProtectionFailed, RoomLost, SpeakersChanged
+from mcu.engine.notices import (
+    DtmfPressed,
+    LegSilent,
+    MediaNotice,
+    PlayerChanged,
+    ProtectionFailed,
+    RoomLost,
+    SpeakersChanged,
+)
 from mcu.engine.pool import EngineSettings, WorkerPool
 from mcu.errors import McuError
 from mcu.floor import Event as FloorEvent
@@ -63,6 +72,7 @@ from mcu.secrecy import keep_memory_private
 from mcu.storage.base import AuditRecord, CallRecord, Storage
 from mcu.storage.folder import DataLock
 from mcu.storage.sqlite import SqliteStorage
+from mcu.studio import Studio
 from mcu.surroundings import MediaRoom
 from mcu.switchboard import Switchboard
 from mcu.trunk import Trunk, Trunks
@@ -122,12 +132,15 @@ class Server:
         self.bus = Bus(self.wallclock)
         self.endpoint = Endpoint(SETTINGS, secrets.token_bytes)
         self.driver = Driver(self.endpoint, self._receive_event)
+        self._prompts = config.prompts or config.data / prompts.FOLDER
+        self.voice = prompts.Voice(self._prompts, lambda action: self._loop.call_soon_threadsafe(self._act, action))
         self.pictures = PictureWorkers(config.picture_workers)
         self.pool = WorkerPool(
             EngineSettings(workers=config.workers, first_port=config.rtp_ports[0], last_port=config.rtp_ports[1],
-                           addresses=self.addresses, prompts=config.data / prompts.FOLDER, srtp=SrtpPolicy(config.srtp)),
+                           addresses=self.addresses, prompts=self._prompts, srtp=SrtpPolicy(config.srtp)),
             self._receive_notice, self.pictures if config.picture_workers else None)
-        self.relay = RelayService(config.rtp_ports, self.domain, config.data)
+        self.relay = RelayService(config.rtp_ports, relay_names(self.domain, config.addresses), config.data,
+                                  config.addresses[0])
         self.endpoint.told_host = lambda flow: self.addresses.towards(flow.local[0], flow.remote[0])
         dialplan = Dialplan(self.domain, lambda name: directory.account(name) is not None)
         store = MemoryLocationStore(storage.put_binding, storage.delete_binding)
@@ -141,6 +154,9 @@ class Server:
         self.performers[InviteRequested] = self.switchboard.invite
         self.captures = Captures(config.data / FOLDER, self.pool, self.switchboard, self._watch,
                                  max_bytes=config.pcap_max_mb * 1_000_000, files=config.pcap_files)
+        self.dial_outs = DialOuts(self._note_dial_out)
+        self.studio = Studio(config.data, lambda seconds, action: self.call_at(self.now() + seconds, action))
+        self.performers |= self.studio.performers(self.switchboard.foci, self.language_of)
         self.endpoint.admit, self.endpoint.readmit = guard.admit, guard.readmit
 
     # ---- mcu.surroundings.Surroundings
@@ -176,6 +192,14 @@ class Server:
         """A room of the media engine."""
         return self.pool.open_room(kind)
 
+    def language_of(self, *names: str | None) -> str:
+        """The language of the first of these accounts and rooms that has one, else the server's."""
+        found = (self.config.languages.get(name) for name in names if name)
+        return next((language for language in found if language), self.config.language)
+
+    def have_prompt(self, name: str, language: str, then: Callable[[], None]) -> None:
+        """Call `then` when a prompt's file is there, or can't be made."""
+        self.voice.have(name, language, then)
     def open_floors(self, control: FloorControl, on_event: Callable[[FloorEvent], None]) -> FloorDoors:
         """What carries a conference's floor control; what an event of its rules causes goes out at once."""
         def told(event: FloorEvent) -> None:
@@ -196,6 +220,10 @@ class Server:
         """What a room that opens remembers of its people."""
         return self.keeper.recall(name)
 
+    def was_interrupted(self, name: str) -> bool:
+        """Whether a meeting may go on that a restart has interrupted."""
+        return self.keeper.was_interrupted(name)
+
     def read_room(self, name: str) -> None:
         """What a room remembers was changed from outside."""
         self.keeper.read(name)
@@ -211,6 +239,11 @@ class Server:
     def keep_audit(self, record: AuditRecord) -> None:
         """Write a row of the audit log behind."""
         self._storage.put_audit(record)
+
+    def _note_dial_out(self, entry: DialOut) -> None:
+        facts = entry.facts()
+        log.info("calling out", extra=facts)
+        self.publish("dial-out", **facts)
 
     def perform(self, room: str, event: RoomEvent) -> None:
         """Have done what a room has decided; see Surroundings."""
@@ -338,6 +371,8 @@ class Server:
                 self.switchboard.silent(room_id, leg_id)
             case ProtectionFailed(_, leg_id, reason):
                 self.switchboard.unprotected(leg_id, reason)
+            case PlayerChanged():
+                self.studio.players.receive(notice)
             case RoomLost() if role is not None:
                 log.error("a media worker is gone", extra={"room_id": notice.room_id})
                 role.shut_down("the media process of this room failed; please call again")
@@ -433,6 +468,12 @@ class Server:
             await asyncio.sleep(GOODBYE_S)
 
 
+def relay_names(domain: str, hosts: Iterable[str]) -> str:
+    """The names and addresses by which stock viewers reach this server."""
+    shown = [one for host in hosts for one in (reachable(host) if is_unspecified(host) else [host])]
+    return ",".join(dict.fromkeys([domain, "localhost", "127.0.0.1", *shown]))
+
+
 def _cannot_listen(host: str, port: int, error: OSError, option: str = "--sip-port") -> str:
     if error.errno == 98:
         return f"port {port} on {host} is in use; stop the program that has it, or choose another one with {option}"
@@ -457,7 +498,7 @@ async def run(config: ServerConfig, reread: Callable[[], ServerConfig]) -> int:
         server = Server(config, storage, directory)
         stopping = _stop_on_signals(lambda: server.reload(reread))
         if config.trunk:
-            await asyncio.to_thread(prompts.prepare, config.data / prompts.FOLDER)
+            await asyncio.to_thread(prompts.prepare, config.prompts or config.data / prompts.FOLDER, config.language)
         await stack.enter_async_context(server.driver)
         await stack.enter_async_context(server.pictures)
         await stack.enter_async_context(server.pool)
@@ -466,10 +507,12 @@ async def run(config: ServerConfig, reread: Callable[[], ServerConfig]) -> int:
         await server.learn_public_address()
         server.switchboard.trunks.start()
         server.driver.pump()
+        stack.callback(server.voice.close)
         stack.callback(server.captures.close)
+        stack.callback(server.studio.close)
         if config.pcap is not None:
             server.captures.start_all(config.pcap)
-        live = LiveView(server.switchboard, server.driver.pump, server.captures, server.figures)
+        live = LiveView(server.switchboard, server.driver.pump, server.captures, server.studio, server.figures)
         administration = Administration(directory, storage, live, max_members=config.max_members)
         await stack.enter_async_context(control.ControlServer(config.data / control.FILE_NAME, administration.execute, lock))
         webhooks = await stack.enter_async_context(Webhooks(server.bus, server.wallclock))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from mcu.addresses import Addresses
 from mcu.application_line import ApplicationLine
 from mcu.conference import Done, Refused
+from mcu.dial_outs import DialOuts
 from mcu.floor import Command, Event, Requested
 from mcu.floor_control import FloorControl
 from mcu.happenings import Event as RoomEvent
@@ -80,6 +82,9 @@ class Media(MediaBackend, Protocol):
     def set_muted(self, muted: bool) -> None:
         """Take the leg out of the mix, or let it in."""
 
+    def set_deaf(self, deaf: bool) -> None:
+        """Let the phone hear nothing of the room, or hear it again."""
+
     def refused(self, status: int) -> None:
         """The phone did not take our first offer."""
 
@@ -102,10 +107,39 @@ class Media(MediaBackend, Protocol):
         """The pictures of the leg as they are now."""
 
 
+class Sound(Protocol):
+    """What is said, played and recorded in a room."""
+
+    def announce(self, leg_id: int, name: str, language: str) -> None:
+        """Say a prompt to a leg, or to all (0), after what is being said there."""
+
+    def start_player(self, player_id: int, descriptor: int) -> None:
+        """Play a file that grows (`mcu.playing.ready`) to all."""
+
+    def set_player(self, player_id: int, is_paused: bool, volume_percent: int, seek_ms: int = -1) -> None:
+        """Steer what is played. seek_ms: −1 for where it is."""
+
+    def stop_player(self, player_id: int) -> None:
+        """Play it no more."""
+
+    def set_music(self, leg_id: int, is_on: bool) -> None:
+        """Let a leg hear music in place of the meeting, or the whole room (0) beside it; or no more."""
+
+    def record(self, recording_id: int, sock: socket.socket) -> None:
+        """Tell what is heard at a socket (`mcu.recording.line`)."""
+
+    def stop_recording(self, recording_id: int) -> None:
+        """Tell it no more; an unknown one is no error."""
+
+
 class MediaRoom(Protocol):
     """A room of the media engine."""
 
     room_id: int
+
+    @property
+    def sound(self) -> Sound:
+        """What is said, played and recorded in it."""
 
     def create_leg(self, leg_id: int, *, local_host: str, signalling_host: str, capabilities: Capabilities | None = None,
                    is_signalling_secure: bool = False, srtp: Sequence[SrtpPolicy] = (), phone: str = "",
@@ -167,6 +201,7 @@ class Surroundings(Protocol):
     domain: str
     addresses: Addresses
     relay: RelayService
+    dial_outs: DialOuts
 
     def now(self) -> float:
         """Monotonic seconds."""
@@ -183,6 +218,11 @@ class Surroundings(Protocol):
     def open_media_room(self, kind: str) -> MediaRoom:
         """A room of the media engine. Raises MediaRefused."""
 
+    def language_of(self, *names: str | None) -> str:
+        """The language of the first of these accounts and rooms that has one, else the server's."""
+
+    def have_prompt(self, name: str, language: str, then: Callable[[], None]) -> None:
+        """Call `then` when a prompt's file is there, or can't be made."""
     def open_floors(self, control: FloorControl, on_event: Callable[[Event], None]) -> FloorTransport:
         """What carries a conference's floor control. on_event: called with each event of its rules."""
 
@@ -191,6 +231,9 @@ class Surroundings(Protocol):
 
     def recall_room(self, name: str) -> Memory | None:
         """What a room that opens remembers of its people."""
+
+    def was_interrupted(self, name: str) -> bool:
+        """Whether a meeting was going on in a room when the server ended, and may go on now."""
 
     def read_room(self, name: str) -> None:
         """What a room remembers was changed from outside, or the room is gone: read it anew."""

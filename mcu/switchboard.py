@@ -18,6 +18,7 @@ from mcu.attempts import Attempts
 from mcu.attendant import Attendant
 from mcu.b2bua import Outside, UserCall
 from mcu.conference import Refused
+from mcu.dial_outs import DialOut
 from mcu.dialplan import (
     SERVICES,
     Destination,
@@ -50,6 +51,7 @@ from sip.headers import NameAddr
 from sip.invite import Call
 from sip.media_backend import MediaRefused
 from sip.message import Request
+from sip.settings import ASKS_FOR_PIN
 from sip.subscription import Subscription
 from sip.uri import Uri
 
@@ -63,8 +65,11 @@ ALPHABET = "abcdefghjkmnpqrstuvwxyz"
 """Letters of the names of new meetings: none that is read as another."""
 LEAST_PIN = 6
 """Digits of a PIN that finds its room by itself: whoever guesses tries all rooms at once."""
-TRUNK_FAILURES = 50
-"""Wrong PINs within ten minutes from all callers of a provider, who can say of themselves what they like."""
+FAILURES_OF_ALL = 50
+"""Wrong PINs within ten minutes from all callers of a provider, who can say of themselves what they like, or for one room: a
+guesser with many addresses would take years for six digits."""
+MAX_ASKED = 100
+"""Callers whom a voice asks for a PIN at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,7 @@ class Switchboard:
         self._is_open = is_open
         self._placement = placement if placement is not None else MemoryPlacement()
         self._pins = Attempts()
-        self._trunk_pins = Attempts(TRUNK_FAILURES)
+        self._pins_of_all = Attempts(FAILURES_OF_ALL)
         self._sources: Counter[str] = Counter()
         self._probed: set[Call] = set()
         self._transfers = Transfers(self, is_open=is_open)
@@ -230,12 +235,21 @@ class Switchboard:
             case RoomCalled(name) if not self._wants_pin(name):
                 self._enter(event, identity, name, None)
             case RoomCalled(name) | Prompt(name):
-                attendant = Attendant(identity, trunk.name, name, self.server, self._enter_by_pin, self.attendants.discard)
-                self.attendants.add(attendant)
-                attendant.receive_call(event, trunk.config.user)
+                self._ask_for_pin(event, identity, (f"{trunk.name} {identity.entity}", trunk.name), name, trunk.config.user)
             case UserCalled(name):
                 log.warning("a number of a trunk leads nowhere", extra={"trunk": trunk.name, "user": name})
                 event.call.reject(404, "nobody has that number", now=self.server.now())
+
+    def _ask_for_pin(self, event: events.CallReceived, identity: Identity, counted_as: tuple[str, str], room: str | None,
+                     number: str) -> None:
+        """Let a voice ask the caller."""
+        if len(self.attendants) >= MAX_ASKED:
+            event.call.reject(503, "too many callers are being asked for a PIN just now", [("Retry-After", 30)],
+                              now=self.server.now())
+            return
+        attendant = Attendant(identity, counted_as, room, self.server, self._enter_by_pin, self.attendants.discard)
+        self.attendants.add(attendant)
+        attendant.receive_call(event, number)
 
     def _wants_pin(self, room: str) -> bool:
         policy = self.foci[room].conference.policy if room in self.foci else self._policy_for(room)
@@ -243,8 +257,8 @@ class Switchboard:
 
     def _enter_by_pin(self, attendant: Attendant, pin: str) -> Refused | None:
         """Bring a caller into the room with the PIN that they keyed."""
-        now, key = self.server.now(), f"{attendant.trunk} {attendant.identity.entity}"
-        if self._pins.is_locked_out(key, now) or self._trunk_pins.is_locked_out(attendant.trunk, now):
+        now, (key, together) = self.server.now(), attendant.counted_as
+        if self._pins.is_locked_out(key, now) or self._pins_of_all.is_locked_out(together, now):
             return Refused(403, "too many wrong PINs; try again in ten minutes")
         name = attendant.room or self._room_with_pin(pin)
         assert attendant.leg is not None
@@ -255,7 +269,7 @@ class Switchboard:
             refusal = Refused(404, refusal.reason)
         if refusal is not None and refusal.status == 404:
             self._pins.fail(key, now)
-            self._trunk_pins.fail(attendant.trunk, now)
+            self._pins_of_all.fail(together, now)
         return refusal
 
     def _room_with_pin(self, pin: str) -> str | None:
@@ -266,11 +280,11 @@ class Switchboard:
 
     def adopt(self, leg: CallLeg, name: str, pin: str | None, tried_by: str) -> Refused | None:
         """Bring a leg of another role into a room; None, or why that can't be. tried_by: whose wrong PINs are counted."""
-        now, key = self.server.now(), f"{tried_by} {name}"
-        if pin is not None and self._pins.is_locked_out(key, now):
+        key = f"{tried_by} {name}"
+        if pin is not None and self._is_locked_out(key, name):
             return Refused(403, "too many wrong PINs; try again in ten minutes")
         refusal = self._adopt(leg, name, pin)
-        self._count_pin(key, pin, refusal)
+        self._count_pin(key, name, pin, refusal)
         return refusal
 
     def _adopt(self, leg: CallLeg, name: str, pin: str | None) -> Refused | None:
@@ -288,9 +302,10 @@ class Switchboard:
         finally:
             focus.put_away_if_unused()
 
-    def _count_pin(self, key: str, pin: str | None, refusal: Refused | None) -> None:
+    def _count_pin(self, key: str, room: str, pin: str | None, refusal: Refused | None) -> None:
         if pin is not None and refusal is not None and refusal.status == 403 and "PIN" in refusal.reason:
             self._pins.fail(key, self.server.now())
+            self._pins_of_all.fail(f"room {room}", self.server.now())
         elif pin is not None and refusal is None:
             self._pins.succeed(key)
 
@@ -355,7 +370,7 @@ class Switchboard:
 
     def _enter(self, event: events.CallReceived, identity: Identity, name: str, pin: str | None) -> None:
         now, source = self.server.now(), f"{event.call.flow.remote[0]} {name}"
-        if pin is not None and self._pins.is_locked_out(source, now):
+        if pin is not None and self._is_locked_out(source, name):
             event.call.reject(403, "too many wrong PINs; try again in ten minutes", now=now)
             return
         focus = self.foci.get(name)
@@ -369,8 +384,25 @@ class Switchboard:
             focus = self._open_focus(event.call, name, policy)
         if focus is None:
             return
+        if pin is None and self._must_be_asked(focus, event, identity):
+            self._ask_for_pin(event, identity, (source, f"room {name}"), name, name)
+            focus.put_away_if_unused()
+            return
         refusal = self._join(focus, event, identity, pin, is_creator=is_creator)
-        self._count_pin(source, pin, refusal)
+        self._count_pin(source, name, pin, refusal)
+
+    def _must_be_asked(self, focus: Focus, event: events.CallReceived, identity: Identity) -> bool:
+        """Whether only the PIN is missing, of a caller whose phone will not ask them for it."""
+        if ASKS_FOR_PIN in event.request.supported or not focus.conference.policy.pin:
+            return False
+        source = event.call.flow.remote[0]
+        return (focus.conference.check(identity, None, source) is not None
+                and focus.conference.check(identity, focus.conference.policy.pin, source) is None)
+
+    def _is_locked_out(self, key: str, room: str) -> bool:
+        """Whether a caller, or all callers of a room, have tried too many PINs."""
+        now = self.server.now()
+        return self._pins.is_locked_out(key, now) or self._pins_of_all.is_locked_out(f"room {room}", now)
 
     def _join(self, focus: Focus, event: events.CallReceived, identity: Identity, pin: str | None, *,
               is_creator: bool) -> Refused | None:
@@ -402,8 +434,16 @@ class Switchboard:
         except MediaRefused:
             self._placement.release(name)
             raise
+        focus.conference.may_invite = self._may_invite
         self.foci[name] = focus
         return focus
+
+    def _may_invite(self, target: str) -> bool:
+        """Whether members may call somebody into their meeting: a user of ours, or with `--open` anyone."""
+        try:
+            return self._is_open or not isinstance(self._phones_at(target), Uri)
+        except (LookupError, ValueError):
+            return True                                                    # said in words when it is tried
 
     def _closed(self, focus: Focus) -> None:
         if self.foci.get(focus.name) is focus:
@@ -415,8 +455,8 @@ class Switchboard:
         if record is not None:
             return Policy(record.max_members, record.pin, record.host_pin, record.owner, is_permanent=True,
                           guests_may_host=self._is_open, srtp=record.srtp, lobby=record.lobby)
-        if self._is_open:
-            return Policy(self.limits.max_members, grace_s=self.limits.grace_s, guests_may_host=True)
+        if self._is_open or self.server.was_interrupted(name):
+            return Policy(self.limits.max_members, grace_s=self.limits.grace_s, guests_may_host=self._is_open)
         return None
 
     def _free_name(self) -> str:
@@ -426,35 +466,49 @@ class Switchboard:
             if name not in self.foci and self._names.room(name) is None:
                 return name
 
-    def dial(self, room: str, target: str) -> int:
-        """Call a user's phones, or a SIP URI, into a room; how many phones are called.
+    def dial(self, room: str, target: str, by: str = "") -> DialOut:
+        """Call a user's phones, or a SIP URI, into a room; what becomes of it is told there. by: who wants it.
 
-        A name that has to be looked up counts as one phone; when nothing comes of it, the record of the call says why. Raises
-        LookupError, ValueError or MediaRefused, in words.
+        Raises LookupError, ValueError or MediaRefused, in words, when nobody can be called.
         """
         phones = self._phones_at(target)
-        if isinstance(phones, Uri):
-            return self._dial_out(room, phones)
-        return len(self._dial_all(room, phones))
+        if room not in self.foci and self._policy_for(room) is None:
+            raise LookupError(f"there is no room {room!r}")
+        entry = self.server.dial_outs.begin(room, str(phones) if isinstance(phones, Uri) else target, by)
+        try:
+            if isinstance(phones, Uri):
+                self._dial_out(room, phones, entry)
+            else:
+                self._dial_all(room, phones, entry)
+        except (LookupError, ValueError, MediaRefused) as error:
+            if not entry.calls:
+                self.server.dial_outs.failed(entry, getattr(error, "status", 404), str(error))
+            raise
+        return entry
 
     def invite(self, room: str, event: InviteRequested) -> None:
         """Call somebody into a room, as its rules have decided; what goes wrong is logged."""
         try:
-            self.dial(room, event.uri)
+            self.dial(room, event.uri, str(event.by or ""))
         except (LookupError, ValueError, MediaRefused) as error:
             log.warning("nobody could be called", extra={"room": room, "reason": str(error)})
 
-    def _dial_out(self, room: str, uri: Uri) -> int:
+    def cancel_dial(self, entry: DialOut) -> None:
+        """Call somebody no longer."""
+        for call in self.server.dial_outs.cancelled(entry):
+            call.hang_up(self.server.now(), "not wanted any more", 487)
+
+    def _dial_out(self, room: str, uri: Uri, entry: DialOut) -> None:
         """Call an address of somebody else's: at once where it is numeric, else when its name has been looked up."""
-        if room not in self.foci and self._policy_for(room) is None:
-            raise LookupError(f"there is no room {room!r}")
         to, identity = NameAddr(uri.without_parameters()), Identity(str(uri), clean_name(uri.user or "") or uri.host)
         is_later = False
 
         def found(flows: Sequence[Flow]) -> None:
+            if not entry.is_pending:
+                return
             alternatives = [flow for flow in flows[1:] if flow.local[0] == flows[0].local[0]]      # our SDP holds for those
             try:
-                self._dial_all(room, [(Way(uri, flows[0], tuple(alternatives)), to, identity)])
+                self._dial_all(room, [(Way(uri, flows[0], tuple(alternatives)), to, identity)], entry)
             except (LookupError, MediaRefused) as error:
                 if not is_later:
                     raise
@@ -464,26 +518,26 @@ class Switchboard:
             if not is_later:
                 raise ValueError(reason)
             log.warning("a call out of a room could not be made", extra={"room": room, "reason": reason})
+            self.server.dial_outs.failed(entry, 404, reason)
             now = self.server.wallclock()
             self.server.keep_record(CallRecord(secrets.token_hex(12), room, None, str(to.uri), identity.display_name, "", "",
                                                "", now, ended_at=now, cause="rejected", status=404, reason=reason))
 
         self.server.look_up(uri, found, failed)
         is_later = True
-        return 1
 
-    def _dial_all(self, room: str, phones: Iterable[Phone]) -> list[Call]:
+    def _dial_all(self, room: str, phones: Iterable[Phone], entry: DialOut) -> None:
         focus = self.foci.get(room)
         if focus is None:
             policy = self._policy_for(room)
             if policy is None:
                 raise LookupError(f"there is no room {room!r}")
-            focus = self.foci[room] = Focus(room, policy, self.server, self._closed)
+            focus = self._make_focus(room, policy)
         try:
-            calls = [focus.dial(*phone) for phone in phones]
+            for phone in phones:
+                focus.dial(*phone, entry)
         finally:
             focus.put_away_if_unused()
-        return calls
 
     def _phones_at(self, target: str) -> list[Phone] | Uri:
         """The phones of a user of ours, or the address of somebody else."""
@@ -553,6 +607,10 @@ class Switchboard:
             subscription.reject(480, now, "nobody is in that room")
             return
         owner = focus.member_from(request.from_.uri, subscription.flow)
+        identity = self._identify(request, subscription.flow)
+        if owner is None and not focus.may_look(identity):
+            subscription.reject(403, now, "who is in that room is told to those who may enter it")
+            return
         focus.receive_subscription(subscription, owner)
 
     def _focus_at(self, request: Request) -> Focus | None:

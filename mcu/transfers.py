@@ -8,11 +8,14 @@ decided which, and whether they may.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from mcu.b2bua import UserCall
 from mcu.conference import Refused
+from mcu.dial_outs import ALERTING, DialOut
 from mcu.dialplan import Destination, RoomCalled, UserCalled
 from mcu.focus import Focus
 from mcu.leg import CallLeg
@@ -20,6 +23,7 @@ from mcu.participant import Identity
 from mcu.registrar import Registrar
 from mcu.storage.base import Account
 from mcu.surroundings import Surroundings
+from mcu.verbs import build
 from mcu.words import TRANSFERRED
 from sip import events
 from sip.dialog import DialogId
@@ -67,14 +71,47 @@ class Transfers:
         """A REFER came, in a call or out of any."""
         now = self._house.server.now()
         role = call.data if call is not None else None
-        if call is None or referral.method != "INVITE" or not isinstance(role, UserCall | Focus):
+        if call is not None and isinstance(role, Focus) and replaces is None:
+            self._change_members(referral, call, role, refer_to)
+        elif call is None or referral.method != "INVITE" or not isinstance(role, UserCall | Focus):
             referral.reject(403, now, "only calls between people can be transferred")
         elif replaces is not None:
             self._attended(referral, call, role, replaces)
-        elif isinstance(role, Focus):
-            referral.reject(403, now, "only calls between people can be transferred")
-        else:
+        elif isinstance(role, UserCall):
             self._blind(referral, call, role, refer_to)
+
+    def _change_members(self, referral: Referral, call: Call, focus: Focus, refer_to: NameAddr) -> None:
+        """A member has somebody called in (RFC 4579 §5.5), or put out (§5.11), as far as their role lets them."""
+        now = self._house.server.now()
+        uri = replace(refer_to.uri.without_parameters(), headers="")
+        dialled, last_id = self._house.server.dial_outs, self._house.server.dial_outs.last_id
+        match referral.method:
+            case "INVITE":
+                order = build("invite", {"uri": str(uri)})
+            case "BYE":
+                order = build("kick", {"who": str(uri)})
+            case _:
+                referral.reject(403, now, "a member is called in (INVITE) or put out (BYE)")
+                return
+        verdict = focus.order_by(call, order)
+        if isinstance(verdict, Refused):
+            referral.reject(verdict.status, now, verdict.reason)
+            return
+        referral.accept(now)
+        entry = next((one for one in dialled.of(focus.name) if one.id > last_id), None)
+        if referral.method == "BYE" or entry is None:
+            referral.notify(200 if referral.method == "BYE" else 404, now)
+        else:
+            entry.told = functools.partial(self._report, referral)
+            self._report(referral, entry)
+
+    def _report(self, referral: Referral, entry: DialOut) -> None:
+        """Tell who had somebody called how that fares (RFC 3515 §2.4.5)."""
+        now = self._house.server.now()
+        if entry.state == ALERTING:
+            referral.notify(180, now)
+        elif not entry.is_pending:
+            referral.notify(entry.status or 500, now, entry.reason or None)
 
     def _blind(self, referral: Referral, call: Call, role: UserCall, refer_to: NameAddr) -> None:
         house, now = self._house, self._house.server.now()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from mcu import commands
 from mcu.commands import Command
 from mcu.participant import ParticipantId, Role
+from mcu.picture.layout import Layout
 
 Target = ParticipantId | None
 Values = Mapping[str, str]
@@ -23,7 +24,7 @@ SPEAKERS = frozenset({Role.HOST, Role.COHOST, Role.PRESENTER, Role.ATTENDEE})
 EVERYBODY = frozenset(Role)
 NOBODY: frozenset[Role] = frozenset()
 
-LAYOUTS = ("auto", "grid", "speaker", "slides")
+LAYOUTS = tuple(str(layout) for layout in Layout)
 """Arrangements of the composed picture."""
 APPOINTED = ("co-host", "presenter", "attendee", "listener")
 MAX_TEXT = 1024

@@ -17,6 +17,8 @@ import defusedxml
 from defusedxml.ElementTree import DefusedXMLParser
 from defusedxml.ElementTree import ParseError as XmlError
 
+from sip.conference_extension import NAMESPACE as EXTENSION
+from sip.conference_extension import PLAIN, UNDECIDED, Meeting, UserState
 from sip.errors import ParseError
 
 PACKAGE = "conference"
@@ -43,36 +45,47 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One device of a member (§5.7). `call_id` names its dialog; it is told to the member alone."""
+    """One device of a member (§5.7). `call_id` names its dialog; it is told to the member alone.
+
+    status: connected, on-hold, dialing-out, alerting, disconnected (§5.7.2); disconnection_method, reason: of the last (§5.7.5,
+    §5.7.6).
+    """
 
     entity: str
     status: str = "connected"
     media: tuple[Media, ...] = ()
     call_id: str = ""
     joining_method: str = "dialed-in"
+    disconnection_method: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A member (§5.6). `state` is full or deleted."""
+    """A member (§5.6). `state` is full or deleted; decided: what the meeting has decided about them (an extension of ours)."""
 
     entity: str
     display_text: str = ""
     roles: tuple[str, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     state: str = "full"
+    decided: UserState = UNDECIDED
 
     def __str__(self) -> str:
         if self.state == "deleted":
             return f'<user entity={_quote(self.entity)} state="deleted"/>'
         roles = "".join(f"<entry>{_escape(role)}</entry>" for role in self.roles)
         return (f'<user entity={_quote(self.entity)} state="full"><display-text>{_escape(self.display_text)}</display-text>'
-                + (f"<roles>{roles}</roles>" if roles else "") + "".join(map(_endpoint_text, self.endpoints)) + "</user>")
+                + (f"<roles>{roles}</roles>" if roles else "") + "".join(map(_endpoint_text, self.endpoints))
+                + f"{self.decided}</user>")
 
 
 @dataclass(frozen=True, slots=True)
 class ConferenceInfo:
-    """A document. `state`: full, partial or deleted; `user_count` counts all members, also of a partial document."""
+    """A document. `state`: full, partial or deleted; `user_count` counts all members, also of a partial document.
+
+    recording: "recording" or "paused", "" where nothing is recorded; meeting: lobby, settings (extensions of ours).
+    """
 
     entity: str
     version: int
@@ -83,6 +96,8 @@ class ConferenceInfo:
     maximum_user_count: int = 0
     is_active: bool = True
     is_locked: bool = False
+    recording: str = ""
+    meeting: Meeting = PLAIN
 
     def __bytes__(self) -> bytes:
         return document(self, [str(user) for user in self.users])
@@ -91,12 +106,13 @@ class ConferenceInfo:
 def document(info: ConferenceInfo, users: list[str]) -> bytes:
     """The document of `info` with user elements that are rendered already (`str(user)`) in place of its own."""
     most = f"<maximum-user-count>{info.maximum_user_count}</maximum-user-count>" if info.maximum_user_count else ""
+    recording = f'<x:recording xmlns:x="{EXTENSION}">{_escape(info.recording)}</x:recording>' if info.recording else ""
     text = (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<conference-info xmlns="{NAMESPACE}" entity={_quote(info.entity)} '
         f'state="{info.state}" version="{info.version}">'
         f"<conference-description><display-text>{_escape(info.display_text)}</display-text>{most}</conference-description>"
         f"<conference-state><user-count>{info.user_count}</user-count><active>{_flag(info.is_active)}</active>"
-        f"<locked>{_flag(info.is_locked)}</locked></conference-state>"
+        f"<locked>{_flag(info.is_locked)}</locked>{recording}{info.meeting}</conference-state>"
         f'<users state="{"full" if info.state == "full" else "partial"}">{"".join(users)}</users></conference-info>'
     )
     return text.encode()
@@ -127,7 +143,14 @@ def _endpoint_text(endpoint: Endpoint) -> str:
     )
     call = f"<call-info><sip><call-id>{_escape(endpoint.call_id)}</call-id></sip></call-info>" if endpoint.call_id else ""
     return (f"<endpoint entity={_quote(endpoint.entity)}><status>{endpoint.status}</status>"
-            f"<joining-method>{endpoint.joining_method}</joining-method>{media}{call}</endpoint>")
+            f"<joining-method>{endpoint.joining_method}</joining-method>{_lost_text(endpoint)}{media}{call}</endpoint>")
+
+
+def _lost_text(endpoint: Endpoint) -> str:
+    if not endpoint.disconnection_method:
+        return ""
+    return (f"<disconnection-method>{_escape(endpoint.disconnection_method)}</disconnection-method>"
+            f"<disconnection-info><reason>{_escape(endpoint.reason)}</reason></disconnection-info>")
 
 
 def merge(known: ConferenceInfo | None, update: ConferenceInfo) -> ConferenceInfo | None:
@@ -163,6 +186,7 @@ def parse(data: bytes) -> ConferenceInfo:
         root.get("entity", ""), _number(root.get("version")), root.get("state", "full"), users,
         _text(description, "display-text"), _number(_text(state, "user-count"), len(users)),
         _number(_text(description, "maximum-user-count")), _text(state, "active") != "false", _text(state, "locked") == "true",
+        _extension(state, "recording"), Meeting.parse(state),
     )
 
 
@@ -209,7 +233,8 @@ def _read_xml(data: bytes) -> Element:
 def _parse_user(item: Element) -> User:
     roles = tuple((entry.text or "").strip() for entry in item.iterfind(f"{_NS}roles/{_NS}entry"))
     endpoints = tuple(_parse_endpoint(child) for child in item.iterfind(f"{_NS}endpoint"))
-    return User(item.get("entity", ""), _text(item, "display-text"), roles, endpoints, item.get("state", "full"))
+    return User(item.get("entity", ""), _text(item, "display-text"), roles, endpoints, item.get("state", "full"),
+                UserState.parse(item))
 
 
 def _parse_endpoint(item: Element) -> Endpoint:
@@ -220,12 +245,18 @@ def _parse_endpoint(item: Element) -> Endpoint:
     )
     call = item.find(f"{_NS}call-info/{_NS}sip")
     return Endpoint(item.get("entity", ""), _text(item, "status") or "connected", media, _text(call, "call-id"),
-                    _text(item, "joining-method"))
+                    _text(item, "joining-method"), _text(item, "disconnection-method"),
+                    _text(item.find(f"{_NS}disconnection-info"), "reason"))
 
 
 def _text(item: Element | None, name: str) -> str:
     found = None if item is None else item.find(_NS + name)
     return (found.text or "").strip() if found is not None else ""
+
+
+def _extension(item: Element | None, name: str) -> str:
+    found = None if item is None else item.find(f"{{{EXTENSION}}}{name}")
+    return (found.text or "").strip()[:40] if found is not None else ""
 
 
 def _number(text: str | None, default: int = 0) -> int:

@@ -8,6 +8,8 @@ ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, SUBSCRIBE, NOTIFY, UP
 """The methods that every endpoint takes. Whose user acts on `ReferReceived` adds REFER."""
 SUPPORTED = frozenset(("100rel", "timer"))
 """The extensions that the core masters by itself. Whose user acts on `CallReceived.replaces` adds replaces, and so on."""
+ASKS_FOR_PIN = "x-asks-for-pin"
+"""In Supported of a phone that asks its user for a PIN when a room refuses it for want of one: no voice need ask there."""
 SDP = "application/sdp"
 """The one type of body that an INVITE, an UPDATE or a PRACK may bring."""
 MAX_TRANSACTIONS = 20000

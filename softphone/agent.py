@@ -432,7 +432,7 @@ class Agent:
             if now >= quality_at:
                 quality_at = now + QUALITY_EVERY_S
                 self._ringing.take_asked()
-                self._publish(model.QualityChanged(quality_of(call, self._picturing.figures(now))))
+                self._publish(model.QualityChanged(quality_of(call, self._picturing.figures(now), self._meter.kbps(call, now))))
 
     # ---- sound
 

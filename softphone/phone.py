@@ -39,7 +39,7 @@ from sip.media_backend import MediaRefused
 from sip.message import Request, Response
 from sip.refer import Referral
 from sip.routing import Destination, asks_for_tls, own_contact_over
-from sip.settings import ALLOW, SUPPORTED
+from sip.settings import ALLOW, ASKS_FOR_PIN, SUPPORTED
 from sip.subscription import Subscription
 from sip.uri import Uri
 from softphone.addresses import FACTORY, AddressError, Server, resolve, target_uri
@@ -58,7 +58,8 @@ from softphone.trust import Signalling, Trust
 from softphone.words import REPLACED, call_failed
 
 TRANSPORTS = ("UDP", "TCP", "TLS")
-SETTINGS = EndpointSettings("Confero phone", allow=f"{ALLOW}, REFER", supported=SUPPORTED | {"replaces", "norefersub"})
+SETTINGS = EndpointSettings("Confero phone", allow=f"{ALLOW}, REFER",
+                            supported=SUPPORTED | {"replaces", "norefersub", ASKS_FOR_PIN})
 NETWORK_CHECK_S = 5.0
 MAX_CALLS = 100
 MAX_RINGING = 3

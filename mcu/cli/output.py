@@ -54,7 +54,7 @@ def cell(key: str, value: Any) -> str:
             return "-"
         case bool():
             return "yes" if value else "no"
-        case float() | int() if key.endswith("_at"):
+        case float() | int() if key == "at" or key.endswith("_at"):
             return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(value))
         case float():
             return f"{value:.2f}"

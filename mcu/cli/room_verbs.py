@@ -15,7 +15,7 @@ from mcu.verbs import VERBS, Argument, Verb
 
 RoomName = Annotated[str, typer.Argument(metavar="ROOM", help="a-z, 0-9 and -")]
 EXAMPLES = {"who": "alice", "reason": '"too loud"', "new_name": '"Alice Ng"', "banned": "bob", "role": "co-host",
-            "switch": "unmute", "value": "hosts", "uri": "bob", "action": "start", "layout": "grid",
+            "switch": "unmute", "value": "hosts", "uri": "bob", "action": "start", "layout": "speaker",
             "text": '"We begin"', "what": "jingle.wav"}
 """An argument of each name, for the help."""
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY

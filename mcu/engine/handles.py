@@ -16,6 +16,7 @@ from mcu.engine.base import Engine, Line
 from mcu.engine.gallery import Gallery
 from mcu.engine.leg import LegMedia
 from mcu.engine.notices import AddressLearnt
+from mcu.engine.sound import RoomSound
 from mcu.messages import CloseRoom, Command, HandshakeReceived, LegReport, OpenRoom, PlaySound, StreamsReport
 from rtp.sdp.negotiation import Capabilities
 from rtp.sdp.protection import SrtpPolicy, strictest
@@ -25,13 +26,15 @@ MAX_RECOVERIES, RECOVERY_WINDOW_S = 3, 10.0
 
 
 class RoomMedia:
-    """A room on a worker. kind: one of `mcu.messages.ROOM_KINDS`; pictures: those of all its legs."""
+    """A room on a worker. kind: one of `mcu.messages.ROOM_KINDS`; pictures: those of all its legs; sound: what is said, played,
+    recorded."""
 
     def __init__(self, room_id: int, kind: str, engine: Engine, line: Line, on_close: Callable[[RoomMedia], None]) -> None:
         self.room_id = room_id
         self.kind = kind
         self.legs: dict[int, LegMedia] = {}
         self.pictures = Gallery(room_id, engine, self.send, kind)
+        self.sound = RoomSound(room_id, self.send)
         self._engine = engine
         self._line: Line | None = line
         self._on_close = on_close
@@ -88,6 +91,7 @@ class RoomMedia:
 
     def close(self) -> None:
         """End the room and release its legs; a second call does nothing."""
+        self.sound.close()
         if self._line is not None:
             self.send(CloseRoom(self.room_id))
             self._line = None
@@ -106,6 +110,7 @@ class RoomMedia:
         for leg in self.legs.values():
             leg.rejoin()
         self.pictures.restore()
+        self.sound.restore()
         return True
 
     def lose(self) -> None:

@@ -55,4 +55,16 @@ class RoomLost:
     room_id: int
 
 
-MediaNotice = DtmfPressed | SpeakersChanged | AddressLearnt | LegSilent | ProtectionFailed | RoomLost
+@dataclass(frozen=True, slots=True)
+class PlayerChanged:
+    """How a player stands. state: playing, paused, ended, failed; duration_ms: 0 while it isn't known; reason: of a failure."""
+
+    room_id: int
+    player_id: int
+    state: str
+    position_ms: int
+    duration_ms: int
+    reason: str = ""
+
+
+MediaNotice = DtmfPressed | SpeakersChanged | AddressLearnt | LegSilent | ProtectionFailed | RoomLost | PlayerChanged

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mcu.engine.channel import Channel
 from mcu.engine.handles import RoomMedia
-from mcu.engine.notices import AddressLearnt, DtmfPressed, MediaNotice, RoomLost, SpeakersChanged
+from mcu.engine.notices import AddressLearnt, DtmfPressed, MediaNotice, PlayerChanged, RoomLost, SpeakersChanged
 from mcu.messages import CloseTap, Command, HandshakeReceived, Heartbeat, LegReport, Message, OpenTap, StreamsReport
 from mcu.video_messages import Report as PictureReport
 
@@ -211,7 +211,7 @@ class Supervisor:
             case RoomLost(room_id):
                 if room_id in self.rooms:
                     self._recover(self.rooms[room_id])
-            case DtmfPressed() | SpeakersChanged() | AddressLearnt():
+            case DtmfPressed() | SpeakersChanged() | AddressLearnt() | PlayerChanged():
                 if message.room_id in self.rooms:
                     if isinstance(message, AddressLearnt):
                         self.rooms[message.room_id].learn(message)

@@ -10,6 +10,7 @@ from mcu.commands import AdmitParticipant, BanParticipant, DenyParticipant, Kick
 from mcu.happenings import LobbyEntered, LobbyLeft, ParticipantJoined, ParticipantKicked, ParticipantLeft
 from mcu.memory import MAX_BANS
 from mcu.participant import Participant, ParticipantId, Role
+from mcu.policy import allows
 from mcu.rules import life, roles
 from mcu.rules.entry import Newcomer, waits
 from mcu.rules.room import Room, State
@@ -42,7 +43,8 @@ def _enter(room: Room, participant: Participant, now: float) -> None:
     """Into the conference, with what is remembered of them."""
     before, policy = roles.remembered(room, participant.identity), room.policy
     participant.role, participant.is_in_lobby, participant.joined_at = before.role, False, now
-    participant.is_video_stopped = before.is_video_stopped or room.is_suspended
+    participant.is_video_stopped = before.is_video_stopped or room.is_suspended or not (
+        allows(policy.video, before.role) or before.role is Role.LISTENER)
     participant.muted_by_host = before.muted_by_host or room.is_suspended or (
         policy.mute_on_entry and before.role not in roles.HOSTS)
     participant.is_muted = participant.muted_by_host or participant.role is Role.LISTENER

@@ -6,11 +6,13 @@ The rules of each subject are functions over it, so that this holds no rule: onl
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 
 from mcu.happenings import Event, ParticipantChanged
 from mcu.memory import MAX_REMEMBERED, Memory, Remembered, remember
 from mcu.participant import Participant, ParticipantId, Role
+from mcu.picture.layout import Layout
 from mcu.policy import Policy, switches_of
 from mcu.transmission import Medium, Transmissions
 
@@ -40,7 +42,8 @@ class Room:
 
     owner: the account that may reclaim it, owner_id: a guest who made it; rightful: the account of a host who is away;
     stand_in: the member who is host in their place, with the role that they had before; is_interrupted: its host was there
-    before the server started anew, and has not come again; returning: accounts that were in it then, whom its lock lets in.
+    before the server started anew, and has not come again; returning: accounts that were in it then, whom its lock lets in;
+    may_invite: whether members may have such an address called.
     """
 
     def __init__(self, name: str, policy: Policy, now: float) -> None:
@@ -61,10 +64,11 @@ class Room:
         self.returning: set[str] = set()
         self.before_suspension: dict[ParticipantId, tuple[bool, bool, bool]] = {}
         self.recording = "stop"
-        self.layout = "auto"
+        self.layout = str(Layout.GALLERY)
         self.began_at: float | None = None
         self.closing_reason = ""
         self.timers: dict[Due, float] = {}
+        self.may_invite: Callable[[str], bool] = lambda uri: True
         self.transmissions = Transmissions()
         self._events: deque[Event] = deque()
         if not policy.is_permanent:

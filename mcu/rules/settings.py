@@ -27,7 +27,7 @@ from mcu.happenings import (
     SayRequested,
 )
 from mcu.participant import ParticipantId, clean_name
-from mcu.policy import allows, with_switches
+from mcu.policy import allows, switches_of, with_switches
 from mcu.rules import life
 from mcu.rules.room import Room
 from mcu.verdicts import Done, Refused, Verdict
@@ -89,7 +89,7 @@ def set_switch(room: Room, command: SetSwitch, now: float, actor: ParticipantId 
             if not allows(policy.video, participant.role) and not participant.is_video_stopped:
                 participant.is_video_stopped = True
                 room.changed(participant)
-    room.emit(PolicyChanged(policy, command.name))
+    room.emit(PolicyChanged(command.name, switches_of(policy)[command.name]))
     return Done()
 
 
@@ -103,7 +103,7 @@ def record(room: Room, command: Record, now: float, actor: ParticipantId | None)
     if room.recording not in _RECORDING[command.action]:
         return Refused(409, f"the recording can not {command.action} now")
     room.recording = command.action
-    room.emit(RecordingRequested(command.action))
+    room.emit(RecordingRequested(command.action, actor))
     return Done()
 
 
@@ -120,19 +120,21 @@ def invite(room: Room, command: Invite, now: float, actor: ParticipantId | None)
     """Have somebody called into the meeting."""
     if len(room.participants) >= room.policy.max_members:
         return Refused(486, f"the room is full ({room.policy.max_members} people)")
+    if actor is not None and not room.may_invite(command.uri):
+        return Refused(403, "only users of this server can be called from a meeting")
     room.emit(InviteRequested(command.uri, actor))
     return Done()
 
 
 def say(room: Room, command: Say, now: float, actor: ParticipantId | None) -> Verdict:
     """Have a voice say something."""
-    room.emit(SayRequested(command.text))
+    room.emit(SayRequested(command.text, actor))
     return Done(len(room.participants))
 
 
 def play(room: Room, command: Play, now: float, actor: ParticipantId | None) -> Verdict:
     """Have a file played, or steer what plays."""
-    room.emit(PlayRequested(command.what))
+    room.emit(PlayRequested(command.what, actor))
     return Done(len(room.participants))
 
 

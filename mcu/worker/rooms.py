@@ -8,12 +8,11 @@ import select
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mcu import video_messages
+from mcu import sound_messages, video_messages
 from mcu.engine import notices
 from mcu.errors import ProtocolError
 from mcu.messages import (
     MAX_DATAGRAM,
-    PROMPTS,
     AddLeg,
     CloseRoom,
     CloseTap,
@@ -30,9 +29,11 @@ from mcu.messages import (
     UpdateLeg,
     parse,
 )
+from mcu.sound_messages import OpenPlayer, OpenRecording
 from mcu.video_messages import AddPort
 from mcu.worker.pictures import Pictures
 from mcu.worker.sounds import source
+from mcu.worker.studio import Studio
 from mcu.worker.taps import Taps
 from rtp import kernel
 from rtp.kernel import AddressLearnt, DtmfPressed, LegSpec, Notice, Room, SpeakersChanged
@@ -48,8 +49,6 @@ SERVICES = ("tone", "music")
 """Kinds of room that play one sound to all and mix nobody."""
 CHIME_GAP_NS = 150_000_000
 """A room that many enter at once hears one chime for those who come within a note's length, not a din."""
-PROMPT_SOURCE = -1
-"""The place of what is said in a room: one thing at a time."""
 _NEGOTIATED = ("codec", "send_type", "receive_type", "dtmf_type", "ptime_ms", "fmtp", "rtcp_mux", "is_heard", "hears",
                "level_extension", "mixer_extension", "keys", "rtcp_keys", "awaits_keys",
                "has_ice")
@@ -63,11 +62,11 @@ class Rooms:
 
     def __init__(self, report: Callable[[Report], None], prompts: Path | None = None) -> None:
         self._report = report
-        self._prompts = prompts
         self._rooms: dict[int, Room] = {}
         self._kinds: dict[int, str] = {}
         self._taps = Taps({})
         self.pictures = Pictures(report)
+        self._studio = Studio(report, prompts)
         self._relays = select.epoll()
         self._by_descriptor: dict[int, int] = {}
         self._failed_ticks: dict[int, int] = {}
@@ -103,6 +102,9 @@ class Rooms:
             elif isinstance(message, OpenTap) and len(descriptors) == 1:
                 (descriptor,), descriptors = descriptors, ()
                 self._taps.open(message, descriptor, self._rooms.values())
+            elif isinstance(message, OpenRecording | OpenPlayer) and len(descriptors) == 1 and message.room_id in self._rooms:
+                (descriptor,), descriptors = descriptors, ()
+                self._studio.take(self._rooms[message.room_id], message, descriptor)
             else:
                 self._carry_out(message)
         except ProtocolError as error:
@@ -136,6 +138,9 @@ class Rooms:
         if isinstance(message, video_messages.Command):
             self.pictures.carry_out(message)
             return
+        if isinstance(message, sound_messages.Command):
+            self._studio.carry_out(room, message)
+            return
         match message:
             case CloseRoom():
                 self._close(message.room_id)
@@ -146,9 +151,7 @@ class Rooms:
             case MuteLeg():
                 room.update_leg(message.leg_id, is_muted=message.is_muted)
             case PlaySound(_, name):
-                if name in (*PROMPTS, "hush"):
-                    room.add_source(PROMPT_SOURCE, source(name, self._prompts))
-                elif self._due - self._chimed[room.room_id].get(name, -CHIME_GAP_NS) >= CHIME_GAP_NS:
+                if self._due - self._chimed[room.room_id].get(name, -CHIME_GAP_NS) >= CHIME_GAP_NS:
                     self._chimed[room.room_id][name] = self._due
                     self._sounds += 1
                     room.add_source(self._sounds, source(name))
@@ -182,6 +185,7 @@ class Rooms:
         self._chimed.pop(room_id, None)
         self._failed_ticks.pop(room_id, None)
         if room is not None:
+            self._studio.forget(room)
             self._tell(room_id, room)                   # a leg that moved on may have a handshake under way
             self._failures += room.failures
             if self._by_descriptor.pop(room.fileno(), None) is not None:
@@ -217,6 +221,7 @@ class Rooms:
             self._tell(room_id, room)
         self._look_after_pictures(self.pictures.tick, due)
         self._taps.flush()
+        self._studio.tick()
 
     def _look_after_pictures(self, work: Callable[[int], None], now_ns: int) -> None:
         try:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mcu.messages import PROMPTS
+from mcu.prompt_texts import DEFAULT, file_of
 from rtp.codecs.resample import RATE, Samples
 from rtp.kernel.spec import TICK_SAMPLES
 
@@ -32,29 +32,32 @@ _CHORDS = ((57, 60, 64, 67, 71), (53, 57, 60, 64, 67), (48, 55, 60, 64, 67), (55
 """MIDI notes: Am9, Fmaj9, Cmaj7, Gmaj9."""
 _PATTERN = (0, 1, 2, 3, 4, 3, 2, 1)
 _CHIMES = {"join": (67, 72), "leave": (72, 67), "closing": (72, 67, 64, 60), "muted": (60,), "unmuted": (72,),
+           "told": (76, 72),
            "enter-pin": (67, 67, 72, 76), "wrong-pin": (60, 60, 60), "not-now": (64, 60, 57), "goodbye": (72, 67, 64, 60)}
 _CHIME_NOTE_S = 0.14
 MAX_PROMPT_S = 60.0
+MAX_KEPT = 32
+"""Prompts that a worker keeps in memory, some 200 kB each."""
 
 logger = logging.getLogger(__name__)
 
 
-def source(name: str, prompts: Path | None = None) -> Callable[[], Samples | None]:
-    """A source of the sound called `name` (one of `mcu.messages.SOUNDS`). prompts: the folder of the spoken ones.
-
-    Raises KeyError.
-    """
+def source(name: str) -> Callable[[], Samples | None]:
+    """A source of the sound called `name` (one of `mcu.messages.SOUNDS`). Raises KeyError."""
     if name == "tone":
         return tone()
     if name == "music":
         return _played(itertools.cycle(_ticks(music())))
-    if name == "hush":
-        return _played(iter(()))
-    if name in PROMPTS and prompts is not None:
-        spoken = _spoken(prompts / f"{name}.wav")
-        if spoken is not None:
-            return _played(iter(_ticks(spoken)))
     return _played(iter(_ticks(chime(name))))
+
+
+def spoken(name: str, language: str, prompts: Path | None) -> Callable[[], Samples | None]:
+    """A source of a prompt; two notes where there is no file of it."""
+    for one in (language, DEFAULT):
+        found = None if prompts is None else _spoken(file_of(prompts, name, one))
+        if found is not None:
+            return _played(iter(_ticks(found)))
+    return _played(iter(_ticks(chime(name if name in _CHIMES else "told"))))
 
 
 def tone() -> Callable[[], Samples]:
@@ -112,17 +115,23 @@ def chime(name: str) -> Samples:
     return _at_level(line, CHIME_DBFS)
 
 
-@functools.cache
 def _spoken(file: Path) -> Samples | None:
     """What a WAV file of 48 kHz, mono, 16 bits says, None where there is no such file."""
+    try:
+        return _read(file, file.stat().st_mtime_ns)
+    except OSError:
+        return None
+
+
+@functools.lru_cache(MAX_KEPT)
+def _read(file: Path, changed_ns: int) -> Samples | None:
+    """See _spoken; of several states of a file each is read once."""
     try:
         with wave.open(str(file)) as found:
             form = found.getnchannels(), found.getsampwidth(), found.getframerate()
             if form != (1, 2, RATE):
                 raise wave.Error(f"mono, 16 bits, {RATE} Hz were expected, not {form}")
             line = np.frombuffer(found.readframes(round(MAX_PROMPT_S * RATE)), "<i2")
-    except FileNotFoundError:
-        return None
     except (OSError, EOFError, wave.Error) as error:
         logger.warning("%s can't be played: %s", file.name, error)
         return None

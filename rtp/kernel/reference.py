@@ -43,6 +43,8 @@ from rtp.srtp.context import StreamState
 Sum = npt.NDArray[np.int32]
 Source = Callable[[], Samples | None]
 """Gives 960 samples for each tick, None when it is at its end."""
+Heard = Callable[[int, Sequence[tuple[int, Samples]]], None]
+"""Told in each tick when it was due (monotonic ns), what all hear (leg 0) and each voice in it by leg id; never silence."""
 Tail = tuple[bytes, int, int, int]
 """(what follows the fixed header, the header's first byte, payload size, length in timestamp units)."""
 
@@ -73,6 +75,8 @@ FADE_SAMPLES = 480
 _RISE = (np.sin(np.linspace(0, np.pi / 2, FADE_SAMPLES)) ** 2).astype(np.float32)
 _FADE_IN = np.concatenate((_RISE, np.ones(TICK_SAMPLES - FADE_SAMPLES, np.float32)))
 _FADE_OUT = _FADE_IN[::-1].copy()
+DUCKED = 0.3
+"""How much of the mix is left to one who is told something: about 10 dB less."""
 _POWER = {"pcmu": g711.MULAW_POWER, "pcma": g711.ALAW_POWER}
 _MEAN = np.full(G711_BYTES, 1 / G711_BYTES, np.float32)
 
@@ -83,7 +87,8 @@ class Room:
     """A room of legs. kind: "mix", "echo" where each hears themselves, or "relay" for a call between two, whose payloads go
     over untouched where they can; max_speakers: how many are mixed at once.
 
-    `failures`: packets and legs that raised what they should not have; each cost itself alone.
+    `recorders`: who is told what is heard, by id; `failures`: packets and legs that raised what they should not have; each
+    cost itself alone.
     """
 
     def __init__(self, room_id: int, *, kind: str = "mix", max_speakers: int = 8) -> None:
@@ -92,7 +97,9 @@ class Room:
         self.max_speakers = max_speakers
         self.legs: dict[int, Leg] = {}
         self.failures = 0
+        self.recorders: dict[int, Heard] = {}
         self._sources: dict[int, Source] = {}
+        self._private: dict[int, tuple[Source, float]] = {}
         self._poll = select.epoll()
         self._by_fd: dict[int, tuple[Leg, bool]] = {}
         self._notices: list[Notice] = []
@@ -158,6 +165,7 @@ class Room:
     def remove_leg(self, leg_id: int) -> None:
         """End a leg: RTCP BYE, sockets closed; an unknown leg is no error."""
         leg = self.legs.pop(leg_id, None)
+        self._private.pop(leg_id, None)
         if leg is None:
             return
         for fd in [fd for fd, (owner, _) in self._by_fd.items() if owner is leg]:
@@ -196,6 +204,15 @@ class Room:
         self._sources.pop(source_id, None)
         self._couple()
 
+    def add_private_source(self, leg_id: int, source: Source, share: float = DUCKED) -> None:
+        """Let one leg alone hear a source until it is at its end, in place of the one before. share: of the mix beside it."""
+        if leg_id in self.legs:
+            self._private[leg_id] = source, share
+
+    def remove_private_source(self, leg_id: int) -> None:
+        """Stop what one leg alone hears; nothing is no error."""
+        self._private.pop(leg_id, None)
+
     def close(self) -> None:
         """End all legs."""
         for leg_id in list(self.legs):
@@ -233,7 +250,7 @@ class Room:
             self._measure()
             speakers = choose(legs, self.max_speakers)
             self._tell_speakers(speakers)
-            self._mix(speakers)
+            self._mix(speakers, now_ns)
         self._report(now_ns)
         self._ticks += 1
 
@@ -403,7 +420,7 @@ class Room:
             self._notices.append(SpeakersChanged(tuple(leg.spec.leg_id for leg in speakers)))
             self._speaking = now
 
-    def _mix(self, speakers: list[Leg]) -> None:
+    def _mix(self, speakers: list[Leg], now_ns: int) -> None:
         own = self._frames(speakers)
         total: Sum = np.zeros(TICK_SAMPLES, np.int32)
         for frame in own.values():
@@ -411,6 +428,9 @@ class Room:
         is_silent = not self._add_sources(total) and not own
         self._silent_ticks = self._silent_ticks + 1 if is_silent else 0
         everybody = SILENCE if is_silent else clip(total)
+        private = self._private_frames() if self._private else {}
+        if self.recorders:
+            self._tell_recorders(now_ns, None if is_silent else everybody, own)
         csrcs = [(leg.spec.leg_id, leg.level) for leg in speakers[:MAX_CSRCS]]
         for leg_id, _ in csrcs:
             self._contributed[leg_id] = self._ticks
@@ -419,6 +439,8 @@ class Room:
             if not leg.may_send or leg.event_ticks:
                 leg.event_ticks = max(0, leg.event_ticks - 1)
                 leg.pass_over()
+            elif leg.spec.leg_id in private:
+                self._send_private(leg, total - own[id(leg)] if id(leg) in own else total, private[leg.spec.leg_id], csrcs)
             elif id(leg) in own:
                 if leg.own is None:
                     leg.own = self._branch(leg)
@@ -455,6 +477,32 @@ class Room:
                 total += samples
                 added = True
         return added
+
+    def _private_frames(self) -> dict[int, tuple[Samples, float]]:
+        """What single legs hear in this tick and the share of the mix beside it, by leg id."""
+        frames = {}
+        for leg_id, (source, share) in list(self._private.items()):
+            samples = source()
+            if samples is None:
+                del self._private[leg_id]
+            else:
+                frames[leg_id] = samples, share
+        return frames
+
+    def _send_private(self, leg: Leg, others: Sum, heard: tuple[Samples, float], csrcs: list[tuple[int, int]]) -> None:
+        samples, share = heard
+        if leg.own is None:
+            leg.own = self._branch(leg)
+        leg.own_since = self._ticks
+        self._send_own(leg, clip((others * share).astype(np.int32) + samples), csrcs if share else [])
+
+    def _tell_recorders(self, now_ns: int, mix: Samples | None, own: dict[int, Samples]) -> None:
+        by_id = {id(leg): leg.spec.leg_id for leg in self.legs.values()}
+        streams = [(by_id[key], frame) for key, frame in own.items()]
+        if mix is not None:
+            streams.insert(0, (0, mix))
+        for recorder in self.recorders.values():
+            recorder(now_ns, streams)
 
     def _branch(self, leg: Leg) -> MixStream:
         """A stream for one who begins to speak: a copy of what they have been hearing, before it is fed this tick."""

@@ -24,6 +24,7 @@ from mcu.addresses import Addresses
 from mcu.application_line import ApplicationLine
 from mcu.captures import Captures
 from mcu.conference import Done, Refused
+from mcu.dial_outs import DialOuts
 from mcu.dialplan import Dialplan
 from mcu.directory import Directory
 from mcu.floor import Command as FloorCommand
@@ -43,6 +44,7 @@ from mcu.registrar import Registrar
 from mcu.server import SETTINGS
 from mcu.storage.base import AuditRecord, CallRecord, Storage
 from mcu.storage.memory import MemoryStorage
+from mcu.studio import Studio
 from mcu.surroundings import PictureFacts, PictureLine
 from mcu.switchboard import Limits, Switchboard
 from mcu.trunk import Trunk, Trunks
@@ -88,7 +90,7 @@ class FakeMedia:
         self._capabilities = capabilities
         self.negotiated: NegotiatedAudio | None = None
         self.statistics = LegStatistics(leg_id)
-        self.is_muted = self.is_released = False
+        self.is_muted = self.is_deaf = self.is_released = False
         self.refusals: list[int] = []
         self.followed: list[str] = []
         self.rooms: list[FakeRoom] = []
@@ -131,6 +133,10 @@ class FakeMedia:
         """In or out of the mix."""
         self.is_muted = muted
 
+    def set_deaf(self, deaf: bool) -> None:
+        """Hearing or not."""
+        self.is_deaf = deaf
+
     def follow(self, signalling_host: str) -> None:
         """Another address."""
         self.followed.append(signalling_host)
@@ -156,6 +162,45 @@ class FakeMedia:
         return PictureFacts()
 
 
+class FakeSound:
+    """What was to be said, played and recorded."""
+
+    def __init__(self) -> None:
+        self.announced: list[tuple[int, str, str]] = []
+        self.recordings: set[int] = set()
+        self.players: set[int] = set()
+        self.steered: list[tuple[int, bool, int, int]] = []
+        self.music: frozenset[int] = frozenset()
+
+    def announce(self, leg_id: int, name: str, language: str) -> None:
+        """Say something."""
+        self.announced.append((leg_id, name, language))
+
+    def start_player(self, player_id: int, descriptor: int) -> None:
+        """Play something."""
+        self.players.add(player_id)
+
+    def set_player(self, player_id: int, is_paused: bool, volume_percent: int, seek_ms: int = -1) -> None:
+        """Steer it."""
+        self.steered.append((player_id, is_paused, volume_percent, seek_ms))
+
+    def stop_player(self, player_id: int) -> None:
+        """No more of it."""
+        self.players.discard(player_id)
+
+    def set_music(self, leg_id: int, is_on: bool) -> None:
+        """Music."""
+        self.music = self.music | {leg_id} if is_on else self.music - {leg_id}
+
+    def record(self, recording_id: int, sock: socket.socket) -> None:
+        """Nothing is heard here."""
+        self.recordings.add(recording_id)
+
+    def stop_recording(self, recording_id: int) -> None:
+        """No more of it."""
+        self.recordings.discard(recording_id)
+
+
 class FakeRoom:
     """A media room that remembers its legs and what it played."""
 
@@ -163,6 +208,8 @@ class FakeRoom:
         self.room_id, self.kind = room_id, kind
         self.legs: dict[int, FakeMedia] = {}
         self.played: list[str] = []
+        self.layout = ""
+        self.sound = FakeSound()
         self.names: dict[int, str] = {}
         self.pins: dict[int, tuple[int, ...]] = {}
         self.is_closed = False
@@ -194,6 +241,10 @@ class FakeRoom:
 
     def hear(self, leg_ids: Sequence[int]) -> None:
         """Who speaks."""
+
+    def set_layout(self, layout: str) -> None:
+        """How the room is composed."""
+        self.layout = layout
 
     def pin(self, leg_id: int, targets: Sequence[int]) -> None:
         """Who is wanted."""
@@ -306,6 +357,7 @@ class House:
         self.rooms: list[FakeRoom] = []
         self.published: list[tuple[str, dict[str, object]]] = []
         self.records: dict[str, CallRecord] = {}
+        self.dial_outs = DialOuts()
         self.random = random.Random(7)
         self.storage = storage if storage is not None else MemoryStorage()
         self.keeper = RoomKeeper(self.storage, self.wallclock)
@@ -314,6 +366,7 @@ class House:
         self.endpoint = Endpoint(SETTINGS, self.random.randbytes)
         self.phones: list[Phone] = []
         self.refuses_media = False
+        self.languages: dict[str | None, str] = {}
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         dialplan = Dialplan(DOMAIN, lambda name: self.directory.account(name) is not None)
@@ -324,8 +377,11 @@ class House:
                            entropy=self.random.randbytes, wallclock=self.wallclock)
         self.switchboard.accounts = self.guard
         self.endpoint.admit, self.endpoint.readmit = self.guard.admit, self.guard.readmit
+        self.studio = Studio(Path("/nonexistent"), lambda seconds, action: self.call_at(self.time + seconds, action))
+        self.plays_sound = False
+        self._performers = self.studio.performers(self.switchboard.foci, self.language_of)
         captures = Captures(Path("/nonexistent"), self, self.switchboard, lambda: None, max_bytes=1, files=1)
-        self.live = LiveView(self.switchboard, lambda: None, captures)
+        self.live = LiveView(self.switchboard, lambda: None, captures, self.studio)
 
     def open_tap(self, tap_id: int, sock: socket.socket, room_id: int = 0, leg_id: int = 0) -> None:
         """See `mcu.captures.Taps`; nothing is captured here."""
@@ -378,6 +434,13 @@ class House:
         self.rooms.append(FakeRoom(len(self.rooms) + 1, kind))
         return self.rooms[-1]
 
+    def language_of(self, *names: str | None) -> str:
+        """The first language that is known."""
+        return next((self.languages[name] for name in names if name in self.languages), "en")
+
+    def have_prompt(self, name: str, language: str, then: Callable[[], None]) -> None:
+        """All files are there."""
+        then()
     def open_floors(self, control: FloorControl, on_event: Callable[[FloorEvent], None]) -> FakeDoors:
         """Doors without sockets."""
         return FakeDoors(control, on_event, self.now)
@@ -389,6 +452,10 @@ class House:
     def recall_room(self, name: str) -> Memory | None:
         """What a room remembers."""
         return self.keeper.recall(name)
+
+    def was_interrupted(self, name: str) -> bool:
+        """Whether a meeting may go on that a restart has interrupted."""
+        return self.keeper.was_interrupted(name)
 
     def read_room(self, name: str) -> None:
         """What a room remembers was changed from outside."""
@@ -411,6 +478,8 @@ class House:
         self.performed.append((room, event))
         if isinstance(event, InviteRequested):
             self.switchboard.invite(room, event)
+        elif self.plays_sound and type(event) in self._performers:
+            self._performers[type(event)](room, event)
 
     def publish(self, kind: str, **facts: object) -> None:
         """Note an event."""

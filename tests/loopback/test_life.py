@@ -77,9 +77,9 @@ async def test_star_six_mutes_at_the_server(server: Server) -> None:
         alice.call.request("INFO", body=b"Signal=6\r\nDuration=100\r\n", content_type="application/dtmf-relay",
                            now=crowd.driver.now())
         crowd.driver.pump()
-        await crowd.talk(0.5)
+        await crowd.talk(2.5)                                              # a voice says it to alice, over a softer mix
         crowd.forget()
-        await crowd.talk(2.0)
+        await crowd.talk(1.0)
         assert bob.level_dbfs(440) < -60
         assert alice.level_dbfs(700) == pytest.approx(-20, abs=1)
 

@@ -392,11 +392,19 @@ def test_transfer_to_where_nobody_is_is_refused(target: str, status: int) -> Non
     assert ours.is_up and theirs.is_up
 
 
-def test_refer_to_a_room_is_refused_in_words() -> None:
+def test_refer_to_a_room_calls_somebody_in_and_tells_how_that_fares() -> None:
     house = House(is_open=True)
-    alice = house.phone("alice")
+    alice, bob = house.phone("alice"), house.phone("bob")
     call = alice.call("sip:daily@house.example")
-    call.refer(Uri.parse("sip:bob@house.example"), now=house.time)
+    call.refer(Uri.parse("sip:nobody@house.example"), now=house.time)
+    house.run(1.0)
+    assert progress(alice)[-1] == 404
+    call.refer(Uri.parse(f"sip:bob@{bob.address[0]}:{bob.address[1]}"), now=house.time)
     house.run(0.1)
-    assert progress(alice) == [403]
-    assert call.is_up
+    theirs = bob.side.take(CallReceived).call
+    theirs.ring(house.time)
+    house.run(0.1)
+    theirs.accept(sdp(bob.address[0]), house.time)
+    house.run(0.1)
+    assert progress(alice)[-3:] == [100, 180, 200]
+    assert call.is_up and len(house.live.people("daily")) == 2

@@ -269,7 +269,7 @@ def test_operator_calls_somebody_into_the_room_past_its_lock() -> None:
     alice, bob = house.phone("alice"), house.phone("bob")
     alice.call("sip:daily.123456@house.example")
     house.order("lock")
-    assert house.live.dial("daily", f"sip:bob@{bob.address[0]}:{bob.address[1]}") == 1
+    assert house.live.dial("daily", f"sip:bob@{bob.address[0]}:{bob.address[1]}")["phones"] == 1
     house.run(0.1)
     theirs = bob.side.take(CallReceived)
     assert theirs.request.from_.uri == Uri("sip", "daily", "house.example")

@@ -7,8 +7,10 @@ import pytest
 from mcu.participant import Role
 from mcu.storage.base import AuditRecord
 from mcu.storage.memory import MemoryStorage
-from sip.events import CallTerminated, ResponseReceived
+from sip.events import CallReceived, CallTerminated, ResponseReceived
 from sip.invite import Call
+from sip.settings import ASKS_FOR_PIN
+from sip.uri import Uri
 from tests.helpers.house import House, Phone
 
 ROOM = "sip:daily@house.example"
@@ -193,8 +195,115 @@ def test_keys_of_who_may_not_change_nothing_and_are_in_the_audit_log(keys: str) 
     assert (house.live.rooms()[0]["state"], house.live.rooms()[0]["is_locked"]) == ("active", False)
 
 
+def test_a_host_arranges_the_composed_picture() -> None:
+    house = House(is_open=True)
+    house.directory.add_room("daily")
+    house.member("alice").call(ROOM)
+    house.order("layout", layout="speaker")
+    assert {room.layout for room in house.rooms} == {"speaker"}
+    assert house.live.rooms()[0]["layout"] == "speaker"
+
+
 def test_a_guest_is_host_of_their_own_meeting_alone() -> None:
     house = House(is_open=True)
     house.phone("alice").call(ROOM)
     house.phone("bob").call(ROOM)
     assert [one.role for one in house.switchboard.foci["daily"].conference.participants.values()] == [Role.HOST, Role.ATTENDEE]
+
+
+def test_a_phone_that_brings_no_pin_is_asked_by_a_voice_and_comes_in_with_the_leg_it_has() -> None:
+    house = House()
+    house.directory.add_room("daily", pin="246810", host_pin="135791")
+    guest = house.phone("guest")
+    call = guest.call(ROOM)
+    house.run(1.0)
+    (asking,) = house.rooms[1:] if len(house.rooms) > 1 else house.rooms
+    assert call.is_up and asking.played == ["enter-pin"]
+    key_in(house, "999999#")
+    assert asking.played[-1] == "wrong-pin" and house.live.rooms() == []
+    key_in(house, "135791#")
+    assert roles(house) == {"Guest": "host"} and asking.is_closed
+
+
+def test_three_wrong_pins_and_the_caller_is_out_and_after_ten_nobody_is_asked_there() -> None:
+    house = House()
+    house.directory.add_room("daily", pin="246810")
+    guest = house.phone("guest")
+    for _ in range(3):
+        guest.call(ROOM)
+        house.run(1.0)
+        for _ in range(3):
+            key_in(house, "999999#")
+        house.run(10.0)
+        assert guest.side.take(CallTerminated).reason == "too many wrong PINs"
+    guest.call(ROOM)
+    house.run(1.0)
+    key_in(house, "999999#")
+    key_in(house, "246810#")
+    house.run(10.0)
+    assert guest.side.take(CallTerminated).reason.startswith("too many wrong PINs; try again")
+    assert house.live.rooms() == []
+
+
+def test_a_phone_that_asks_by_itself_is_refused_in_words() -> None:
+    house = House(is_open=True)
+    house.directory.add_room("daily", pin="246810")
+    guest = house.phone("guest")
+    guest.call(ROOM, headers=[("Supported", ASKS_FOR_PIN)])
+    house.run(0.1)
+    assert guest.side.take(CallTerminated).status == 403
+
+
+def key_in(house: House, keys: str) -> None:
+    """Keys of the caller who is being asked."""
+    for key in keys:
+        for attendant in list(house.switchboard.attendants):
+            if attendant.legs:
+                attendant.pressed(attendant.legs[0].media.leg_id, key)
+        house.run(0.2)
+
+
+def test_refer_with_bye_puts_a_member_out_and_with_invite_calls_somebody_in() -> None:
+    house = House(is_open=True)
+    alice, bob, carol = (house.phone(name) for name in ("alice", "bob", "carol"))
+    host, other = alice.call(ROOM), bob.call(ROOM)
+    entity = house.live.people("daily")[1]["uri"]
+    other.refer(Uri.parse(f"{entity};method=BYE"), now=house.time)
+    house.run(0.2)
+    assert len(house.live.people("daily")) == 2
+    host.refer(Uri.parse(f"{entity};method=BYE"), now=house.time)
+    house.run(0.2)
+    assert bob.side.take(CallTerminated).reason == "removed by the host"
+    host.refer(Uri.parse(f"sip:carol@{carol.address[0]}:{carol.address[1]}"), now=house.time)
+    house.run(0.2)
+    assert carol.side.has(CallReceived)
+    rows = {(row.verb, bool(row.refusal)) for row in house.storage.audit("daily")}
+    assert rows == {("kick", True), ("kick", False), ("invite", False)}
+
+
+def test_members_call_in_users_of_this_server_alone() -> None:
+    house = House()
+    house.directory.add_room("daily")
+    alice = house.member("alice")
+    call = alice.call(ROOM)
+    stranger = house.phone("stranger")
+    assert say(house, alice, call, f"/invite sip:stranger@{stranger.address[0]}:{stranger.address[1]}") == 403
+    assert not stranger.side.has(CallReceived)
+    assert house.order("invite", uri=f"sip:stranger@{stranger.address[0]}:{stranger.address[1]}") == 1
+    house.run(0.1)
+    assert stranger.side.has(CallReceived)
+
+
+def test_the_spotlight_and_the_layout_are_for_all() -> None:
+    house = House(is_open=True)
+    alice, bob = house.phone("alice"), house.phone("bob")
+    host, other = alice.call(ROOM), bob.call(ROOM)
+    first, second = house.switchboard.foci["daily"].members
+    assert say(house, alice, host, "/spotlight bob") == 200
+    house.phone("carol").call(ROOM)
+    *_, third = house.switchboard.foci["daily"].members
+    assert (house.rooms[0].pins[first], house.rooms[0].pins[third]) == ((second,), (second,))
+    assert say(house, alice, host, "/layout speaker") == 200 and house.rooms[0].layout == "speaker"
+    other.hang_up(house.time)
+    house.run(0.1)
+    assert house.rooms[0].pins[first] == house.rooms[0].pins[third] == ()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcu.engine.notices import AddressLearnt, DtmfPressed, RoomLost, SpeakersChanged
+from mcu.engine.notices import AddressLearnt, DtmfPressed, PlayerChanged, RoomLost, SpeakersChanged
 from mcu.errors import ProtocolError
 from mcu.fields import MAX_STREAMS
 from mcu.messages import (
@@ -34,6 +34,16 @@ from mcu.messages import (
     UpdateLeg,
     pack,
     parse,
+)
+from mcu.sound_messages import (
+    PLAYER_STATES,
+    Announce,
+    ClosePlayer,
+    CloseRecording,
+    OpenPlayer,
+    OpenRecording,
+    PlayMusic,
+    SetPlayer,
 )
 from rtp.kernel import LegSpec, LegStatistics
 from rtp.srtp import AEAD_AES_256_GCM, ALL_SUITES, MasterKey, SessionKeys, StreamState
@@ -63,6 +73,10 @@ MESSAGE: st.SearchStrategy[Message] = st.one_of(
     st.builds(OpenRoom, WORD, st.sampled_from(ROOM_KINDS), BYTE), st.builds(CloseRoom, WORD), st.builds(AddLeg, WORD, SPEC),
     st.builds(UpdateLeg, WORD, SPEC, st.booleans()), st.builds(RemoveLeg, WORD, WORD),
     st.builds(MuteLeg, WORD, WORD, st.booleans()), st.builds(PlaySound, WORD, st.sampled_from(SOUNDS)),
+    st.builds(OpenPlayer, WORD, WORD), st.builds(ClosePlayer, WORD, WORD), st.builds(PlayMusic, WORD, WORD, st.booleans()),
+    st.builds(SetPlayer, WORD, WORD, st.booleans(), st.integers(0, 400), st.integers(-1, 2**31 - 1)),
+    st.builds(PlayerChanged, WORD, WORD, st.sampled_from(PLAYER_STATES), WORD, WORD, TEXT),
+    st.builds(OpenRecording, WORD, WORD), st.builds(CloseRecording, WORD, WORD), st.builds(Announce, WORD, WORD, TEXT, TEXT),
     st.builds(Heartbeat, *[WORD] * 6), st.builds(LegReport, WORD, FIGURES),
     st.builds(DtmfPressed, WORD, WORD, st.sampled_from("0123456789*#ABCD")),
     st.builds(SpeakersChanged, WORD, st.lists(WORD, max_size=MAX_SPEAKERS).map(tuple)),

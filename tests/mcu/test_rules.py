@@ -333,7 +333,7 @@ def test_a_memory_that_cannot_be_read_is_an_empty_one(text: str) -> None:
 IDS = tuple(ParticipantId(number) for number in range(1, 7))
 PEOPLE = (ALICE, BOB, CAROL, GUEST)
 VALUES = {"new_name": "X", "reason": "no", "banned": "bob", "role": "listener", "switch": "unmute", "value": "hosts",
-          "uri": "bob", "action": "start", "layout": "grid", "text": "x", "what": "x"}
+          "uri": "bob", "action": "start", "layout": "speaker", "text": "x", "what": "x"}
 ORDERS = sorted(set(VERBS) - {"close"})
 STEP = st.tuples(st.sampled_from(["join", "join", "leave", "drop", "time", "verb", "verb", "verb", "verb"]),
                  st.sampled_from(ORDERS), st.sampled_from(IDS), st.sampled_from([None, *IDS]), st.sampled_from(PEOPLE),
