@@ -74,7 +74,7 @@ MEANINGS = {
                  "said in their account's language.",
     "prompts": "The folder of what is said, as WAV files (mono, 16 bits, 48 kHz); your own take the place of the spoken ones. "
                "Without it `prompts/` of the data folder.",
-    "http_port": "The port of the dashboard and of REST: [use REST](../how-to/use-rest.md). 0: none.",
+    "http_port": "The port of [the dashboard](../how-to/use-the-dashboard.md) and of [REST](../how-to/use-rest.md). 0: none.",
     "http_listen": "The addresses of that port. Loopback is served in clear, every other address by TLS with the certificate "
                    "of SIP.",
     "log_level": "How much is logged to standard error.",

@@ -187,6 +187,14 @@ class Administration:
         """The names of all verbs."""
         return list(self._verbs)
 
+    def is_user(self, name: str) -> bool:
+        """Whether an account has that name."""
+        return self._directory.account(name) is not None
+
+    def settle(self) -> None:
+        """Wait until what was written behind can be read; safe to call in another thread. Raises StorageError."""
+        self._storage.flush()
+
     def owner_of(self, room: str) -> str | None:
         """The account that owns a permanent room; None for a room without owner, and for one that is not there."""
         record = self._directory.room(room)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from mcu import conference as rules
 from mcu.application_line import ApplicationLine
-from mcu.bus import facts_of, kind_of
+from mcu.bus import facts_of, grant_facts, kind_of
 from mcu.commands import Command, Record
 from mcu.conference import Admitted, Conference, InLobby, Refused
 from mcu.dial_outs import DialOut
@@ -605,6 +605,8 @@ class Focus:
     def _on_floor(self, event: FloorEvent) -> None:
         """A floor was granted or has ended: what it is for passes from now on, or not any more."""
         self.desktops.on_floor(event)
+        if isinstance(event, FloorGranted | FloorEnded):
+            self._server.publish(kind_of(event), room=self.name, **grant_facts(event))
         match event:
             case FloorGranted(grant):
                 self.conference.let_pass(grant.holder, MEDIA[grant.floor], True)

@@ -136,8 +136,12 @@ class SettingsCard(Card):
         row = widgets.box(master)
         row.pack(anchor="w", fill="x", pady=(look.px(8), 0))
         words = widgets.label(row, look, self._rate(value), 13)
+
+        def show(kbps: int) -> None:
+            words.configure(text=self._rate(kbps))
+
         self.rate = Slider(row, look, VIDEO_KBPS, value, lambda kbps: host.send(ChangeSetting("video_kbps", str(kbps))),
-                           width=230, on_move=lambda kbps: words.configure(text=self._rate(kbps)))
+                           width=230, on_move=show)
         words.pack(anchor="w")
         self.rate.pack(anchor="w")
 
