@@ -218,9 +218,9 @@ def test_a_phone_that_brings_no_pin_is_asked_by_a_voice_and_comes_in_with_the_le
     call = guest.call(ROOM)
     house.run(1.0)
     (asking,) = house.rooms[1:] if len(house.rooms) > 1 else house.rooms
-    assert call.is_up and asking.played == ["enter-pin"]
+    assert call.is_up and asking.sound.announced[-1][1] == "enter-pin"
     key_in(house, "999999#")
-    assert asking.played[-1] == "wrong-pin" and house.live.rooms() == []
+    assert asking.sound.announced[-1][1] == "wrong-pin" and house.live.rooms() == []
     key_in(house, "135791#")
     assert roles(house) == {"Guest": "host"} and asking.is_closed
 
