@@ -101,6 +101,7 @@ class Focus:
         self.waiting = WaitingRoom(server)
         self.speaking: tuple[int, ...] = ()
         self._spotlit: ParticipantId | None = None
+        self._newcomers: set[ParticipantId] = set()
         self.recording = ""
         self._dialled: dict[Call, Member] = {}
         self._entries: dict[Call, DialOut] = {}
@@ -500,6 +501,7 @@ class Focus:
         while (event := self.conference.next_event()) is not None:
             self._apply(event)
             self._server.publish(kind_of(event), room=self.name, **facts_of(event))
+        self._newcomers.clear()
         self._remember()
         self._arm()
 
@@ -551,7 +553,7 @@ class Focus:
                 self._notify_soon()
             case HostChanged(participant):
                 log.info("host", extra={"room": self.name, "who": participant.identity.entity if participant else None})
-                if participant is not None:
+                if participant is not None and participant.id not in self._newcomers:
                     self.announce(participant.id, "you-are-host")
             case UnmuteAsked(participant):
                 self.announce(participant.id, "ask-unmute")
@@ -583,6 +585,7 @@ class Focus:
     def _joined(self, participant: Participant) -> None:
         """Somebody is in: a newcomer, or one who has waited."""
         log.info("joined", extra={"room": self.name, "who": participant.identity.entity})
+        self._newcomers.add(participant.id)
         member = self.waiting.let_go(participant.id)
         if member is not None:
             self._room.adopt(member.leg.media)
