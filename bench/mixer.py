@@ -25,6 +25,7 @@ from rtp import srtp
 from rtp.codecs.registry import CLOCK_RATES, create_encoder
 from rtp.codecs.resample import Samples
 from rtp.kernel import LegSpec, Room
+from rtp.kernel.reference import Heard
 from rtp.kernel.sockets import prepare
 from rtp.kernel.spec import TICK_NS, TICK_SAMPLES
 from rtp.srtp import MasterKey, Sender, SessionKeys, Suite
@@ -110,10 +111,12 @@ def listen(peers: list[Peer]) -> int:
 
 
 def measure(codec: str, legs: int, talkers: int, ticks: int, suite: Suite | None = None, *,
-            are_quiet: bool = False, is_awake: bool = False) -> dict[str, object]:
+            are_quiet: bool = False, is_awake: bool = False, recorder: Heard | None = None) -> dict[str, object]:
     """One run, at the pace of real time. are_quiet: only the talkers send; is_awake: the processor does not sleep in between,
-    so that what waking up costs is not in the figure."""
+    so that what waking up costs is not in the figure; recorder: told what is heard."""
     room = Room(1)
+    if recorder is not None:
+        room.recorders[1] = recorder
     peers = [join(room, number, codec, suite) for number in range(legs)]
     spoken, quiet = voices(codec, min(talkers, legs), ticks + WARM_UP_TICKS), silence(codec)
     used_ns = received = 0

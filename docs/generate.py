@@ -47,7 +47,8 @@ MEANINGS = {
                 "When the file changes, or on SIGHUP, it is read again.",
     "tls_key": "The private key of `tls_cert`, in PEM and without a password.",
     "domain": "The server's name and the realm of all passwords. It is fixed at the first start, or with the first account.",
-    "rtp_ports": "The UDP ports of media. Each call takes two: an even one for RTP, the next one for RTCP.",
+    "rtp_ports": "The UDP ports of media, and the TCP ports of floor control. A call takes two for sound, two or four for "
+                 "pictures, one for floors.",
     "public_address": "Behind NAT: the address that phones outside are told, in SDP, Contact and Via. `auto` asks "
                       "`stun_server`.",
     "stun_server": "Who is asked for the public address with `auto`, HOST or HOST:PORT. There is no default: nobody else is "
@@ -73,7 +74,7 @@ MEANINGS = {
                  "said in their account's language.",
     "prompts": "The folder of what is said, as WAV files (mono, 16 bits, 48 kHz); your own take the place of the spoken ones. "
                "Without it `prompts/` of the data folder.",
-    "http_port": "The port of the dashboard and of REST: [use REST](../how-to/use-rest.md). 0: none.",
+    "http_port": "The port of [the dashboard](../how-to/use-the-dashboard.md) and of [REST](../how-to/use-rest.md). 0: none.",
     "http_listen": "The addresses of that port. Loopback is served in clear, every other address by TLS with the certificate "
                    "of SIP.",
     "log_level": "How much is logged to standard error.",

@@ -26,8 +26,8 @@ an account; its PIN is asked for if it has one, except from its owner |
 the same; the PIN is taken off before anything is logged, shown or recorded | anyone, if the room has a PIN |
 | `sip:conference@HOST` | \
 the conference factory (RFC 4579 §5.4): a new room, the caller is its host; the Contact of the 200 names it | an account |
-| `sip:echo@HOST` | your own sound back | an account |
-| `sip:tone@HOST` | 1004 Hz at −16 dBm0 | an account |
+| `sip:echo@HOST` | your own sound and picture back | an account |
+| `sip:tone@HOST` | 1004 Hz at −16 dBm0, and a test picture | an account |
 | `sip:music@HOST` | music, without an end | an account |
 | `sip:NAME@HOST`, NAME an account | all phones of that account, 60 s long; the first that answers has the call | an account |
 | another name | 404; with `--open`, a new room of that name | an account |

@@ -59,6 +59,9 @@ class Live(Protocol):
     def order(self, room: str, order: Order, by: str) -> int:
         """Carry out a verb of the table on an open room; on how many it was. by: who gave it, for the audit log."""
 
+    def desktop(self, room: str, viewer: str) -> Facts:
+        """A ticket for a stock VNC viewer, see `mcu.desktop_tickets`. viewer: how it is called to the owner."""
+
     def calls(self) -> list[Facts]:
         """The running calls, with the fields of a CallRecord."""
 
@@ -169,6 +172,7 @@ class Administration:
             "user.del": self._delete_user,
             "room.create": self._create_room, "room.list": self._list_rooms, "room.show": self._show_room,
             "room.close": self._close_room, "room.people": self._list_people, "room.audit": self._audit,
+            "room.desktop": self._desktop,
             "room.dial": self._dial, "room.dialled": self._dialled, "room.dialling": self._list_dialled,
             "room.capture": self._capture_room, "call.capture": self._capture_call,
             "room.record": self._record_room, "room.say": self._say, "room.play": self._play,
@@ -182,6 +186,14 @@ class Administration:
     def verbs(self) -> list[str]:
         """The names of all verbs."""
         return list(self._verbs)
+
+    def is_user(self, name: str) -> bool:
+        """Whether an account has that name."""
+        return self._directory.account(name) is not None
+
+    def settle(self) -> None:
+        """Wait until what was written behind can be read; safe to call in another thread. Raises StorageError."""
+        self._storage.flush()
 
     def owner_of(self, room: str) -> str | None:
         """The account that owns a permanent room; None for a room without owner, and for one that is not there."""
@@ -313,6 +325,11 @@ class Administration:
             raise UsageError("room.audit: limit: a number from 1 to 10000 was expected")
         self._storage.flush()
         return [asdict(record) for record in self._storage.audit(room.lower() if room else None, limit)]
+
+    def _desktop(self, arguments: Arguments) -> Facts:
+        name, viewer = self._room_name(arguments), arguments.text_or_none("viewer")
+        arguments.finish()
+        return self._running().desktop(name, viewer or "VNC viewer")
 
     def _dial(self, arguments: Arguments) -> Facts:
         name, target = self._room_name(arguments), arguments.text("target")

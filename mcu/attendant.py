@@ -14,6 +14,7 @@ from mcu.conference import Refused
 from mcu.keypad import info_key
 from mcu.leg import CallLeg, answer_call
 from mcu.participant import Identity
+from mcu.prompt_texts import HUSH
 from mcu.surroundings import MediaRoom, Surroundings
 from sip import events
 from sip.media_backend import MediaRefused
@@ -52,6 +53,7 @@ class Attendant:
         self._digits = ""
         self._wrong = self._asked = self._turn = 0
         self._is_leaving = self._is_over = False
+        self._said = HUSH
 
     @property
     def room_id(self) -> int | None:
@@ -92,8 +94,19 @@ class Attendant:
         self._server.call_at(self._server.now() + seconds, due)
 
     def _say(self, name: str) -> None:
+        """Say a prompt, in place of what is being said; with `HUSH` nothing."""
+        language = self._server.language_of(self.room)
+        self._said = name
         if self._media is not None:
-            self._media.play(name)
+            self._media.sound.announce(0, HUSH, language)
+        if name == HUSH:
+            return
+
+        def say() -> None:
+            if self._media is not None and not self._is_over and self._said is name:
+                self._media.sound.announce(0, name, language)
+
+        self._server.have_prompt(name, language, say)
 
     def _ask(self) -> None:
         if self._asked == PROMPTED:
@@ -112,7 +125,7 @@ class Attendant:
     def _pressed(self, key: str) -> None:
         if self._is_leaving or self._is_over:
             return
-        self._say("hush")
+        self._say(HUSH)
         if key == "#" and self._digits:
             pin, self._digits = self._digits, ""
             self._try(pin)

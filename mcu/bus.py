@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from enum import Enum
 from typing import Any
 
 from mcu.conference import Event
+from mcu.floor import FloorEnded, FloorGranted
 from mcu.participant import Identity, Participant
 from mcu.storage.base import CallRecord
 from mcu.transmission import TransmissionStarted, TransmissionStopped
@@ -90,8 +91,8 @@ class Bus:
 # ---- what is told
 
 
-def kind_of(event: Event) -> str:
-    """The name of an event of a conference: `participant-joined`, `audio-start`."""
+def kind_of(event: Event | FloorGranted | FloorEnded) -> str:
+    """The name of an event of a conference: `participant-joined`, `audio-start`, `floor-granted`."""
     if isinstance(event, TransmissionStarted | TransmissionStopped):
         return event.name
     name = type(event).__name__
@@ -106,6 +107,12 @@ def facts_of(event: Event) -> Facts:
     return found
 
 
+def grant_facts(event: FloorGranted | FloorEnded) -> Facts:
+    """What is told of a floor that somebody has now, or no longer."""
+    facts = {"floor": event.grant.floor.name.lower(), "participant": str(event.grant.holder)}
+    return facts if isinstance(event, FloorGranted) else {**facts, "reason": event.reason}
+
+
 def call_facts(record: CallRecord) -> Facts:
     """What is told of a call that begins or ends."""
     keys = ("call_id", "room", "account", "remote_uri", "display_name", "transport", "started_at", "answered_at", "ended_at",
@@ -116,15 +123,14 @@ def call_facts(record: CallRecord) -> Facts:
 def _plain(value: Any) -> Any:
     match value:
         case Participant():
-            return {"id": str(value.id), **_plain(value.identity), "role": value.role.value, "is_muted": value.is_muted}
+            return {"id": str(value.id), **_plain(value.identity), "role": value.role.value, "is_muted": value.is_muted,
+                    "is_in_lobby": value.is_in_lobby, "has_hand_up": value.hand_at is not None}
         case Identity():
             return {"name": value.display_name, "uri": value.entity, "account": value.account}
         case Enum():
             return value.value
         case tuple() | list() | frozenset() | set():
             return [_plain(one) for one in value]
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
         case None | bool() | int() | float() | str():
             return value
         case _:

@@ -71,6 +71,7 @@ class FloorLine:
         self._local: LocalFloors | None = None
         self._agreed: NegotiatedFloors | None = None
         self._offered: MediaDescription | None = None
+        self._hosts: frozenset[str] = frozenset()
 
     def answer(self, session: SessionDescription, index: int, host: str, told_host: str) -> MediaDescription | None:
         """See ApplicationLine."""
@@ -92,8 +93,9 @@ class FloorLine:
 
     def confirm(self, hosts: Collection[str]) -> None:
         """See ApplicationLine."""
+        self._hosts = frozenset(hosts)
         if self._agreed is not None:
-            self._doors.admit(self._participant, self._agreed, hosts)
+            self._doors.admit(self._participant, self._agreed, self._hosts)
 
     def again(self) -> MediaDescription | None:
         """See ApplicationLine."""
@@ -113,7 +115,7 @@ class FloorLine:
             return
         self._agreed = agreed
         if agreed.is_new:
-            self.confirm(())
+            self.confirm(self._hosts)
 
     def end(self) -> None:
         """See ApplicationLine."""

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 
 from mcu import conference as rules
 from mcu.application_line import ApplicationLine
-from mcu.bus import facts_of, kind_of
+from mcu.bus import facts_of, grant_facts, kind_of
 from mcu.commands import Command, Record
 from mcu.conference import Admitted, Conference, InLobby, Refused
-from mcu.dial_outs import ALERTING, BUSY, CANCELLED, DIALING, FAILED, NO_ANSWER, RING_S, DialOut, outcome_of
+from mcu.dial_outs import DialOut
+from mcu.dialling import Dialling
 from mcu.errors import UsageError
 from mcu.floor import MEDIA, FloorEnded, FloorGranted, FloorId, StopFloors
 from mcu.floor import Event as FloorEvent
@@ -45,7 +46,7 @@ from mcu.meeting_desktops import MeetingDesktops
 from mcu.memory import Memory
 from mcu.orders import answer, carry_out, counted, find, keyed
 from mcu.participant import Identity, Participant, ParticipantId, Role
-from mcu.policy import Policy
+from mcu.policy import Level, Policy
 from mcu.prompt_texts import is_known
 from mcu.roster import Device, Picture, Roster
 from mcu.storage.base import AuditRecord, CallRecord
@@ -68,11 +69,11 @@ log = logging.getLogger(__name__)
 
 NOTIFY_INTERVAL_S = 1.0
 MAX_SUBSCRIPTIONS = 1000
-LOST_S = 5.0
-"""How long somebody who was called in vain stays in the roster, with the reason."""
 CONTENTS = {Medium.VIDEO: "main", Medium.SCREEN: "slides"}
 MEDIUM_OF = {content: medium for medium, content in CONTENTS.items()}
 """Media that are pictures, and what their lines show."""
+NEW_S = 1.0
+"""Who has joined so lately knows that they are the host."""
 ORPHAN_S = 2.0
 """How long who has left may take to unsubscribe by themselves: linphone 5.1 does, and answers a NOTIFY in between with 481."""
 
@@ -101,10 +102,8 @@ class Focus:
         self.waiting = WaitingRoom(server)
         self.speaking: tuple[int, ...] = ()
         self._spotlit: ParticipantId | None = None
-        self._newcomers: set[ParticipantId] = set()
         self.recording = ""
-        self._dialled: dict[Call, Member] = {}
-        self._entries: dict[Call, DialOut] = {}
+        self._has_music = False
         self._lines: dict[ParticipantId, list[MembersLine]] = {}
         self._server = server
         self._closed = closed
@@ -113,6 +112,7 @@ class Focus:
         self.floors.control.floors.may_ask = self._may_ask
         self.desktops = MeetingDesktops(self.floors, server, self._note)
         self._roster = Roster(self.entity, name, policy.max_members)
+        self._dialling = Dialling(server, self._roster, self._notify_soon)
         self._subscriptions: dict[Subscription, ParticipantId | None] = {}
         self._notified_at = -NOTIFY_INTERVAL_S
         self._is_notify_due = False
@@ -257,51 +257,23 @@ class Focus:
             raise
         record = CallRecord(call.id, self.name, identity.account, str(to.uri), identity.display_name,
                             f"{flow.remote[0]}:{flow.remote[1]}", flow.transport, "", server.wallclock())
-        self._dialled[call] = Member(participant_id, CallLeg(call, media, identity, record), Keypad())
-        self._entries[call] = entry
-        server.dial_outs.calling(entry, call)
-        self._show_dialled(call, DIALING)
-        server.call_at(server.now() + RING_S, functools.partial(self._rang_long_enough, call))
+        self._dialling.begin(call, Member(participant_id, CallLeg(call, media, identity, record), Keypad()), entry)
         self._was_used = True
         return call
 
-    def _show_dialled(self, call: Call, status: str, reason: str = "") -> None:
-        member = self._dialled[call]
-        self._roster.put_dialled(member.id, member.leg.identity, str(call.remote.uri.without_parameters()), status, reason)
-        self._notify_soon()
-
-    def _rang_long_enough(self, call: Call) -> None:
-        if call in self._dialled:
-            self._server.dial_outs.ended(self._entries[call], call, 408, f"nobody answered in {RING_S:.0f} s", NO_ANSWER)
-            call.hang_up(self._server.now(), "nobody answered", 408)
-
-    def _progressed(self, call: Call, status: int) -> None:
-        entry = self._entries.get(call)
-        if entry is not None and call in self._dialled and status in (180, 183) and entry.is_pending:
-            self._server.dial_outs.ringing(entry)
-            self._show_dialled(call, ALERTING)
-
     def _dialled_answered(self, call: Call, answer: bytes | None) -> None:
-        member = self._dialled.pop(call, None)
-        entry = self._entries.pop(call, None)
         now = self._server.now()
-        if member is None or entry is None:
-            return
-        self._roster.forget_dialled(member.id)
-        if not entry.is_pending:                                   # another phone of theirs was faster, or it was cancelled
-            member.leg.media.release()
-            call.hang_up(now, "answered elsewhere")
+
+        def admit(member: Member) -> str:
+            if answer is None:
+                return "no answer in the 200"
+            verdict = self.conference.join(member.id, member.leg.identity, now, is_invited=True)
+            return verdict.reason if isinstance(verdict, Refused) else ""
+
+        member = self._dialling.answered(call, admit)
+        if member is None or answer is None:
             return
         leg = member.leg
-        verdict = self.conference.join(member.id, leg.identity, now, is_invited=True)
-        if isinstance(verdict, Refused) or answer is None:
-            leg.media.release()
-            reason = verdict.reason if isinstance(verdict, Refused) else "no answer in the 200"
-            self._server.dial_outs.ended(entry, call, 488, reason, FAILED)
-            call.hang_up(now, reason)
-            return
-        for other in self._server.dial_outs.answered(entry, call):
-            other.hang_up(now, "answered elsewhere")
         self.members[member.id] = member
         leg.record = replace(leg.record, answered_at=self._server.wallclock())
         leg.receive_answer(answer, now)
@@ -313,7 +285,7 @@ class Focus:
         now = self._server.now()
         match event:
             case events.CallProgressed(call, response, _):
-                self._progressed(call, response.status)
+                self._dialling.progressed(call, response.status)
             case events.CallAnswered(call, _, answer):
                 self._dialled_answered(call, answer)
             case events.CallTerminated(call, cause, status, reason, _):
@@ -353,13 +325,7 @@ class Focus:
             self._server.respond(transaction_id, 415 if method == "INFO" else 405)
 
     def _ended(self, call: Call, cause: str, status: int, reason: str, *, is_dropped: bool) -> None:
-        dialled = self._dialled.pop(call, None)
-        if dialled is not None:
-            entry = self._entries.pop(call)
-            self._server.dial_outs.ended(entry, call, status, reason, CANCELLED if entry.state == CANCELLED else "")
-            self._lose_dialled(dialled, outcome_of(status), reason)
-            dialled.leg.media.refused(status)
-            self._server.keep_record(dialled.leg.end(cause, status, reason, self._server.wallclock()))
+        if self._dialling.ended(call, cause, status, reason):
             self.put_away_if_unused()
             return
         member = self._member_of(call)
@@ -375,18 +341,6 @@ class Focus:
                 self._server.call_at(self._server.now() + ORPHAN_S, functools.partial(self._end_orphan, subscription))
         self.conference.leave(member.id, self._server.now(), is_dropped=is_dropped)
         self._carry_out()
-
-    def _lose_dialled(self, member: Member, outcome: str, reason: str) -> None:
-        """Show for a moment that somebody could not be reached, and why."""
-        method = "busy" if outcome == BUSY else "failed"
-        self._roster.lose_dialled(member.id, method, reason or outcome)
-        self._notify_soon()
-
-        def forget() -> None:
-            self._roster.forget_dialled(member.id)
-            self._notify_soon()
-
-        self._server.call_at(self._server.now() + LOST_S, forget)
 
     def _end_orphan(self, subscription: Subscription) -> None:
         if subscription.is_active:
@@ -491,7 +445,7 @@ class Focus:
         self.announce(None, f"recording-{name}")
         self._roster.set_recording(state)
         self._notify_soon()
-        self._server.publish("room.recording", room=self.name, state=state, is_failed=is_failed)
+        self._server.publish("recording-changed", room=self.name, state=state, is_failed=is_failed)
         if is_failed:
             self.execute(Record("stop"))
 
@@ -501,9 +455,16 @@ class Focus:
         while (event := self.conference.next_event()) is not None:
             self._apply(event)
             self._server.publish(kind_of(event), room=self.name, **facts_of(event))
-        self._newcomers.clear()
         self._remember()
+        self._play_music()
         self._arm()
+
+    def _play_music(self) -> None:
+        """Music for one who is alone, where the room has it so."""
+        is_wanted = self.conference.policy.music_alone and len(self.members) == 1
+        if is_wanted is not self._has_music and not self._is_over:
+            self._has_music = is_wanted
+            self._room.sound.set_music(0, is_wanted)
 
     def _remember(self) -> None:
         """Keep what must outlast a restart, when it has changed."""
@@ -553,7 +514,7 @@ class Focus:
                 self._notify_soon()
             case HostChanged(participant):
                 log.info("host", extra={"room": self.name, "who": participant.identity.entity if participant else None})
-                if participant is not None and participant.id not in self._newcomers:
+                if participant is not None and participant.joined_at < self._server.now() - NEW_S:
                     self.announce(participant.id, "you-are-host")
             case UnmuteAsked(participant):
                 self.announce(participant.id, "ask-unmute")
@@ -585,7 +546,6 @@ class Focus:
     def _joined(self, participant: Participant) -> None:
         """Somebody is in: a newcomer, or one who has waited."""
         log.info("joined", extra={"room": self.name, "who": participant.identity.entity})
-        self._newcomers.add(participant.id)
         member = self.waiting.let_go(participant.id)
         if member is not None:
             self._room.adopt(member.leg.media)
@@ -638,11 +598,15 @@ class Focus:
     def _may_ask(self, floor: FloorId, participant_id: ParticipantId) -> bool:
         """Whether a member may ask for a floor just now."""
         rules = self.conference
+        if self.desktops.is_guest(participant_id):
+            return rules.policy.control is not Level.NOBODY and not rules.is_suspended
         return rules.may_share(participant_id) if floor is FloorId.SCREEN else rules.may_control(participant_id)
 
     def _on_floor(self, event: FloorEvent) -> None:
         """A floor was granted or has ended: what it is for passes from now on, or not any more."""
         self.desktops.on_floor(event)
+        if isinstance(event, FloorGranted | FloorEnded):
+            self._server.publish(kind_of(event), room=self.name, **grant_facts(event))
         match event:
             case FloorGranted(grant):
                 self.conference.let_pass(grant.holder, MEDIA[grant.floor], True)
@@ -659,7 +623,9 @@ class Focus:
 
     def _entity_of(self, participant_id: ParticipantId | None) -> str:
         found = None if participant_id is None else self.conference.participants.get(participant_id)
-        return found.identity.entity if found is not None else str(participant_id or "")
+        if found is not None or participant_id is None:
+            return "" if found is None else found.identity.entity
+        return self.desktops.name_of(participant_id) or str(participant_id)
 
     def hear(self, leg_ids: tuple[int, ...]) -> None:
         """These speak now, the loudest first."""
@@ -696,13 +662,7 @@ class Focus:
             self._server.keep_record(member.leg.end("closed", 200, reason, self._server.wallclock()))
         self.members.clear()
         self.waiting.close()
-        for call, dialled in list(self._dialled.items()):
-            call.hang_up(now, reason)
-            dialled.leg.media.release()
-        for call, entry in self._entries.items():
-            self._server.dial_outs.ended(entry, call, 487, reason, CANCELLED)
-        self._dialled.clear()
-        self._entries.clear()
+        self._dialling.close(reason)
         for subscription in list(self._subscriptions):
             subscription.terminate("noresource", now, self._roster.deleted(), CONTENT_TYPE)
         self._subscriptions.clear()
@@ -732,7 +692,7 @@ class Focus:
 
     def put_away_if_unused(self) -> None:
         """End a conference that nobody has ever got into, or a permanent one that is empty: nothing is lost with it."""
-        if self.members or self.waiting.members or self._dialled:
+        if self.members or self.waiting.members or self._dialling.calls:
             return
         if self.conference.policy.is_permanent or not self._was_used:
             self._finish("the room is empty")

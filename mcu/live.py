@@ -9,6 +9,7 @@ from typing import Any
 from mcu.captures import Captures
 from mcu.commands import CloseConference
 from mcu.conference import Refused
+from mcu.desktop_tickets import desktop_ticket
 from mcu.errors import CommandError, ForbiddenError, UnknownError, UsageError
 from mcu.focus import Focus, Member
 from mcu.leg import CallLeg
@@ -106,6 +107,10 @@ class LiveView:
     def order(self, room: str, order: Order, by: str) -> int:
         """See Live."""
         return self._done(self._focus(room).order(order, by=by))
+
+    def desktop(self, room: str, viewer: str) -> Facts:
+        """See Live."""
+        return desktop_ticket(self._focus(room), self._switchboard.server, viewer)
 
     def calls(self) -> list[Facts]:
         """See Live."""

@@ -80,6 +80,7 @@ class MeetingDesktops:
     def __init__(self, floors: Floors, server: Relays, note: Note) -> None:
         self.rules = RoomDesktops(self, secrets.token_bytes)
         self._floors, self._server, self._note = floors, server, note
+        self._guests: set[ParticipantId] = set()
 
     @property
     def relay(self) -> RelayService:
@@ -97,15 +98,31 @@ class MeetingDesktops:
         return DesktopLine(self, participant)
 
     def invite_viewer(self, participant: ParticipantId, name: str) -> Guest | Refused:
-        """A ticket to the shared desktop for a stock viewer; its owner is asked, as by anybody."""
+        """A ticket to the shared desktop for a stock viewer, as a participant of that id; its owner is asked, as by anybody."""
         self._floors.control.join(participant, name)
+        self._guests.add(participant)
         guest = self.rules.invite(participant)
         verdict = self._floors.execute(RequestFloor(FloorId.CONTROL, "by a VNC viewer"), participant)
         if isinstance(verdict, Refused):
-            self.leave(participant)
-            self._floors.leave(participant)
+            self._dismiss(participant)
             return verdict
         return guest
+
+    def is_guest(self, participant: ParticipantId) -> bool:
+        """Whether that is a stock viewer."""
+        return participant in self._guests
+
+    def name_of(self, participant: ParticipantId) -> str:
+        """How floor control calls somebody."""
+        user = self._floors.control.users.get(participant)
+        return "" if user is None else user.display_name
+
+    def _dismiss(self, participant: ParticipantId) -> None:
+        """A stock viewer is done; nothing happens for others."""
+        if participant in self._guests:
+            self._guests.discard(participant)
+            self.leave(participant)
+            self._floors.leave(participant)
 
     def leave(self, participant: ParticipantId) -> None:
         """A member is gone: what they show and see ends at once."""
@@ -146,6 +163,7 @@ class MeetingDesktops:
             self._note(owner, "view allowed", participant, "")
         else:
             self._note(owner, "control denied", participant, reason)
+            self._dismiss(participant)
 
     # ---- mcu.desktops.Relay
 
@@ -193,6 +211,7 @@ class MeetingDesktops:
         grant = self._floors.control.floors.grant_of(FloorId.CONTROL)
         if grant is not None and (grant.holder, grant.desktop) == (session.viewer, session.owner):
             self._floors.execute(RevokeFloor(grant.request_id, reason), None)
+        self._dismiss(session.viewer)
 
 
 class DesktopLine:

@@ -23,16 +23,14 @@ from mcu.fields import NUMBER, Address, Fields, read_keys, read_streams, write_a
 from rtp.kernel import LegSpec, LegStatistics
 from rtp.srtp import StreamState
 
-VERSION = 6
+VERSION = 7
 MAX_MESSAGE = 2048
 """A leg with all its texts, keys and streams has 1.3 kB, a datagram of a handshake up to 1.5 kB."""
 MAX_DATAGRAM = 1500
 MAX_SPEAKERS = 64
 ROOM_KINDS = ("mix", "echo", "tone", "music", "relay")
-PROMPTS = ("enter-pin", "wrong-pin", "not-now", "goodbye")
-"""What the attendant says: files that control has laid down, or a few notes."""
-SOUNDS = ("tone", "music", "join", "leave", "closing", "muted", "unmuted", *PROMPTS, "hush")
-"""The sounds that a worker makes by itself. A prompt ends the one before; hush ends it and says nothing."""
+SOUNDS = ("tone", "music", "join", "leave", "closing", "muted", "unmuted")
+"""The sounds that a worker makes by itself."""
 CODECS = ("pcmu", "pcma", "g722", "opus")
 
 _HEAD = struct.Struct("!BBI")

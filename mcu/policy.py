@@ -62,6 +62,7 @@ class Policy:
     mute_on_entry: bool = False
     join_tone: bool = True
     leave_tone: bool = True
+    music_alone: bool = False
     ends_with_host: bool = False
     time_limit_min: int = 0
 
@@ -100,6 +101,7 @@ SWITCHES = {switch.name: switch for switch in (
     Switch("mute-on-entry", "flag", "newcomers are muted", "入会时静音"),
     Switch("join-tone", "flag", "a tone when somebody comes", "有人加入时播放提示音"),
     Switch("leave-tone", "flag", "a tone when somebody leaves", "有人离开时播放提示音"),
+    Switch("music-alone", "flag", "who is alone hears music", "独自等待时播放音乐"),
     Switch("ends-with-host", "flag", "the meeting ends when the host does not come back", "主持人未返回时结束会议"),
     Switch("max-members", "number", "how many may be in it", "人数上限", 1, 10_000),
     Switch("time-limit-min", "number", "minutes after which the meeting ends, 0 for none", "会议时限（分钟），0 为不限", 0,

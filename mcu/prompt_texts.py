@@ -68,6 +68,10 @@ def text_of(name: str, language: str) -> str:
     return words[1] if language == "zh" else words[0]
 
 
+HUSH = "hush"
+"""In place of a prompt: what is being said is cut short."""
+
+
 def is_known(name: str) -> bool:
     """Whether there is such a prompt."""
     return name in MEETING or name in ATTENDANT or count_of(name) is not None

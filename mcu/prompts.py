@@ -23,7 +23,6 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from mcu.messages import PROMPTS
 from mcu.prompt_texts import ATTENDANT, DEFAULT, LANGUAGES, MEETING, MOST_COUNTED, file_of, name_of_count, text_of
 from rtp.codecs.resample import RATE, Samples
 
@@ -31,7 +30,6 @@ log = logging.getLogger(__name__)
 
 FOLDER = "prompts"
 """The folder's name within the data folder."""
-TEXTS = {name: words[0] for name, words in ATTENDANT.items()}
 LEVEL_DBFS = -22.0
 PEAK = 0.5
 """Of full scale: speech has peaks far above its level, and codecs of telephones clip."""
@@ -39,15 +37,15 @@ SPEAK_S = 10.0
 """How long espeak-ng may take for one sentence; it takes a twentieth of a second."""
 PROGRAM = "espeak-ng"
 
-def prepare(folder: Path, program: str = PROGRAM) -> int:
-    """Make the files that are missing; how many were made. Never raises: a server without a voice has its notes."""
-    missing = [name for name in PROMPTS if not (folder / f"{name}.wav").exists()]
+def prepare(folder: Path, language: str = DEFAULT, program: str = PROGRAM) -> int:
+    """Make the attendant's files that are missing; how many were made. Never raises: a server without a voice has its notes."""
+    missing = [name for name in ATTENDANT if not file_of(folder, name, language).exists()]
     found = shutil.which(program)
     if not missing or found is None:
         if missing:
             log.info("no espeak-ng here, so the attendant plays notes in place of words")
         return 0
-    return sum(make(folder, name, DEFAULT, program) for name in missing)
+    return sum(make(folder, name, language, program) for name in missing)
 
 
 def make(folder: Path, name: str, language: str, program: str = PROGRAM) -> bool:

@@ -139,7 +139,8 @@ class Server:
             EngineSettings(workers=config.workers, first_port=config.rtp_ports[0], last_port=config.rtp_ports[1],
                            addresses=self.addresses, prompts=self._prompts, srtp=SrtpPolicy(config.srtp)),
             self._receive_notice, self.pictures if config.picture_workers else None)
-        self.relay = RelayService(config.rtp_ports, self.domain, config.data)
+        self.relay = RelayService(config.rtp_ports, relay_names(self.domain, config.addresses), config.data,
+                                  config.addresses[0])
         self.endpoint.told_host = lambda flow: self.addresses.towards(flow.local[0], flow.remote[0])
         dialplan = Dialplan(self.domain, lambda name: directory.account(name) is not None)
         store = MemoryLocationStore(storage.put_binding, storage.delete_binding)
@@ -153,7 +154,7 @@ class Server:
         self.performers[InviteRequested] = self.switchboard.invite
         self.captures = Captures(config.data / FOLDER, self.pool, self.switchboard, self._watch,
                                  max_bytes=config.pcap_max_mb * 1_000_000, files=config.pcap_files)
-        self.dial_outs = DialOuts(_note_dial_out)
+        self.dial_outs = DialOuts(self._note_dial_out)
         self.studio = Studio(config.data, lambda seconds, action: self.call_at(self.now() + seconds, action))
         self.performers |= self.studio.performers(self.switchboard.foci, self.language_of)
         self.endpoint.admit, self.endpoint.readmit = guard.admit, guard.readmit
@@ -238,6 +239,11 @@ class Server:
     def keep_audit(self, record: AuditRecord) -> None:
         """Write a row of the audit log behind."""
         self._storage.put_audit(record)
+
+    def _note_dial_out(self, entry: DialOut) -> None:
+        facts = entry.facts()
+        log.info("calling out", extra=facts)
+        self.publish("dial-out", **facts)
 
     def perform(self, room: str, event: RoomEvent) -> None:
         """Have done what a room has decided; see Surroundings."""
@@ -462,8 +468,10 @@ class Server:
             await asyncio.sleep(GOODBYE_S)
 
 
-def _note_dial_out(entry: DialOut) -> None:
-    log.info("calling out", extra=entry.facts())
+def relay_names(domain: str, hosts: Iterable[str]) -> str:
+    """The names and addresses by which stock viewers reach this server."""
+    shown = [one for host in hosts for one in (reachable(host) if is_unspecified(host) else [host])]
+    return ",".join(dict.fromkeys([domain, "localhost", "127.0.0.1", *shown]))
 
 
 def _cannot_listen(host: str, port: int, error: OSError, option: str = "--sip-port") -> str:
@@ -490,7 +498,7 @@ async def run(config: ServerConfig, reread: Callable[[], ServerConfig]) -> int:
         server = Server(config, storage, directory)
         stopping = _stop_on_signals(lambda: server.reload(reread))
         if config.trunk:
-            await asyncio.to_thread(prompts.prepare, config.prompts or config.data / prompts.FOLDER)
+            await asyncio.to_thread(prompts.prepare, config.prompts or config.data / prompts.FOLDER, config.language)
         await stack.enter_async_context(server.driver)
         await stack.enter_async_context(server.pictures)
         await stack.enter_async_context(server.pool)

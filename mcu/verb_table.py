@@ -24,7 +24,7 @@ SPEAKERS = frozenset({Role.HOST, Role.COHOST, Role.PRESENTER, Role.ATTENDEE})
 EVERYBODY = frozenset(Role)
 NOBODY: frozenset[Role] = frozenset()
 
-LAYOUTS = tuple(Layout)
+LAYOUTS = tuple(str(layout) for layout in Layout)
 """Arrangements of the composed picture."""
 APPOINTED = ("co-host", "presenter", "attendee", "listener")
 MAX_TEXT = 1024

@@ -64,7 +64,7 @@ class Welcome:
         tls += f", {self._config.wss_port} (TCP) for browsers" if self._config.wss_port else ""
         lines = [f"Confero is up, as {self._directory.domain}.",
                  f"  reachable at       {', '.join(self.hosts)}",
-                 f"  ports to open      {port} (UDP and TCP) for SIP{tls}, {first}-{last} (UDP) for media",
+                 f"  ports to open      {port} (UDP and TCP) for SIP{tls}, {first}-{last} (UDP for media, TCP for who shares)",
                  f"  data               {_short(self._config.data)}",
                  *([f"  dashboard          {'  '.join(self._dashboard)}"] if self._dashboard else []),
                  *self._protection()]

@@ -57,6 +57,10 @@ class Allocation:
             self._try_again(wishes, used, estimate_bps, now_ns)
         return self.paused != before
 
+    def resume(self, slot_id: int) -> None:
+        """A slot shows something else, which may fit: it pauses no more until that is known."""
+        self.paused -= {slot_id}
+
     def _pause(self, active: Sequence[Wish], estimate_bps: int, now_ns: int) -> None:
         """Keep from the most important on what fits; a source that adapts to this receiver is kept whatever it sends now."""
         left = estimate_bps * HEADROOM

@@ -70,6 +70,11 @@ class JitterBuffer:
         return (peak + min(peak, self._margin)) * 1000 / self._rate
 
     @property
+    def played_timestamp(self) -> int | None:
+        """The RTP time (32 bits) of the packet that was played last; None before the first."""
+        return None if self._played_timestamp is None else self._played_timestamp & 0xFFFFFFFF
+
+    @property
     def waiting(self) -> int:
         """Packets in the buffer."""
         return len(self._packets)

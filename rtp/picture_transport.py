@@ -35,6 +35,11 @@ REPORT_NS = 1_000_000_000
 FEEDBACK_NS = 100_000_000
 """How often arrivals are told (transport-wide feedback), and an estimate (REMB)."""
 MAX_RTT_NS = 2_000_000_000
+IDLE_SHARE = 4
+"""Who sends less than a quarter of what the path is believed to take has not filled it: a delay that grows without loss is
+somebody else's, and the estimate, once down, could not grow again, as what isn't sent can't be known to fit."""
+PROBE_NS = 3_000_000_000
+"""After so long without loss and growing delay half as much again is tried."""
 MAX_NUMBERS = 4096
 MAX_BLOCKS = 31
 
@@ -80,12 +85,13 @@ class PictureTransport:
     """All lines of a transport. cname: of ours; protect: makes of an RTP packet what goes out, once each, None for nothing;
     draw: random 32 bits.
 
-    `estimate`: of the way out; `rtt_ns`; `foreign`: packets of no line.
+    `estimate`: of the way out; `wanted_bps`: what would be sent if it went through; `rtt_ns`; `foreign`: packets of no line.
     """
 
     def __init__(self, cname: str, protect: Callable[[bytes], bytes | None], draw: Callable[[], int]) -> None:
         self.estimate = BandwidthEstimate()
         self.incoming = BandwidthEstimate()
+        self.wanted_bps = 0
         self.rtt_ns = 100_000_000
         self.foreign = self.junk = 0
         self._cname = cname
@@ -103,7 +109,7 @@ class PictureTransport:
         self._out = RateMeter()
         self._arrivals = ArrivalLog()
         self._report_ns = self._feedback_ns = 0
-        self._now_ns = 0
+        self._now_ns = self._quiet_ns = 0
 
     def set_lines(self, lines: Iterable[PictureLine], *, mid_id: int = 0, number_id: int = 0, is_reduced: bool = False) -> None:
         """These lines from now on; one that is the same as before goes on. mid_id, number_id: of the header extensions."""
@@ -306,10 +312,21 @@ class PictureTransport:
                 count += 1
                 if arrival_us is not None:
                     pairs.append((sent_ns // 1000, arrival_us))
-        if count:
-            sent_bps = self._out.bitrate_bps(now_ns)
-            self.estimate.on_arrivals(pairs, sent_bps * len(pairs) // count, now_ns)
-            self.estimate.on_loss(1 - len(pairs) / count, sent_bps, now_ns)
+        if not count:
+            return
+        sent_bps, estimate = self._out.bitrate_bps(now_ns), self.estimate
+        if sent_bps < estimate.bitrate_bps // IDLE_SHARE and len(pairs) == count:
+            for sent_us, arrival_us in pairs:
+                estimate.trend.on_packet(sent_us, arrival_us)
+        else:
+            estimate.on_arrivals(pairs, sent_bps * len(pairs) // count, now_ns)
+        estimate.on_loss(1 - len(pairs) / count, sent_bps, now_ns)
+        if len(pairs) < count or estimate.trend.state == "overuse":
+            self._quiet_ns = now_ns
+        elif now_ns - self._quiet_ns > PROBE_NS:
+            self._quiet_ns = now_ns
+            if estimate.bitrate_bps < self.wanted_bps:
+                estimate.probe(min(self.wanted_bps, estimate.bitrate_bps * 3 // 2))
 
     @property
     def ssrc(self) -> int:

@@ -30,12 +30,14 @@ COMPENSATION = 2.71828 - 1.5
 
 @dataclass(slots=True)
 class RemoteView:
-    """What the peer says of our stream: `loss` as a share since its last report, `jitter` in units, `rtt_s`."""
+    """What the peer says of our stream: `loss` as a share since its last report, `jitter` in units, `rtt_s`;
+    clock: (NTP time, RTP timestamp) of its last sender report."""
 
     fraction_lost: float = 0.0
     cumulative_lost: int = 0
     jitter: int = 0
     rtt_s: float | None = None
+    clock: tuple[int, int] | None = None
 
 
 class RtcpSession:
@@ -98,6 +100,7 @@ class RtcpSession:
             if isinstance(packet, SenderReport | ReceiverReport):
                 if isinstance(packet, SenderReport) and source is not None and packet.ssrc == source.ssrc:
                     source.on_sender_report(packet.ntp, now)
+                    self.remote.clock = (packet.ntp, packet.timestamp)
                 for block in packet.blocks:
                     if block.ssrc == self.ssrc:
                         self._on_block(block, wallclock)

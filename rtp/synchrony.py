@@ -55,11 +55,15 @@ class StreamClock:
 
 
 class Synchrony:
-    """Sound and picture of one participant. `audio_delay_s`, `video_delay_s`: what each has to wait, one of them 0."""
+    """Sound and picture of one participant. `audio_delay_s`, `video_delay_s`: what each has to wait, one of them 0.
 
-    __slots__ = ("audio", "audio_delay_s", "video", "video_delay_s")
+    tolerance_s: a smaller difference is left; who talks rather sees soon than exactly.
+    """
 
-    def __init__(self, audio_rate: int, video_rate: int = 90_000) -> None:
+    __slots__ = ("_tolerance_s", "audio", "audio_delay_s", "video", "video_delay_s")
+
+    def __init__(self, audio_rate: int, video_rate: int = 90_000, tolerance_s: float = TOLERANCE_S) -> None:
+        self._tolerance_s = tolerance_s
         self.audio, self.video = StreamClock(audio_rate), StreamClock(video_rate)
         self.audio_delay_s = self.video_delay_s = 0.0
 
@@ -74,7 +78,7 @@ class Synchrony:
     def adjust(self) -> None:
         """Move the delays a step towards no skew; some times a second."""
         skew_s = self.skew_s
-        if skew_s is None or abs(skew_s) < TOLERANCE_S:
+        if skew_s is None or abs(skew_s) < self._tolerance_s:
             return
         step_s = max(-STEP_S, min(STEP_S, skew_s))
         balance_s = max(-MAX_DELAY_S, min(MAX_DELAY_S, self.audio_delay_s - self.video_delay_s + step_s))

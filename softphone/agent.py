@@ -432,7 +432,7 @@ class Agent:
             if now >= quality_at:
                 quality_at = now + QUALITY_EVERY_S
                 self._ringing.take_asked()
-                self._publish(model.QualityChanged(quality_of(call, self._picturing.figures(now))))
+                self._publish(model.QualityChanged(quality_of(call, self._picturing.figures(now), self._meter.kbps(call, now))))
 
     # ---- sound
 
@@ -460,6 +460,7 @@ class Agent:
         self._start(self._settle_desk())
         if self.phone is not None:
             self.phone.pictures = self._picturing.settings()
+
     async def _look_for_shareables(self) -> None:
         try:
             found = await asyncio.to_thread(find_shareables)

@@ -19,6 +19,7 @@ class Meter:
         self.members: tuple[Member, ...] = ()
         self.speakers: dict[int, int] = {}
         self._spoke_at: dict[int, float] = {}
+        self._counted = (0, 0.0)
 
     def members_of(self, call: Call, own_name: str, is_muted: bool) -> tuple[Member, ...]:
         """The roster of a conference, or both sides of a call."""
@@ -27,6 +28,12 @@ class Meter:
             Member(THEM, call.remote_name, str(call.uri), codec=call.figures.codec),
         )
         return self.members
+
+    def kbps(self, call: Call, now: float) -> int:
+        """What came of sound since the last look, in kbit/s."""
+        received, (before, at) = call.figures.bytes_received, self._counted
+        self._counted = (received, now)
+        return max(0, round((received - before) * 8 / 1000 / (now - at))) if at and now > at else 0
 
     def measure(self, call: Call, microphone_dbov: int | None, now: float) -> bool:
         """Look at the levels; whether `speakers` has changed. microphone_dbov: None while we are muted."""
@@ -40,9 +47,9 @@ class Meter:
         return self.speakers != before
 
 
-def quality_of(call: Call, pictures: tuple[PictureQuality, ...] = ()) -> Quality:
-    """The figures of a call as the window shows them."""
+def quality_of(call: Call, pictures: tuple[PictureQuality, ...] = (), kbps: int = 0) -> Quality:
+    """The figures of a call as the window shows them. kbps: see `Meter.kbps`."""
     figures = call.figures
     return Quality(figures.codec, figures.rtt_ms, figures.loss_percent, figures.jitter_ms, figures.delay_ms, figures.mos,
                    call.protection, figures.packets_sent, figures.packets_received, call.exposure,
-                   pictures=pictures)
+                   kbps, pictures)

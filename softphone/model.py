@@ -10,7 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from softphone.shares import LookForShareables, Share, ShareablesFound, ShareChanged, StartShare, StopShare
+from softphone.shares import LookForShareables as LookForShareables
+from softphone.shares import Share
+from softphone.shares import ShareablesFound as ShareablesFound
+from softphone.shares import ShareChanged as ShareChanged
+from softphone.shares import StartShare as StartShare
+from softphone.shares import StopShare as StopShare
 
 
 class Screen(Enum):

@@ -61,14 +61,15 @@ class Principal:
     @property
     def actor(self) -> str:
         """The name for the audit log."""
-        return f"{self.way} {self.name}"
+        return f"token {self.name}" if self.way == "token" else self.name
 
 
 @dataclass(slots=True)
 class Session:
-    """Somebody who has logged in at the page. csrf: the second secret; seen_at: monotonic seconds."""
+    """Somebody who has logged in at the page. ha1: as it was then; csrf: the second secret; seen_at: monotonic seconds."""
 
     account: str
+    ha1: str
     csrf: str
     seen_at: float
 
@@ -107,6 +108,16 @@ class Access:
                 return self._by_session(request)
         raise Denied(401, "a bearer token, or digest, was expected", self._challenges(request))
 
+    def still_holds(self, request: HTTPConnection, principal: Principal) -> bool:
+        """Whether who was let in would be let in again: a connection may last long."""
+        match principal.way:
+            case "token":
+                token = self._tokens.find(request.headers.get("authorization", "").partition(" ")[2].strip())
+                return token is not None
+            case "session":
+                return self.session_of(request) is not None
+        return self._directory.account(principal.name) is not None
+
     # ---- sessions of the page
 
     def log_in(self, request: HTTPConnection, user: str, password: str) -> tuple[str, Session, Principal]:
@@ -124,7 +135,7 @@ class Access:
             raise Denied(401, "that user and password do not go together")
         self._failures.succeed(place)
         secret = secrets.token_urlsafe(32)
-        session = self._sessions[_digest(secret)] = Session(account.name, secrets.token_urlsafe(32), now)
+        session = self._sessions[_digest(secret)] = Session(account.name, account.ha1, secrets.token_urlsafe(32), now)
         while len(self._sessions) > MOST_SESSIONS:
             self._sessions.popitem(last=False)
         return secret, session, _principal(account, "session")
@@ -134,12 +145,13 @@ class Access:
         self._sessions.pop(_digest(request.cookies.get(COOKIE, "")), None)
 
     def session_of(self, request: HTTPConnection) -> Session | None:
-        """The session that a request's cookie belongs to."""
+        """The session that a request's cookie belongs to; it ends with its account, and with another password."""
         digest = _digest(request.cookies.get(COOKIE, ""))
         session = self._sessions.get(digest)
         if session is None:
             return None
-        if self._now() - session.seen_at > SESSION_S:
+        account = self._directory.account(session.account)
+        if account is None or account.ha1 != session.ha1 or self._now() - session.seen_at > SESSION_S:
             del self._sessions[digest]
             return None
         session.seen_at = self._now()

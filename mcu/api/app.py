@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from mcu.api import dashboard, events, health, routes, sessions
+from mcu.api import dashboard, events, health, routes, sessions, verb_routes
 from mcu.api.access import Denied
 from mcu.api.desk import Desk
 from mcu.api.limits import Limits
@@ -39,7 +39,7 @@ def make_api(desk: Desk | None) -> FastAPI:
     app = FastAPI(title="Confero", version="1", docs_url=None, redoc_url=None,
                   description="Rooms, people, calls and accounts of a Confero server.")
     app.state.desk = desk
-    for router in (sessions.router, routes.router, health.router, events.router, dashboard.router):
+    for router in (sessions.router, routes.router, verb_routes.router, health.router, events.router, dashboard.router):
         app.include_router(router)
     app.add_exception_handler(Denied, _denied)
     app.add_exception_handler(McuError, _failed)

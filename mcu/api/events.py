@@ -27,13 +27,17 @@ SEND_S = 10.0
 WATCH_S = 1.0
 PAUSE_S = 0.1
 """Between two answers to a client that asks again and again."""
-TRY_AGAIN = 1013
-"""Of the registry of close codes (RFC 6455 §11.7)."""
+POLICY, TRY_AGAIN = 1008, 1013
+"""Close codes (RFC 6455 §7.4.1 and its registry)."""
 router = APIRouter()
 
 
 class _Slow(Exception):
     """A client that does not keep up."""
+
+
+class _Out(Exception):
+    """A client whose token, session or account is gone."""
 
 
 class _Client:
@@ -88,6 +92,8 @@ class _Client:
         return self._who.scope != "owner" or (bool(event.get("room")) and owns(self._desk, self._who, str(event["room"])))
 
     async def _send(self, event: Facts) -> None:
+        if not self._desk.access.still_holds(self._socket, self._who):
+            raise _Out
         try:
             async with self._sending, asyncio.timeout(SEND_S):
                 await self._socket.send_text(json.dumps(event))
@@ -113,6 +119,8 @@ async def tell_events(socket: WebSocket) -> None:
         await _Client(socket, desk, who, feed).serve()
     except* _Slow:
         code, reason = TRY_AGAIN, "too slow: events were lost; connect again and ask for the state anew"
+    except* _Out:
+        code, reason = POLICY, "the token, the session or the account is gone"
     except* (WebSocketDisconnect, RuntimeError):
         code = 0
     finally:

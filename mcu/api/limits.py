@@ -26,7 +26,7 @@ HEADERS = (
 )
 
 
-class TooLong(Exception):
+class BadBody(Exception):
     """A body that is refused: status and words."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -51,15 +51,18 @@ class Limits:
         answering = _with_headers(send, is_kept)
         try:
             body = await self._read(scope, receive)
-        except TooLong as error:
+        except BadBody as error:
             await _refuse(answering, error)
             return
         await self._app(scope, _given(body, receive), answering)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
+        names = {name for name, _ in scope["headers"]}
+        if b"content-length" in names and b"transfer-encoding" in names:              # two readings (RFC 9112 §6.1)
+            raise BadBody(400, "a body has one length")
         length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         if int(length) > LONGEST_BODY:
-            raise TooLong(413, f"a body has {LONGEST_BODY} bytes at most")
+            raise BadBody(413, f"a body has {LONGEST_BODY} bytes at most")
         body = bytearray()
         try:
             async with asyncio.timeout(self._body_s):
@@ -67,11 +70,11 @@ class Limits:
                     message = await receive()
                     body += message.get("body", b"")
                     if len(body) > LONGEST_BODY:
-                        raise TooLong(413, f"a body has {LONGEST_BODY} bytes at most")
+                        raise BadBody(413, f"a body has {LONGEST_BODY} bytes at most")
                     if message["type"] != "http.request" or not message.get("more_body", False):
                         return bytes(body)
         except TimeoutError:
-            raise TooLong(408, "the body did not come in time") from None
+            raise BadBody(408, "the body did not come in time") from None
 
 
 def _given(body: bytes, receive: Receive) -> Receive:
@@ -96,7 +99,7 @@ def _with_headers(send: Send, is_kept: bool) -> Send:
     return answer
 
 
-async def _refuse(send: Send, error: TooLong) -> None:
+async def _refuse(send: Send, error: BadBody) -> None:
     body = json.dumps({"error": error.reason}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})

@@ -48,6 +48,7 @@ class Figures:
         yield _gauge("confero_registrations", "phones that are registered",
                      sum(one["trunk"] is None for one in administration.execute("reg.list", {})))
         yield from self._workers(server.get("workers", ()))
+        yield from self._composing(server.get("picture_workers", ()))
         yield from self._media(calls)
         counts = sorted(server.get("counters", {}).items())[:MOST_COUNTERS]
         yield _counters("confero_sip", "what the SIP endpoint counted", "what", counts)
@@ -70,6 +71,15 @@ class Figures:
             for number, worker in enumerate(found):
                 family.add_metric((str(number),), worker[key])
             yield family
+
+    def _composing(self, workers: Iterable[Facts]) -> Iterator[Metric]:
+        """Picture workers come and go with what is composed; their CPU time is that of those which run."""
+        found = list(workers)
+        yield _gauge("confero_picture_workers_up", "picture workers that run", len(found))
+        for key, name, words in (("rooms", "rooms", "rooms that are composed"), ("legs", "streams", "composed streams"),
+                                 ("cpu_s", "cpu_seconds", "CPU time since their start"),
+                                 ("restarts", "restarts", "how often they were replaced")):
+            yield _gauge(f"confero_composed_{name}", words, sum(worker[key] for worker in found))
 
     def _media(self, calls: list[Facts]) -> Iterator[Metric]:
         for key, words in _MEDIA:

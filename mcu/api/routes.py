@@ -5,15 +5,17 @@ Errors are `{"error": "words"}`: 401 who are you, 403 you may not, 404 not there
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from mcu.api.desk import Administrator, Anybody, Desk, DeskOf, Facts, Reader, RoomMaster, RoomReader, owns
+from mcu.verbs import VERBS
 
 Listing = list[Facts]
-Arguments = Annotated[Facts, Body(default_factory=dict)]
 
 
 class Problem(BaseModel):
@@ -68,6 +70,14 @@ class NewToken(BaseModel):
     days: int | None = Field(None, ge=1, le=36500)
 
 
+class Target(BaseModel):
+    """Whom to call: a user of this server, or a SIP URI."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    target: str = Field(max_length=512)
+
+
 class Action(BaseModel):
     """Begin or end: "start" or "stop"."""
 
@@ -87,6 +97,12 @@ router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 def run(desk: Desk, verb: str, **arguments: Any) -> Any:
     """Carry out a verb; what is None is left away. Raises CommandError."""
     return desk.administration.execute(verb, {key: value for key, value in arguments.items() if value is not None})
+
+
+async def settle(desk: Desk, is_needed: bool = True) -> None:
+    """Wait, beside the loop, until what was written behind can be read: the disk may be slow."""
+    if is_needed:
+        await asyncio.to_thread(desk.administration.settle)
 
 
 # ---- looking
@@ -121,14 +137,32 @@ async def list_people(room: str, desk: DeskOf, who: RoomReader) -> Listing:
 
 @router.get("/verbs", tags=["rooms"])
 async def list_verbs(desk: DeskOf, who: Anybody) -> Listing:
-    """What can be done to a room: the names after `POST /api/v1/rooms/{room}/`."""
-    return [{"name": name.partition(".")[2]} for name in desk.administration.verbs if name.startswith("room.")]
+    """What can be done to a meeting: name, arguments, keypad, text, and help in two languages."""
+    return [{"name": verb.name, "arguments": [asdict(argument) for argument in verb.arguments], "keypad": verb.keypad,
+             "chat": verb.chat, "help": verb.help, "help_zh": verb.help_zh} for verb in VERBS.values()]
+
+
+@router.get("/rooms/{room}/audit", tags=["rooms"])
+async def show_audit(room: str, desk: DeskOf, who: RoomMaster, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Listing:
+    """What was done to a room, or was refused, by whom: the newest first."""
+    await settle(desk)
+    records: Listing = run(desk, "room.audit", name=room, limit=limit)
+    return records
+
+
+@router.get("/audit", tags=["server"])
+async def show_whole_audit(desk: DeskOf, who: Administrator, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Listing:
+    """The same for all rooms."""
+    await settle(desk)
+    records: Listing = run(desk, "room.audit", limit=limit)
+    return records
 
 
 @router.get("/calls", tags=["calls"])
 async def list_calls(desk: DeskOf, who: Reader, all: bool = False,
                      limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> Listing:
     """The running calls; with `all` the last ones that have ended, too."""
+    await settle(desk, all)
     calls: Listing = run(desk, "call.list", all=all, limit=limit)
     return calls
 
@@ -136,6 +170,7 @@ async def list_calls(desk: DeskOf, who: Reader, all: bool = False,
 @router.get("/calls/{call_id}", tags=["calls"])
 async def show_call(call_id: str, desk: DeskOf, who: Reader) -> Facts:
     """A call, running or ended."""
+    await settle(desk)
     facts: Facts = run(desk, "call.show", call_id=call_id)
     return facts
 
@@ -171,10 +206,18 @@ async def delete_room(room: str, desk: DeskOf, who: Administrator) -> Facts:
     return facts
 
 
-@router.post("/rooms/{room}/{verb}", tags=["rooms"])
-async def run_room(room: str, verb: str, arguments: Arguments, desk: DeskOf, who: RoomMaster) -> Any:
-    """Carry out a verb of a meeting."""
-    return desk.administration.execute(f"room.{verb}", {**arguments, "name": room})
+@router.post("/rooms/{room}/dial", tags=["rooms"])
+async def dial(room: str, target: Target, desk: DeskOf, who: Administrator) -> Facts:
+    """Call a user's phones, or a SIP URI, into a room; how many phones ring."""
+    facts: Facts = desk.administration.execute("room.dial", {"name": room, "target": target.target}, who.actor)
+    return facts
+
+
+@router.post("/rooms/{room}/capture", tags=["rooms"])
+async def capture_room(room: str, action: Action, desk: DeskOf, who: Administrator) -> Facts:
+    """Write a room for Wireshark, or end that."""
+    facts: Facts = run(desk, "room.capture", name=room, action=action.action)
+    return facts
 
 
 @router.post("/calls/{call_id}/hangup", tags=["calls"])

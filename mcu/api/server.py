@@ -25,6 +25,8 @@ from mcu.errors import McuError
 log = logging.getLogger(__name__)
 
 HEAD_S = 10.0
+KEEP_ALIVE_S = 5
+"""How long a connection may be idle between two requests."""
 LONGEST_HEAD = 16 * 1024
 MOST_CONNECTIONS = 200
 LONGEST_MESSAGE = 4096
@@ -151,7 +153,8 @@ class HttpServer:
         """Take the certificate as its files are now; a bad one changes nothing."""
         if self._context is not None and self._files is not None:
             try:
-                self._context.load_cert_chain(*self._files)
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*self._files)     # a key that does not fit would spoil
+                self._context.load_cert_chain(*self._files)                               # the one in use
             except (OSError, ssl.SSLError) as error:
                 log.error("the new certificate is of no use for HTTP", extra={"reason": str(error)})
 
@@ -179,7 +182,8 @@ class HttpServer:
         config = uvicorn.Config(
             self._app, http=Patience, ws="websockets-sansio", lifespan="off", log_config=None, access_log=False,
             log_level="warning", proxy_headers=False, server_header=False, limit_concurrency=MOST_CONNECTIONS,
-            timeout_graceful_shutdown=GOODBYE_S, h11_max_incomplete_event_size=LONGEST_HEAD, ws_max_size=LONGEST_MESSAGE,
+            timeout_graceful_shutdown=GOODBYE_S, timeout_keep_alive=KEEP_ALIVE_S,
+            h11_max_incomplete_event_size=LONGEST_HEAD, ws_max_size=LONGEST_MESSAGE,
             ws_max_queue=4, ws_per_message_deflate=False, **more)
         config.load()
         if config.ssl is not None:

@@ -186,6 +186,17 @@ def undial(
 
 
 @app.command()
+def desktop(
+    room: RoomArgument,
+    viewer: Annotated[str | None, typer.Option("--viewer", metavar="NAME", help="how the owner is told who asks")] = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a ticket for a VNC viewer to the desktop that is shared. Example: confero room desktop daily"""
+    show(execute(data, "room.desktop", {"name": room, "viewer": viewer}), as_json, _ticket)
+
+
+@app.command()
 def audit(
     room: RoomArgument,
     limit: Annotated[int, typer.Option("--limit", metavar="N", help="how many of the last")] = 100,
@@ -226,6 +237,16 @@ def _recorded(done: Facts) -> str:
     words = {"recording": "is being recorded into", "paused": "is not recorded just now; the recording waits in",
              "stopped": "is no longer recorded; find it in"}
     return f"room {done['room']} {words[done['state']]} {done['folder']}"
+
+
+def _ticket(done: Facts) -> str:
+    return "\n".join((
+        f"{done['owner']} is asked now whether {done['viewer']} may look or control. After that, once and within "
+        f"{done['expires_s']} s:",
+        f"  anywhere           xtigervncviewer -SecurityTypes=X509Plain -X509CA={done['certificate']} {done['address']}",
+        f"                     user {done['user']}   password {done['password']}",
+        f"  on this machine    xtigervncviewer -SecurityTypes=VncAuth {done['plain_address']}",
+        f"                     password {done['plain_password']}"))
 
 
 def _created(room: Facts) -> str:

@@ -145,7 +145,7 @@ def camera(devices: Path) -> Finding:
 def speech() -> Finding:
     """Whether prompts can be spoken."""
     if shutil.which("espeak-ng") is None:
-        return Finding("speech", WARNING, "espeak-ng is missing: callers of a trunk hear tones in place of words",
+        return Finding("speech", WARNING, "espeak-ng is missing: meetings play notes in place of words, and can say nothing",
                        "sudo apt-get install -y espeak-ng")
     return Finding("speech", GOOD, "espeak-ng")
 

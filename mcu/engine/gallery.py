@@ -15,11 +15,12 @@ from typing import Protocol
 
 from mcu.engine.base import Engine
 from mcu.engine.composing import COMPOSED_TYPES, Composer, Face, Format, Scene, Viewer
-from mcu.engine.stage import Place, Source, Speakers, arrange
+from mcu.engine.stage import Place, Source, Speakers, arrange, in_order
 from mcu.video_messages import (
     AddPort,
     AddProducer,
     AddSlot,
+    PicturePaused,
     PictureShown,
     PortHandshake,
     PortLearnt,
@@ -39,6 +40,11 @@ from rtp.sdp.rtcp_feedback import FIR, NACK, PLI, REMB
 from rtp.srtp import StreamState
 
 Address = tuple[str, int]
+
+
+COMPOSED_BPS = 6_000_000
+"""What all who are seen in a composed picture should send together, as far as they can be asked: 1.5 Mbit/s of four, a third of
+that of twelve. Who watches them untouched may want more."""
 
 
 class PortOwner(Protocol):
@@ -207,14 +213,14 @@ class Gallery:
 
     def arrange(self) -> None:
         """Have shown what is to be shown now."""
-        sources = [source for source in self._sources.values() if source.producer_id in self._open]
+        sources = in_order((source for source in self._sources.values() if source.producer_id in self._open),
+                           self._speakers.recent)
         by_viewer: dict[int, list[Place]] = {}
         for place in self._places.values():
             by_viewer.setdefault(place.participant, []).append(place)
         for viewer, places in by_viewer.items():
-            shown = {slot_id: producer_id for slot_id, (producer_id, _) in self._told.items()}
-            wanted = arrange(places, sources, shown, self._speakers.recent, self._pins.get(viewer, ()),
-                             is_mirror=self._kind == "echo")
+            shown = {place.slot_id: self._told[place.slot_id][0] for place in places if place.slot_id in self._told}
+            wanted = arrange(places, sources, shown, self._pins.get(viewer, ()), is_mirror=self._kind == "echo")
             composed = self._composing.assigned.get(viewer, 0)
             for place in places:
                 rank = wanted[place.slot_id][1]
@@ -224,6 +230,8 @@ class Gallery:
     def _show(self, slot_id: int, wanted: tuple[int, int]) -> None:
         if self._told.get(slot_id, (0, wanted[1])) != wanted:
             self._send(ShowProducer(self.room_id, slot_id, *wanted))
+        if not wanted[0]:
+            self.shown.pop(slot_id, None)
         self._told[slot_id] = wanted
 
     # ---- the worker
@@ -233,6 +241,8 @@ class Gallery:
         match report:
             case PictureShown(_, slot_id, producer_id):
                 self.shown[slot_id] = producer_id
+            case PicturePaused(_, slot_id, True):
+                self.shown.pop(slot_id, None)
             case PortReport(_, statistics):
                 if statistics.port_id in self._owners:
                     self.ports[statistics.port_id] = statistics
@@ -250,8 +260,8 @@ class Gallery:
 
     def begin_again(self) -> None:
         """A fresh worker knows nothing: legs bring their ports and lines again, then `restore` is called."""
-        self._told.clear()
-        self.shown.clear()
+        for known in (self._sources, self._places, self._told, self.shown):
+            known.clear()
 
     def restore(self) -> None:
         """What the composer has, and who is shown where."""
@@ -307,7 +317,7 @@ class Gallery:
     def _local_port(self, port_id: int, sock: socket.socket) -> PortSpec:
         remote: Address = sock.getpeername()
         return PortSpec(port_id, -1, -1, remote, remote, True, remote[0], secrets.randbits(32), self._engine.cname,
-                        is_reduced=True, is_local=True)
+                        is_reduced=True, limit_bps=COMPOSED_BPS, is_local=True)
 
     def open_port(self, sock: socket.socket) -> int:
         """See Stage."""

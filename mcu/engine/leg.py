@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ from rtp.sdp.model import SessionDescription
 from rtp.sdp.negotiation import Capabilities, LocalMedia, NegotiatedAudio
 from rtp.sdp.parser import parse as parse_sdp
 from rtp.sdp.protection import OfferStyle, Protection, SrtpPolicy, check_kept, is_begun_anew
-from rtp.sdp.several import NegotiatedVideo
+from rtp.sdp.several import LocalVideo, NegotiatedVideo
 from rtp.srtp import StreamState
 from sip.media_backend import MediaRefused
 
@@ -135,12 +136,16 @@ class LegMedia:
         return bytes(self._offered)
 
     def _make_offer(self, local: LocalMedia, style: OfferStyle) -> SessionDescription:
-        videos = () if self.pictures is None or self._local is None else self.pictures.kept(self._host, local.host)
+        videos: Sequence[LocalVideo] = ()
+        if self.pictures is not None and self._local is not None:
+            videos = self.pictures.kept(self._host, local.host)
+        elif self.pictures is not None and not style.has_mid and not style.has_ice:
+            videos = self.pictures.first(self._host, local.host)
         if self.pictures is None or not videos:
             return negotiation.offer(self._capabilities, local, session_id=self._session_id, version=1, previous=self._local,
                                      keyed=self._protection, style=style)
         return several.offer(self._capabilities, local, self.pictures.capabilities, videos, session_id=self._session_id,
-                             version=1, previous=self._local, keyed=self._protection)
+                             version=1, previous=self._local, keyed=self._protection, style=style)
 
     def _with_applications(self, ours: SessionDescription) -> SessionDescription:
         """An offer of ours in which the other lines stand as they are (RFC 3264 §8)."""
@@ -219,11 +224,11 @@ class LegMedia:
         offered, self._offered = self._offered, None
         pictures: tuple[NegotiatedVideo, ...] = ()
         try:
-            theirs = parse_sdp(answer)
+            theirs = _completed(parse_sdp(answer), offered)
             agreed = negotiation.apply_answer(offered, theirs)
             check_kept(self._protection, agreed.protection)
             self._follow_family(agreed.remote[0] if agreed.remote is not None else None)
-            if self.pictures is not None and self._local is not None:
+            if self.pictures is not None:
                 pictures = self.pictures.applied(offered, theirs)
             self._transport.meet(RemoteIce.of(theirs, theirs.media[agreed.index]), agreed, is_answer=True)
         except ParseError as error:
@@ -455,6 +460,12 @@ def _is_hold(agreed: NegotiatedAudio, before: NegotiatedAudio | None, was_held: 
     if agreed.remote is None or agreed.direction == "inactive":
         return True
     return agreed.direction == "recvonly" and before is not None and (was_held or before.direction != "recvonly")
+
+
+def _completed(theirs: SessionDescription, offered: SessionDescription) -> SessionDescription:
+    """Their answer with the lines that it leaves out at its end refused: phones without video do so, against RFC 3264 §6."""
+    missing = offered.media[len(theirs.media):] if theirs.media else ()
+    return replace(theirs, media=theirs.media + tuple(media.refused() for media in missing))
 
 
 def _audio_host(session: SessionDescription) -> str | None:

@@ -127,6 +127,13 @@ class LegPictures:
             self._ports[key] = _Port(transport, 0, secrets.randbits(32))
         return self._ports[key]
 
+    def first(self, host: str, told_host: str) -> list[LocalVideo]:
+        """Our lines for a first offer: one, of which any phone knows what it is."""
+        self.capabilities = CAPABILITIES
+        self._plan = _Plan()
+        self._add_line(MAIN, MAIN, host, told_host, "sendrecv")
+        return self._plan.videos
+
     def kept(self, host: str, told_host: str) -> list[LocalVideo]:
         """Our lines for a later offer: those that are in force."""
         plan, self._plan = self._plan, _Plan()

@@ -6,7 +6,8 @@ comes first. Nobody sees themselves. What is shared goes to places for slides, a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 Format = tuple[int, str, int]
@@ -74,36 +75,43 @@ class Speakers:
             self.recent.remove(participant)
 
 
-def arrange(places: Sequence[Place], sources: Collection[Source], shown: Mapping[int, int], recent: Sequence[int],
-            pinned: Sequence[int] = (), *, is_mirror: bool = False) -> dict[int, tuple[int, int]]:
+def in_order(sources: Iterable[Source], recent: Sequence[int]) -> list[Source]:
+    """Sources by importance: who spoke last comes first, who never did in the order of coming. recent: the latest first."""
+    place = {participant: index for index, participant in enumerate(recent)}
+    return sorted(sources, key=lambda source: place.get(source.participant, len(place)))
+
+
+def arrange(places: Sequence[Place], sources: Sequence[Source], shown: Mapping[int, int], pinned: Sequence[int] = (), *,
+            is_mirror: bool = False) -> dict[int, tuple[int, int]]:
     """What each place of one participant is to show: slot → (producer, rank), producer 0 for nothing.
 
-    sources: those that are open; shown: what its places show now; recent: who spoke, the latest first; pinned: participants;
-    is_mirror: everybody sees themselves, and nobody else.
+    sources: those that are open, `in_order`; shown: what its places show now; pinned: participants; is_mirror: everybody sees
+    themselves, and nobody else.
     """
     viewer = places[0].participant if places else 0
-    others = [source for source in sources if (source.participant == viewer) == is_mirror]
-    slides = [source for source in others if source.is_slides]
-    faces = sorted((source for source in others if not source.is_slides), key=lambda one: _order(one, recent, pinned))
     screens, mains = [place for place in places if place.is_slides], [place for place in places if not place.is_slides]
-    wanted = faces if screens else slides[-1:] + faces
-    out = _fill(mains, wanted, shown, 1)
-    out.update(_fill(screens, slides[::-1], shown, 0))
+    slides = [source for source in sources if source.is_slides and (source.participant == viewer) == is_mirror][-1:]
+    faces = (source for source in itertools.chain(_pinned(sources, pinned), _others(sources, pinned))
+             if (source.participant == viewer) == is_mirror)
+    out = _fill(mains, faces if screens else itertools.chain(slides, faces), shown, 1)
+    out.update(_fill(screens, slides, shown, 0))
     return out
 
 
-def _order(source: Source, recent: Sequence[int], pinned: Sequence[int]) -> tuple[int, int]:
-    if source.participant in pinned:
-        return 0, pinned.index(source.participant)
-    if source.participant in recent:
-        return 1, recent.index(source.participant)
-    return 2, 0
+def _pinned(sources: Sequence[Source], pinned: Sequence[int]) -> Iterator[Source]:
+    return (source for participant in pinned for source in sources
+            if source.participant == participant and not source.is_slides)
 
 
-def _fill(places: Sequence[Place], wanted: Sequence[Source], shown: Mapping[int, int],
+def _others(sources: Sequence[Source], pinned: Sequence[int]) -> Iterator[Source]:
+    return (source for source in sources if not source.is_slides and source.participant not in pinned)
+
+
+def _fill(places: Sequence[Place], wanted: Iterable[Source], shown: Mapping[int, int],
           first_rank: int) -> dict[int, tuple[int, int]]:
     """The most wanted into the places that take them, each where it is already, if it is."""
-    chosen = [source for source in wanted if any(fits(source, place) for place in places)][:len(places)]
+    fitting = (source for source in wanted if any(fits(source, place) for place in places))
+    chosen = list(itertools.islice(fitting, len(places)))
     ranks = {source.producer_id: first_rank + rank for rank, source in enumerate(chosen)}
     out = {place.slot_id: (shown[place.slot_id], ranks[shown[place.slot_id]]) for place in places
            if shown.get(place.slot_id, 0) in ranks}

@@ -145,6 +145,7 @@ class RoomComposer:
 
     def serve(self, viewers: tuple[Viewer, ...]) -> None:
         """These want a picture, and no others."""
+        was_idle = not self._viewers
         wanted = {viewer.participant: viewer for viewer in viewers if viewer.formats}
         self._viewers = {one: seat for one, seat in self._viewers.items() if one in wanted}
         for participant, viewer in wanted.items():
@@ -152,6 +153,8 @@ class RoomComposer:
             if seat is None or seat.viewer != viewer:
                 best = next((rate for rate in RATE_CLASSES if takes(viewer, rate)), RATE_CLASSES[-1])
                 self._viewers[participant] = _Seat(viewer, best, 0 if seat is None else seat.output_id)
+        if was_idle == bool(self._viewers):
+            self._settle()
         self._assign()
 
     def follow(self, participant: int, estimate_bps: int) -> None:
@@ -179,16 +182,16 @@ class RoomComposer:
     # ---- who is seen
 
     def _settle(self) -> None:
-        """Streams of those who are seen, none of others; the scene; who is in the main place sees somebody else there."""
+        """Streams of those who are seen by anybody, none of others; the scene; who is in the main place sees another there."""
         scene = self._scene
         there = {face.participant for face in scene.faces}
         self._strikes = {one: count for one, count in self._strikes.items() if one in there or one == scene.slides}
         self._seats = (TEST_ID,) if scene.is_test else seated(self._seats, scene.faces, scene.speakers)
         main, before = [*(one for one in scene.speakers if one in there), 0, 0][:2]
-        seen = {*self._seats, main, before}
+        seen = {*self._seats, main, before} if self._viewers else set()
         wanted = {face.participant: (face.name, face.participant if face.has_picture and face.participant in seen else 0)
                   for face in scene.faces if face.participant in seen}
-        if scene.slides:
+        if scene.slides and self._viewers:
             wanted[scene.slides] = (self._name_of(scene.sharer), scene.slides)
         if scene.is_test:
             self._sources[TEST_ID] = _Source(PutSource(self.studio_id, TEST_ID, 0, SourceKind.CHART, ""), 0)

@@ -42,7 +42,8 @@ logger = logging.getLogger(__name__)
 
 
 class DesktopRelay:
-    """The relay of this server. on_report: is told everything but heartbeats. name: the host name in its certificate.
+    """The relay of this server. on_report: is told everything but heartbeats. name: host names and addresses for its
+    certificate, with commas between.
 
     certificate: in DER, once it runs; another one after a restart. restarts: how often it was replaced.
     """

@@ -42,10 +42,12 @@ Listener = Callable[[RelayReport], None]
 
 
 class RelayService:
-    """ports: where doors are opened, first and last; name: the host name in the certificate; folder: for the certificate."""
+    """ports: where doors are opened, first and last; name: the host name in the certificate; folder: for the certificate;
+    host: where stock viewers come in over TLS."""
 
-    def __init__(self, ports: tuple[int, int], name: str, folder: Path) -> None:
+    def __init__(self, ports: tuple[int, int], name: str, folder: Path, host: str = "127.0.0.1") -> None:
         self.refused = 0
+        self.host = host
         self._ports, self._folder = ports, folder
         self._relay = DesktopRelay(self._receive, name)
         self._running: asyncio.Task[None] | None = None

@@ -12,6 +12,7 @@ from enum import Enum
 from mcu.happenings import Event, ParticipantChanged
 from mcu.memory import MAX_REMEMBERED, Memory, Remembered, remember
 from mcu.participant import Participant, ParticipantId, Role
+from mcu.picture.layout import Layout
 from mcu.policy import Policy, switches_of
 from mcu.transmission import Medium, Transmissions
 
@@ -63,7 +64,7 @@ class Room:
         self.returning: set[str] = set()
         self.before_suspension: dict[ParticipantId, tuple[bool, bool, bool]] = {}
         self.recording = "stop"
-        self.layout = "gallery"
+        self.layout = str(Layout.GALLERY)
         self.began_at: float | None = None
         self.closing_reason = ""
         self.timers: dict[Due, float] = {}

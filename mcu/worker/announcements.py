@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mcu.prompt_texts import HUSH
 from mcu.worker.sounds import source as sound_of
 from mcu.worker.sounds import spoken
 from rtp.codecs.resample import Samples
@@ -31,6 +32,10 @@ class Line:
         """Say something after what is said now."""
         if len(self._waiting) < MAX_WAITING and (not self._waiting or self._waiting[-1][0] != name):
             self._waiting.append((name, source))
+
+    def hush(self) -> None:
+        """Say no more of it."""
+        self._waiting.clear()
 
     def __call__(self) -> Samples | None:
         background = self.music() if self.music is not None else None
@@ -56,8 +61,12 @@ class Announcements:
         self._lines: dict[int, Line] = {}
 
     def say(self, leg_id: int, name: str, language: str) -> None:
-        """Say a prompt to a leg, to all with 0."""
+        """Say a prompt to a leg, to all with 0; `HUSH` cuts short what is being said, and what was to follow."""
         self._forget()
+        if name == HUSH:
+            if leg_id in self._lines:
+                self._lines[leg_id].hush()
+            return
         source = spoken(name, language, self._prompts)
         line = self._line(leg_id)
         if line is not None:

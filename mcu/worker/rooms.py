@@ -13,7 +13,6 @@ from mcu.engine import notices
 from mcu.errors import ProtocolError
 from mcu.messages import (
     MAX_DATAGRAM,
-    PROMPTS,
     AddLeg,
     CloseRoom,
     CloseTap,
@@ -50,8 +49,6 @@ SERVICES = ("tone", "music")
 """Kinds of room that play one sound to all and mix nobody."""
 CHIME_GAP_NS = 150_000_000
 """A room that many enter at once hears one chime for those who come within a note's length, not a din."""
-PROMPT_SOURCE = -1
-"""The place of what is said in a room: one thing at a time."""
 _NEGOTIATED = ("codec", "send_type", "receive_type", "dtmf_type", "ptime_ms", "fmtp", "rtcp_mux", "is_heard", "hears",
                "level_extension", "mixer_extension", "keys", "rtcp_keys", "awaits_keys",
                "has_ice")
@@ -65,7 +62,6 @@ class Rooms:
 
     def __init__(self, report: Callable[[Report], None], prompts: Path | None = None) -> None:
         self._report = report
-        self._prompts = prompts
         self._rooms: dict[int, Room] = {}
         self._kinds: dict[int, str] = {}
         self._taps = Taps({})
@@ -155,9 +151,7 @@ class Rooms:
             case MuteLeg():
                 room.update_leg(message.leg_id, is_muted=message.is_muted)
             case PlaySound(_, name):
-                if name in (*PROMPTS, "hush"):
-                    room.add_source(PROMPT_SOURCE, source(name, self._prompts))
-                elif self._due - self._chimed[room.room_id].get(name, -CHIME_GAP_NS) >= CHIME_GAP_NS:
+                if self._due - self._chimed[room.room_id].get(name, -CHIME_GAP_NS) >= CHIME_GAP_NS:
                     self._chimed[room.room_id][name] = self._due
                     self._sounds += 1
                     room.add_source(self._sounds, source(name))

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mcu.messages import PROMPTS
 from mcu.prompt_texts import DEFAULT, file_of
 from rtp.codecs.resample import RATE, Samples
 from rtp.kernel.spec import TICK_SAMPLES
@@ -43,21 +42,12 @@ MAX_KEPT = 32
 logger = logging.getLogger(__name__)
 
 
-def source(name: str, prompts: Path | None = None) -> Callable[[], Samples | None]:
-    """A source of the sound called `name` (one of `mcu.messages.SOUNDS`). prompts: the folder of the spoken ones.
-
-    Raises KeyError.
-    """
+def source(name: str) -> Callable[[], Samples | None]:
+    """A source of the sound called `name` (one of `mcu.messages.SOUNDS`). Raises KeyError."""
     if name == "tone":
         return tone()
     if name == "music":
         return _played(itertools.cycle(_ticks(music())))
-    if name == "hush":
-        return _played(iter(()))
-    if name in PROMPTS and prompts is not None:
-        spoken = _spoken(prompts / f"{name}.wav")
-        if spoken is not None:
-            return _played(iter(_ticks(spoken)))
     return _played(iter(_ticks(chime(name))))
 
 

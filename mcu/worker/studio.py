@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mcu.engine.notices import PlayerChanged
 from mcu.errors import ProtocolError
-from mcu.prompt_texts import LANGUAGES, is_known
+from mcu.prompt_texts import HUSH, LANGUAGES, is_known
 from mcu.sound_messages import (
     Announce,
     ClosePlayer,
@@ -44,7 +44,7 @@ class Studio:
         """Carry out another message. Raises ProtocolError."""
         match message:
             case Announce(room_id, leg_id, name, language):
-                if not is_known(name) or language not in LANGUAGES:
+                if not (is_known(name) or name == HUSH) or language not in LANGUAGES:
                     raise ProtocolError(f"there is no prompt {name!r} in {language!r}")
                 self._words(room, room_id).say(leg_id, name, language)
             case PlayMusic(room_id, leg_id, is_on):

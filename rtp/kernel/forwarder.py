@@ -166,6 +166,9 @@ class Forwarder:
         if producer is not None and slot.payload_type_for(producer.coding, producer.mode) is None:
             return False
         if producer is not slot.wanted:
+            if producer is not None and producer.statistics is None and slot.is_paused:
+                slot.port.allocation.resume(slot_id)    # nothing is known yet against a stream that has not begun
+                slot.pause(False)
             self._attach(slot, producer)
         return True
 

@@ -23,7 +23,8 @@ def share(ports: Mapping[int, Port], producers: Mapping[int, Producer], now_ns: 
     notices: list[VideoNotice] = []
     for port_id, port in ports.items():
         port.handshakes = 0
-        notices += _allocate(port, estimates[port_id], wanted, rates, now_ns)
+        if not port.spec.is_local:
+            notices += _allocate(port, estimates[port_id], wanted, rates, now_ns)
         for producer in port.producers:
             notices += _limit(port, producer, wanted, now_ns)
         if port.has_numbers and (arrivals := port.arrivals.take(port.ssrc, next(iter(port.by_ssrc), 0))):

@@ -17,7 +17,8 @@ class PortSpec:
     where to send, None while on hold; signalling_host: whose other ports may be learnt; ssrc: of our reports while we send
     nothing; mid_extension, transport_extension: ids of RFC 9143's mid and of the transport-wide number, 0 for none;
     is_reduced: feedback may go alone (RFC 5506); limit_bps: what the peer's b= lines allow, 0 for anything; keys and what
-    follows: as in LegSpec; is_local: the peer is a process of ours on this machine, to which everything fits.
+    follows: as in LegSpec; is_local: the peer is a process of ours on this machine: all is sent to it, and what
+    `limit_bps` says is only what it would have senders send.
     """
 
     port_id: int

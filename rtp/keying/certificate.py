@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -98,15 +99,25 @@ class Certificate:
     key: ec.EllipticCurvePrivateKey = field(repr=False)
 
     @classmethod
-    def create(cls, wallclock: datetime, name: str = "confero") -> Certificate:
-        """A new one, signed by itself, for a year. wallclock: the time of day, with its zone."""
+    def create(cls, wallclock: datetime, name: str = "confero", hosts: Sequence[str] = ()) -> Certificate:
+        """A new one, signed by itself, for a year. wallclock: the time of day, with its zone; hosts: names and addresses for
+        those who look at them, as stock viewers of desktops do."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
         builder = builder.not_valid_before(wallclock - timedelta(days=CLOCK_SKEW_DAYS))
         builder = builder.not_valid_after(wallclock + timedelta(days=LIFETIME_DAYS))
+        if hosts:
+            builder = builder.add_extension(x509.SubjectAlternativeName([_name_of(host) for host in hosts]), critical=False)
         return cls(builder.sign(key, hashes.SHA256()), key)
 
     def fingerprint(self, algorithm: str = "sha-256") -> Fingerprint:
         """Its fingerprint, as `a=fingerprint` wants it."""
         return Fingerprint.of(self.certificate.public_bytes(Encoding.DER), algorithm)
+
+
+def _name_of(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

@@ -88,13 +88,14 @@ class NegotiatedVideo:
 
 
 def offer(audio: Capabilities, local: LocalMedia, video: VideoCapabilities, videos: Sequence[LocalVideo], *, session_id: int,
-          version: int, previous: SessionDescription | None = None, keyed: Protection | None = None) -> SessionDescription:
+          version: int, previous: SessionDescription | None = None, keyed: Protection | None = None,
+          style: OfferStyle | None = None) -> SessionDescription:
     """An offer of audio and of these lines, in this order, bundled where they share a port and have mids.
 
     previous: what we last offered or answered; its lines of pictures are kept for ours of the same content, in order; keyed:
-    the protection of audio that is in force.
+    the protection of audio that is in force; style: of a first offer to a peer whose own offers are known.
     """
-    base = negotiation.offer(audio, local, session_id=session_id, version=version, previous=previous, keyed=keyed)
+    base = negotiation.offer(audio, local, session_id=session_id, version=version, previous=previous, keyed=keyed, style=style)
     sounds = {mid_of(media) for media in base.media if media.kind == "audio"}
     groups = tuple(each for each in base.attributes if set((each[1] or "").split()[1:]) <= sounds)
     lines = list(base.media)

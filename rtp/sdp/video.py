@@ -36,7 +36,8 @@ class VideoCodec:
     mode: int = 0
 
 
-BASELINE = ProfileLevel.parse("42e01f")
+BASELINE = ProfileLevel.parse("42e028")
+"""Constrained Baseline at level 4: a shared screen of 1920 × 1080 fits into it."""
 H264 = VideoCodec("H264", 97, BASELINE, 1)
 H264_SINGLE = VideoCodec("H264", 98, BASELINE, 0)
 VP8 = VideoCodec("VP8", 96)

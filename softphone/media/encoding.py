@@ -12,8 +12,8 @@ from rtp.codecs.video import VideoEncoder, create_video_encoder
 from rtp.congestion import RateMeter
 from rtp.sdp.video import VideoFormat
 
-SIZES = ((1280, 720), (960, 540), (640, 360), (480, 270), (320, 180), (160, 90))
-LEAST_BPS = {720: 1_200_000, 540: 700_000, 360: 300_000, 270: 180_000, 180: 80_000, 90: 0}
+SIZES = ((1280, 720), (960, 540), (640, 360), (480, 270), (320, 180))
+LEAST_BPS = {720: 1_200_000, 540: 700_000, 360: 300_000, 270: 180_000, 180: 0}
 """With less than this a smaller picture looks better."""
 HYSTERESIS = 1.25
 TIGHT = 0.8

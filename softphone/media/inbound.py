@@ -13,6 +13,7 @@ from rtp.jitter import CONCEAL, PLAY, JitterBuffer
 from rtp.packet import MIXER_LEVEL, RtpPacket
 from rtp.receiver import ReceptionStatistics
 from rtp.sdp.negotiation import NegotiatedAudio
+from rtp.synchrony import StreamClock
 from softphone.media.resample import FRAME
 
 DTX_BYTES = 3
@@ -24,7 +25,8 @@ _EMPTY: Samples = np.zeros(0, np.int16)
 
 
 class Inbound:
-    """The receiving half of a stream as negotiated. Counters go on over changes of SSRC."""
+    """The receiving half of a stream as negotiated. Counters go on over changes of SSRC. `clock`: ties what is heard to the
+    sender's clock, for pictures to be shown with it."""
 
     def __init__(self, agreed: NegotiatedAudio) -> None:
         self.agreed = agreed
@@ -32,6 +34,7 @@ class Inbound:
         self.junk = self.packets = self.bytes = 0
         self.csrc_levels: dict[int, int] = {}
         self.csrcs_seen: set[int] = set()
+        self.clock = StreamClock(agreed.codec.clock_rate)
         self._clock_rate = agreed.codec.clock_rate
         self._decoder = create_decoder(agreed.codec.name)
         self._jitter = self._new_jitter()
@@ -97,6 +100,7 @@ class Inbound:
             self._late += self._jitter.late
             self._concealed += self._jitter.concealed
             self._jitter = self._new_jitter()
+            self.clock = StreamClock(self._clock_rate)
         self.statistics = ReceptionStatistics(ssrc, self._clock_rate)
         return self.statistics
 
@@ -115,6 +119,8 @@ class Inbound:
         pcm = self._pcm
         while len(pcm) < FRAME:
             kind, payload = self._jitter.pop(now_ns)
+            if kind == PLAY and (timestamp := self._jitter.played_timestamp) is not None:
+                self.clock.on_shown(timestamp, now_ns / 1e9)
             if kind not in (PLAY, CONCEAL):
                 break
             try:

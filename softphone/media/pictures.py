@@ -22,6 +22,7 @@ from rtp.sdp.negotiation import LocalMedia
 from rtp.sdp.several import LocalVideo, NegotiatedVideo
 from rtp.sdp.video import SLIDES as SLIDES_CONTENT
 from rtp.sdp.video import VideoCapabilities
+from rtp.synchrony import StreamClock
 from rtp.transport_feedback import TRANSPORT_SEQUENCE
 from softphone.media.encoding import LineEncoder, OutFigures
 from softphone.media.lines import Pictures
@@ -159,6 +160,11 @@ class PictureMedia:
                 way.close()
             self.negotiated = {}
 
+    def follow(self, sound: StreamClock) -> None:
+        """Show pictures with this sound, by its clock (RFC 3550 §6.4.1)."""
+        if self._loop is not None:
+            self._loop.sound = sound
+
     # ---- what is sent (any thread)
 
     def set_sent(self, key: int, is_sent: bool) -> bool:
@@ -192,6 +198,7 @@ class PictureMedia:
         now_ns = time.monotonic_ns()
         transport = self._ways[0].transport
         with self._lock:
+            transport.wanted_bps = self.bitrate_bps
             is_key = transport.takes_key_frame(MAIN, now_ns)
             bitrate_bps = min(self.bitrate_bps, transport.bitrate_bps(MAIN) or self.bitrate_bps)
         try:

@@ -10,6 +10,8 @@ A source is used by the thread that opened it. What is needed of X and mss is im
 
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +27,8 @@ from softphone.shares import Choice, Shareable
 
 NO_MODULE = "To share a screen, the packages mss and python-xlib are needed; type: pip install 'confero[phone]'"
 TEST_SIZE = (1280, 720)
+DRAWN_S = 0.2
+"""So long programs have to draw windows that were covered, before small pictures are taken."""
 SMALL, LARGE = (200, 120), (560, 340)
 """Small pictures of windows and monitors are no larger; that of the whole screen is, as a part of it is chosen there."""
 
@@ -76,7 +80,6 @@ def find_shareables(display: str | None = None) -> list[Shareable]:
     """
     try:
         from softphone.remote.screen import ScreenGrabber
-        from softphone.remote.windows import WindowGrabber, list_windows
     except ImportError as error:
         raise PhoneError(NO_MODULE) from error
     found = []
@@ -87,19 +90,26 @@ def find_shareables(display: str | None = None) -> list[Shareable]:
                   for number, area in enumerate(grabber.monitors, 1) if len(grabber.monitors) > 1]
     finally:
         grabber.close()
+    return found + _windows(display)
+
+
+def _windows(display: str | None) -> list[Shareable]:
+    """The windows with their pictures. What lay under others is drawn anew by its program when it is looked at: a moment is
+    left for that."""
+    from softphone.remote.windows import WindowFound, WindowGrabber, list_windows
+
+    opened: list[tuple[WindowFound, WindowGrabber]] = []
+    found = []
     for window in list_windows(display):
-        try:
-            one = WindowGrabber(window.number, display)
-        except PhoneError:
-            continue
-        try:
-            width, height = one.size()
-            found.append(Shareable(Choice("window", window.number), window.title, (width, height),
-                                   preview_of(one.grab(Area(0, 0, width, height)))))
-        except PhoneError:
-            continue
-        finally:
-            one.close()
+        with contextlib.suppress(PhoneError):
+            opened.append((window, WindowGrabber(window.number, display)))
+    time.sleep(DRAWN_S if opened else 0.0)
+    for window, grabber in opened:
+        with contextlib.suppress(PhoneError):
+            width, height = grabber.size()
+            picture = preview_of(grabber.grab(Area(0, 0, width, height)))
+            found.append(Shareable(Choice("window", window.number), window.title, (width, height), picture))
+        grabber.close()
     return found
 
 

@@ -349,6 +349,10 @@ class MediaSession:
             self._show(data, arrival_ns, is_rtcp=True)
             if self._rtcp is not None and self._rtcp.receive(data, time.monotonic(), time.time(), inbound.statistics):
                 self.last_received_at = arrival_ns / 1e9
+                if self._rtcp.remote.clock is not None:
+                    inbound.clock.on_sender_report(*self._rtcp.remote.clock)
+                if self.pictures is not None:
+                    self.pictures.follow(inbound.clock)
             else:
                 inbound.junk += 1
         elif not is_rtp_socket or source != agreed.remote:

@@ -7,19 +7,21 @@ from collections.abc import Callable
 
 import customtkinter as ctk
 
-from softphone.model import ChangeSetting, SendDigits, SignIn, State, Transfer
+from softphone.model import ChangeSetting, ChooseCamera, SendDigits, SignIn, State, Transfer
 from softphone.ui import keys, widgets
 from softphone.ui.button import Button
 from softphone.ui.card import Card, form_row
 from softphone.ui.device_menu import DeviceChoice
 from softphone.ui.dropdown import Dropdown
 from softphone.ui.page import Host
+from softphone.ui.slider import Slider
 from softphone.ui.strings import LANGUAGES
 from softphone.ui.theme import SCALES
 
 KEYPAD = ("123", "456", "789", "*0#")
 LETTERS = {"2": "ABC", "3": "DEF", "4": "GHI", "5": "JKL", "6": "MNO", "7": "PQRS", "8": "TUV", "9": "WXYZ", "0": "+"}
 MAX_DIGITS_SHOWN = 18
+VIDEO_KBPS = (100, 150, 200, 300, 400, 500, 600, 800, 1000, 1200, 1500, 2000, 2500, 3000)
 
 
 class SignInCard(Card):
@@ -89,6 +91,8 @@ class SettingsCard(Card):
         self.devices = DeviceChoice(left, host, width)
         self.devices.pack(anchor="w", pady=(0, look.px(12)))
         self.choices: dict[str, Dropdown] = {}
+        self.camera: Dropdown | None = None
+        self.rate: Slider | None = None
         self._choice(left, "theme", tr("Theme"), (("system", tr("System")), ("dark", tr("Dark")), ("light", tr("Light"))))
         self._choice(left, "language", tr("Language"), (("system", tr("System")), *LANGUAGES.items()))
         self._choice(left, "scale", tr("Size"), tuple((s, tr("Automatic") if s == "auto" else f"{s} %") for s in SCALES))
@@ -111,11 +115,38 @@ class SettingsCard(Card):
             ("gain", tr("Adjust the level"), True),
             ("dtx", tr("Send less while silent"), False),
             ("join_muted", tr("Join muted"), False),
+            ("join_video", tr("Join with the camera on"), False),
             ("ring", tr("Ring at a call"), True),
         ):
             is_on = bool(host.state.settings.get(name, default))
             self.switches[name] = widgets.Switch(right, look, words, is_on, self._switching(name))
             self.switches[name].pack(anchor="w", pady=look.px(5))
+
+        if host.state.cameras:
+            self._pictures(right)
+
+    def _pictures(self, master: tk.Misc) -> None:
+        """Which camera, and what it may use."""
+        host, look, tr = self.host, self.look, self.look.tr
+        widgets.label(master, look, tr("Camera"), 12.5, muted=True).pack(anchor="w", pady=(look.px(10), look.px(3)))
+        self.camera = Dropdown(master, host, (), "", lambda key: host.send(ChooseCamera(key)), width=230, icon="camera")
+        self.camera.pack(anchor="w")
+        given = str(host.state.settings.get("video_kbps", ""))
+        value = int(given) if given.isascii() and given.isdigit() else 1000
+        row = widgets.box(master)
+        row.pack(anchor="w", fill="x", pady=(look.px(8), 0))
+        words = widgets.label(row, look, self._rate(value), 13)
+
+        def show(kbps: int) -> None:
+            words.configure(text=self._rate(kbps))
+
+        self.rate = Slider(row, look, VIDEO_KBPS, value, lambda kbps: host.send(ChangeSetting("video_kbps", str(kbps))),
+                           width=230, on_move=show)
+        words.pack(anchor="w")
+        self.rate.pack(anchor="w")
+
+    def _rate(self, kbps: int) -> str:
+        return self.look.tr("At most {kbps} kbit/s", kbps=kbps)
 
     def _choice(self, master: tk.Misc, name: str, words: str, values: tuple[tuple[str, str], ...]) -> None:
         chosen = str(self.host.state.settings.get(name, values[0][0]))
@@ -131,6 +162,8 @@ class SettingsCard(Card):
     def draw(self, state: State) -> None:
         """Show the devices that are there."""
         self.devices.draw(state)
+        if self.camera is not None:
+            self.camera.show([(device.key, self.look.tr(device.name)) for device in state.cameras], state.camera)
 
 
 class TransferCard(Card):

@@ -48,9 +48,14 @@ WORDS: dict[str, str] = {
     "System default": "系统默认",
     "None": "无",
     # meeting
+    "Own picture": "我的画面",
+    "Picture": "画面",
+    "Bit rate": "码率",
     "Start video": "开启视频",
     "Stop video": "关闭视频",
     "Camera": "摄像头",
+    "Join with the camera on": "加入时开启摄像头",
+    "At most {kbps} kbit/s": "最高 {kbps} kbit/s",
     "Test picture": "测试图像",
     "Start or stop the camera": "开启或关闭摄像头",
     "Mute": "静音",
@@ -138,7 +143,6 @@ WORDS: dict[str, str] = {
     "Packets received": "已收数据包",
     "Protection": "加密",
     "none": "无",
-    "MOS in the last minute": "最近一分钟的 MOS",
     # incoming
     "calls you": "来电",
     "calls you; to answer ends this call": "来电；接听将结束当前通话",

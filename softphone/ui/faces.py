@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from softphone.model import Meeting, Member
 from softphone.ui.voices import key_of
-from softphone.ui.words import member_name, plain, strength
+from softphone.ui.words import member_name, picture_strength, plain, strength
 
 REST = "rest"
 """The key of the tile that says how many more there are."""
@@ -40,9 +40,14 @@ def _face(member: Member, meeting: Meeting, is_talking: bool, tr: Callable[..., 
         is_muted,
         is_talking,
         member.is_self,
-        strength(meeting.quality) if member.is_self else 0,
+        strength(meeting.quality) if member.is_self else _bars(meeting, key_of(member)),
         note,
     )
+
+
+def _bars(meeting: Meeting, key: str) -> int:
+    """The quality of another's picture, 0 where there is none."""
+    return next((picture_strength(each) for each in meeting.quality.pictures if each.key == key), 0)
 
 
 def choose(faces: dict[str, Face], capacity: int, recent: list[str]) -> list[str]:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections import deque
 
 from softphone.model import Meeting, Quality
 from softphone.ui import widgets
 from softphone.ui.button import Button
 from softphone.ui.page import Host
 from softphone.ui.rows import Row, RowList
+from softphone.ui.sparklines import Sparklines
 from softphone.ui.theme import Look
 from softphone.ui.voices import key_of
 from softphone.ui.widgets import Meter
-from softphone.ui.words import figures, member_line, member_name, plain
+from softphone.ui.words import figures, member_line, member_name, picture_figures, plain
 
 WIDTH = 300
-HISTORY = 60
 SEARCH_FROM = 8
 """From so many people on there is a field to find one."""
 
@@ -107,7 +106,7 @@ class Panel(tk.Frame):
             self.people_tab.change(text=f"{tr('People')} {len(rows)}")
             self._place_search()
             self._filter()
-        self.stats.draw(meeting.quality)
+        self.stats.draw(meeting)
 
     def _row(self, meeting: Meeting, index: int, talking: frozenset[str]) -> Row:
         member, tr = meeting.members[index], self.look.tr
@@ -125,56 +124,42 @@ class Panel(tk.Frame):
 
 
 class Stats(tk.Canvas):
-    """The figures of the call, and how its quality went over the last minute."""
+    """The figures of the call, how they went over the last minute, and the pictures that are sent and seen."""
 
     def __init__(self, master: tk.Misc, look: Look) -> None:
         super().__init__(master, bg=widgets.background_of(master), bd=0, highlightthickness=0, width=1, height=1)
         self.look = look
         self._quality: Quality | None = None
-        self._history: deque[float] = deque(maxlen=HISTORY)
+        self._names: dict[str, str] = {}
+        self._lines = Sparklines(look)
         for sequence in ("<Configure>", "<Map>"):
             self.bind(sequence, lambda _event: self._redraw())
 
-    def draw(self, quality: Quality) -> None:
+    def draw(self, meeting: Meeting) -> None:
         """Show the newest figures."""
-        if quality is not self._quality:
-            self._quality = quality
-            if quality.mos is not None:
-                self._history.append(quality.mos)
+        if meeting.quality is not self._quality:
+            self._quality = meeting.quality
+            self._names = {key_of(member): plain(member.name or member.uri) for member in meeting.members}
+            self._lines.add(meeting.quality)
             self._redraw()
 
     def _redraw(self) -> None:
         self.delete("all")
         if self._quality is None or not self.winfo_ismapped():
             return
-        look, px, palette = self.look, self.look.px, self.look.palette
-        rows = figures(self._quality, look.tr)
-        width, top = self.winfo_width(), px(14)
-        step = max(px(18), min(px(28), (self.winfo_height() - px(8)) // len(rows)))
+        px = self.look.px
+        self._lines.draw(self, px(4), self.winfo_width())
+        top = px(16) + self._lines.height()
+        rows = figures(self._quality, self.look.tr) + picture_figures(self._quality, self._names, self.look.tr)
+        step = max(px(18), min(px(26), (self.winfo_height() - top) // len(rows)))
         for name, figure in rows:
-            self.create_text(px(8), top, anchor="w", text=name, font=look.font(13), fill=palette.muted)
-            text = look.elide(figure, look.font(13, True), width // 2)
-            self.create_text(
-                width - px(8), top, anchor="e", text=text, font=look.font(13, True), fill=palette.text, tags="figure"
-            )
+            self._draw_row(top, name, figure)
             top += step
-        self._draw_history(top + px(12), width)
 
-    def _draw_history(self, top: int, width: int) -> None:
+    def _draw_row(self, top: int, name: str, figure: str) -> None:
         look, px, palette = self.look, self.look.px, self.look.palette
-        height = min(px(90), self.winfo_height() - top - px(30))
-        if height < px(30) or len(self._history) < 2:
-            return
-        self.create_text(px(8), top, anchor="w", text=look.tr("MOS in the last minute"), font=look.font(12), fill=palette.muted)
-        top += px(14)
-        left, right = px(8), width - px(8)
-        for score in (1, 3, 5):
-            y = top + height - round((score - 1) / 4 * height)
-            self.create_line(left, y, right - px(14), y, fill=palette.outline)
-            self.create_text(right, y, anchor="e", text=str(score), font=look.font(10.5), fill=palette.muted)
-        step = (right - px(14) - left) / (HISTORY - 1)
-        points = [
-            (left + i * step, top + height - (min(5.0, max(1.0, mos)) - 1) / 4 * height) for i, mos in enumerate(self._history)
-        ]
-        colour = palette.ring if palette.is_dark else palette.success
-        self.create_line(*[c for point in points for c in point], fill=colour, width=px(2), capstyle="round", joinstyle="round")
+        width, bold = self.winfo_width(), look.font(13, True)
+        text = look.elide(figure, bold, width * 2 // 3 - px(12))
+        shown = look.elide(name, look.font(13), width - px(24) - bold.measure(text))
+        self.create_text(px(8), top, anchor="w", text=shown, font=look.font(13), fill=palette.muted)
+        self.create_text(width - px(8), top, anchor="e", text=text, font=bold, fill=palette.text, tags="figure")

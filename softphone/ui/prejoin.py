@@ -1,17 +1,23 @@
-"""The page before joining: is the microphone heard, which devices, under what name, muted or not."""
+"""The page before joining: is the microphone heard, is one seen, which devices, under what name, muted or not."""
 
 from __future__ import annotations
 
-from softphone.model import ClosePrejoin, Dial, State
+import tkinter as tk
+from typing import Any
+
+from softphone.board import PictureBoard
+from softphone.model import ClosePrejoin, Dial, SetVideo, State
 from softphone.ui import widgets
 from softphone.ui.button import Button
 from softphone.ui.device_menu import DeviceChoice
 from softphone.ui.page import Host, Page
+from softphone.ui.preview import Preview
 from softphone.ui.widgets import Meter
 from softphone.ui.words import without_pin
 
 HEARD_DBOV = -45
 WIDTH = 380
+PREVIEW = 300
 
 
 class PrejoinPage(Page):
@@ -30,7 +36,8 @@ class PrejoinPage(Page):
         self.title.pack(anchor="w")
         self.target = widgets.label(inside, look, "", 13, muted=True)
         self.target.pack(anchor="w", pady=(look.px(2), look.px(12)))
-        row = widgets.box(inside)
+        self.preview = Preview(inside, look, PREVIEW)
+        row = self._row = widgets.box(inside)
         row.pack(fill="x")
         self.meter = Meter(row, look, 12)
         self.meter.pack(side="left", fill="x", expand=True)
@@ -48,26 +55,44 @@ class PrejoinPage(Page):
         if host.state.display_name or host.state.account:
             self.name.insert(0, host.state.display_name or host.state.account)
         self.muted = widgets.Switch(inside, look, tr("Join with the microphone muted"), self.is_muted, self._set_muted)
-        self.muted.pack(anchor="w", pady=look.px(12))
+        self.muted.pack(anchor="w", pady=(look.px(12), look.px(4)))
+        cameras = self._cameras = widgets.box(inside)
+        self.video = widgets.Switch(cameras, look, tr("Join with the camera on"), host.state.is_video_on, self._set_video)
+        self.video.pack(side="left")
+        self.camera = Button(cameras, look, "", lambda: host.open_cameras(self.camera), icon="chevron_down", kind="quiet",
+                             width=34, height=30)
+        self.camera.pack(side="right")
         buttons = widgets.box(inside)
-        buttons.pack(fill="x")
+        buttons.pack(fill="x", pady=(look.px(8), 0))
+        self._buttons = buttons
         self.join = Button(buttons, look, tr("Join now"), self._join, kind="accent", icon="join", width=190, height=44)
         self.join.pack(side="right")
         self.cancel = Button(buttons, look, tr("Cancel"), lambda: host.send(ClosePrejoin()), width=120, height=44)
         self.cancel.pack(side="left")
 
         self._card = card
+        self._drawn: tuple[bool, bool] | None = None
         self.bind("<Configure>", lambda _event: self._fit())
 
     def _fit(self) -> None:
-        """Leave the devices out where the window is too low for all; the meeting's toolbar has them, too."""
-        devices, height = self.devices.winfo_reqheight(), self.winfo_height()
-        is_shown = bool(self.devices.winfo_manager())
-        needed = self._card.winfo_reqheight() + (0 if is_shown else devices)
-        if is_shown and needed > height:
-            self.devices.pack_forget()
-        elif not is_shown and needed <= height:
-            self.devices.pack(fill="x", before=self._line)
+        """Leave the picture out, and the devices, where the window is too low for all; the meeting's toolbar has them, too."""
+        state, height = self.host.state, self.winfo_height()
+        rest = self._card.winfo_reqheight()
+        for part in (self.preview, self.devices):
+            rest -= part.winfo_reqheight() if part.winfo_manager() else 0
+        has_devices = rest + self.devices.winfo_reqheight() <= height
+        room = height - rest - (self.devices.winfo_reqheight() if has_devices else 0)
+        has_preview = bool(state.cameras) and state.is_video_on and self.preview.winfo_reqheight() + self.look.px(10) <= room
+        _place(self.devices, has_devices, fill="x", before=self._line)
+        _place(self.preview, has_preview, before=self._row, pady=(0, self.look.px(10)))
+        _place(self._cameras, bool(state.cameras), fill="x", before=self._buttons)
+
+    def show_pictures(self, board: PictureBoard) -> None:
+        """See Page."""
+        self.preview.watch(board, bool(self.preview.winfo_manager()) and bool(self.winfo_viewable()))
+
+    def _set_video(self, is_on: bool) -> None:
+        self.host.send(SetVideo(is_on))
 
     def _set_muted(self, is_muted: bool) -> None:
         self.is_muted = is_muted
@@ -90,7 +115,21 @@ class PrejoinPage(Page):
         if self.target.cget("text") != target:
             self.target.configure(text=target)
         self.devices.draw(state)
+        if self.video.is_on != state.is_video_on:
+            self.video.show(state.is_video_on)
+        drawn = (state.is_video_on, bool(state.cameras))
+        if drawn != self._drawn and self.winfo_height() > 1:
+            self._drawn = drawn
+            self._fit()
 
     def focus_first(self) -> None:
         """On "Join now"."""
         self.join.focus_set()
+
+
+def _place(part: tk.Widget, is_wanted: bool, **how: Any) -> None:
+    """Pack a part, or take it away, where it is not so already."""
+    if is_wanted and not part.winfo_manager():
+        part.pack(**how)
+    elif not is_wanted and part.winfo_manager():
+        part.pack_forget()

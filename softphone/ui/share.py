@@ -91,7 +91,7 @@ class ShareCard(Card):
         """Choose one; the part of the screen opens the picture in which it is drawn."""
         self.chosen = index
         for tile in self.tiles:
-            tile.show(tile.index == index)
+            tile.show(tile.number == index)
         if self.choices[index][1].choice.kind == "region":
             self._open_region(self.choices[index][1])
 
@@ -155,7 +155,7 @@ class ChoiceTile(tk.Canvas):
 
     def __init__(self, master: tk.Misc, look: Look, index: int, title: str, shareable: Shareable,
                  choose: Callable[[int], None], share: Callable[[], None]) -> None:
-        self.look, self.index, self.title = look, index, title
+        self.look, self.number, self.title = look, index, title
         px = look.px
         super().__init__(master, width=px(TILE[0]), height=px(TILE[1]), bg=look.palette.raised, bd=0, takefocus=1,
                          highlightthickness=px(2), highlightbackground=look.palette.panel, highlightcolor=look.palette.text,
@@ -175,7 +175,11 @@ class ChoiceTile(tk.Canvas):
         self.bind("<ButtonRelease-1>", lambda _event: choose(index))
         self.bind("<space>", lambda _event: choose(index))
         self.bind("<Double-Button-1>", lambda _event: share())
-        self.bind("<Return>", lambda _event: (choose(index), share())[0])
+        self.bind("<Return>", lambda _event: self._take(choose, share))
+
+    def _take(self, choose: Callable[[int], None], share: Callable[[], None]) -> None:
+        choose(self.number)
+        share()
 
     def show(self, is_chosen: bool) -> None:
         """With a frame when it is chosen."""

@@ -121,6 +121,11 @@ class Switch(tk.Canvas):
         for sequence in ("<FocusIn>", "<FocusOut>"):
             self.bind(sequence, lambda event: self._draw(event.type is tk.EventType.FocusIn))
 
+    def show(self, is_on: bool) -> None:
+        """Stand as it was decided elsewhere; no command is given."""
+        self.is_on = is_on
+        self._draw()
+
     def turn(self) -> str:
         """Do what a click does."""
         self.is_on = not self.is_on

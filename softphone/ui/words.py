@@ -6,7 +6,7 @@ import time
 import unicodedata
 from collections.abc import Callable
 
-from softphone.model import Member, Quality
+from softphone.model import Member, PictureQuality, Quality
 
 GOOD_MOS = 3.9
 FAIR_MOS = 3.3
@@ -48,18 +48,34 @@ def strength(quality: Quality) -> int:
 
 
 def figures(quality: Quality, tr: Tr) -> list[tuple[str, str]]:
-    """(name, figure) of all that was measured."""
+    """(name, figure) of what was measured of the sound, and is not drawn as a line."""
     return [
         (tr("Codec"), codec_name(quality.codec) or "–"),
         (tr("Round trip"), "–" if quality.rtt_ms is None else f"{quality.rtt_ms:.0f} ms"),
-        (tr("Loss"), f"{quality.loss_percent:.1f} %"),
-        (tr("Jitter"), f"{quality.jitter_ms:.1f} ms"),
         (tr("Buffer delay"), f"{quality.delay_ms:.0f} ms"),
-        ("MOS", "–" if quality.mos is None else f"{quality.mos:.1f}"),
         (tr("Packets sent"), f"{quality.packets_sent:,}".replace(",", " ")),
         (tr("Packets received"), f"{quality.packets_received:,}".replace(",", " ")),
         (tr("Protection"), quality.protection or tr("none")),
     ]
+
+
+def picture_figures(quality: Quality, names: dict[str, str], tr: Tr) -> list[tuple[str, str]]:
+    """(name, figure) of the pictures that are sent and seen. names: of members, by key."""
+    rows = []
+    for each in quality.pictures:
+        name = tr("Own picture") if each.key == "self" else names.get(each.key, tr("Picture"))
+        parts = [f"{each.width}×{each.height}", f"{each.rate:.0f}/s", f"{each.kbps} kbit/s"]
+        if each.loss_percent >= 0.05:
+            parts.append(f"{each.loss_percent:.1f} %")
+        rows.append((name, " · ".join(parts)))
+    return rows
+
+
+def picture_strength(picture: PictureQuality) -> int:
+    """How many of four bars a person's picture deserves, by what was lost of it and how smoothly it moves."""
+    by_loss = 4 if picture.loss_percent < 1 else 3 if picture.loss_percent < 3 else 2 if picture.loss_percent < 8 else 1
+    by_rate = 4 if picture.rate >= 12 else 3 if picture.rate >= 8 else 2 if picture.rate >= 4 else 1
+    return min(by_loss, by_rate)
 
 
 def codec_name(codec: str) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -29,11 +30,17 @@ class Straight(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The whole answer."""
-        body = request.read()
-        return asyncio.run(self._ask(httpx.Request(request.method, request.url, headers=request.headers, content=body)))
+        return asyncio.run(self._ask(request))
 
     async def _ask(self, request: httpx.Request) -> httpx.Response:
-        answer = await self._way.handle_async_request(request)
+        body = request.read()
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield body
+
+        content = body if "Content-Length" in request.headers else pieces()
+        made = httpx.Request(request.method, request.url, headers=request.headers, content=content)
+        answer = await self._way.handle_async_request(made)
         return httpx.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
 
 

@@ -243,7 +243,7 @@ class FakeRoom:
         """Who speaks."""
 
     def set_layout(self, layout: str) -> None:
-        """How it is composed."""
+        """How the room is composed."""
         self.layout = layout
 
     def pin(self, leg_id: int, targets: Sequence[int]) -> None:

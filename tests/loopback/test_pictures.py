@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import os
+import signal
 
 import pytest
 
 from confero.testing import Server
 from rtp.sdp.video import SLIDES
 from sip.bfcp.attributes import Status
+from tests.helpers.stranger import figures
 from tests.helpers.watchers import Watchers
 
 pytestmark = [pytest.mark.loopback, pytest.mark.usefixtures("nobody_composes")]
@@ -34,6 +38,11 @@ async def test_phones_with_slots_see_each_other_and_a_stock_phone_who_speaks(ser
         first = next(packet for packet in packets if packet.payload[-1] == 1)
         assert first.payload[1] & 0x1F == 5                                     # the switch is at a key frame
         assert stock.seen() == {1, 2} and anna.junk == bernd.junk == 0
+        assert server.cli("room", "stop-video", "daily", str(people["w2"])).returncode == 0
+        await crowd.show(0.1)                                                   # what is on its way; a tick is 20 ms
+        anna.came.clear()
+        await crowd.show(0.3)
+        assert anna.seen() == {3} and stock.last == 1
 
 
 async def test_slides_pass_while_the_floor_is_held_and_a_newcomer_sees_them(server: Server) -> None:
@@ -58,3 +67,17 @@ async def test_slides_pass_while_the_floor_is_held_and_a_newcomer_sees_them(serv
         assert bernd.seen(SLIDES) == set()
         for phone in (floors, theirs):
             await phone.close()
+
+
+async def test_pictures_come_back_by_themselves_when_the_media_worker_dies(server: Server) -> None:
+    async with Watchers(server) as crowd:
+        anna, bernd = [await crowd.watch("daily", 440 + 260 * n, slots=1) for n in range(2)]
+        await crowd.show_until(lambda: anna.seen() == {2} and bernd.seen() == {1})
+        ssrcs = {packet.ssrc for _, packet in anna.came}
+        for worker in (await asyncio.to_thread(figures, server))["workers"]:
+            os.kill(worker["pid"], signal.SIGKILL)
+        await crowd.show(0.2)
+        for watcher in (anna, bernd):
+            watcher.came.clear()
+        await crowd.show_until(lambda: anna.seen() == {2} and bernd.seen() == {1})
+        assert {packet.ssrc for _, packet in anna.came} - ssrcs                  # a stream that begins anew

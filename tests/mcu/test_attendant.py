@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mcu.attendant import GOODBYE_S, GREET_S, MAX_DIGITS, PATIENCE_S, PROMPTED, Attendant
+from mcu.prompt_texts import HUSH
 from mcu.trunk_config import TrunkConfig
 from sip.events import AnswerReceived, CallTerminated, OfferReceived
 from sip.headers import NameAddr
@@ -50,11 +51,12 @@ class Line:
 
     def media(self) -> FakeRoom:
         """The room of the attendant that began last."""
-        return next(room for room in reversed(self.house.rooms) if "enter-pin" in room.played)
+        return next(room for room in reversed(self.house.rooms)
+                    if any(name == "enter-pin" for _, name, _ in room.sound.announced))
 
     def said(self) -> list[str]:
         """What was said, without what a key cut short."""
-        return [name for name in self.media().played if name != "hush"]
+        return [name for _, name, _ in self.media().sound.announced if name != HUSH]
 
     def people(self) -> list[str]:
         """Who is in the meeting."""
@@ -90,7 +92,14 @@ def test_first_key_ends_the_prompt() -> None:
     line = Line()
     line.call()
     line.press("2")
-    assert line.media().played == ["enter-pin", "hush"]
+    assert [name for _, name, _ in line.media().sound.announced] == [HUSH, "enter-pin", HUSH]
+
+
+def test_a_room_in_chinese_asks_in_chinese() -> None:
+    line = Line()
+    line.house.languages = {None: "zh", "daily": "zh"}
+    line.call()
+    assert line.media().sound.announced[-1] == (0, "enter-pin", "zh")
 
 
 def test_star_begins_anew_and_letters_of_the_keypad_do_no_harm() -> None:

@@ -19,7 +19,7 @@ import typer
 from mcu.__main__ import app, run
 from mcu.administration import Administration
 from mcu.api.control import ControlServer
-from mcu.cli.logs import FieldFormatter
+from mcu.cli.logs import FieldFormatter, JsonFormatter
 from mcu.cli.output import cell, table
 from mcu.config import ServerConfig
 from mcu.directory import Directory
@@ -245,3 +245,17 @@ def test_a_log_line_carries_its_fields_and_stays_one_line() -> None:
     facts = {"name": "mcu.x", "levelname": "INFO", "msg": "a call began", "room": "daily", "who": "a\nb c"}
     line = FieldFormatter().format(logging.makeLogRecord(facts))
     assert line.endswith("INFO mcu.x: a call began room=daily who='a\\nb c'")
+
+
+def test_a_log_line_as_json_has_the_ids_as_members(capsys: pytest.CaptureFixture[str]) -> None:
+    record = logging.makeLogRecord({"msg": "joined %s", "args": ("x",), "levelname": "INFO", "name": "mcu.focus",
+                                    "room": "daily", "call": "a@b", "who": "日\n"})
+    found = json.loads(JsonFormatter().format(record))
+    assert {key: found[key] for key in ("level", "logger", "message", "room", "call", "who")} == {
+        "level": "info", "logger": "mcu.focus", "message": "joined x", "room": "daily", "call": "a@b", "who": "日\n"}
+    try:
+        raise ValueError("here")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+    line = JsonFormatter().format(record)
+    assert "ValueError: here" in json.loads(line)["exception"] and "\n" not in line

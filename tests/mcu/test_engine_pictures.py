@@ -191,8 +191,12 @@ def test_a_fresh_worker_is_told_all_again_with_new_ssrcs(bench: Bench) -> None:
     assert bench.room.recover(0.0)
     after = bench.line.commands[begin:]
     assert [one.spec.is_open for one in after if isinstance(one, AddProducer)] == [True, True]
-    assert {(one.slot_id, one.producer_id) for one in after if isinstance(one, ShowProducer)} == {
-        (one.slot_id, one.producer_id) for one in shows}
+    again = [one for one in after if isinstance(one, ShowProducer)]
+    assert {(one.slot_id, one.producer_id) for one in again} == {(one.slot_id, one.producer_id) for one in shows}
+    for one in again:                                                           # none before what it is about is there
+        at = after.index(one)
+        assert one.producer_id in {other.spec.producer_id for other in after[:at] if isinstance(other, AddProducer)}
+        assert one.slot_id in {other.spec.slot_id for other in after[:at] if isinstance(other, AddSlot)}
     before = {slot.spec.ssrc for slot in told(bench, AddSlot)[:2]}
     assert before.isdisjoint(one.spec.ssrc for one in after if isinstance(one, AddSlot))
 
@@ -203,3 +207,21 @@ def test_without_a_free_port_the_call_goes_on_without_pictures() -> None:
     answer = parse(leg_of(bench).answer(sdp(extra=ONE)))
     assert answer.media[0].port and answer.media[1].port == 0
     bench.room.close()
+
+
+def test_a_call_out_of_a_room_offers_sound_and_one_line_of_pictures(bench: Bench) -> None:
+    leg = leg_of(bench)
+    offered = parse(leg.offer())
+    assert [(line.kind, line.protocol) for line in offered.media] == [("audio", "RTP/AVP"), ("video", "RTP/AVP")]
+    assert not offered.media[1].has("mid") and not told(bench, AddPort)
+    leg.apply(sdp(extra=ONE))
+    assert len(told(bench, AddPort)) == len(told(bench, AddProducer)) == len(told(bench, AddSlot)) == 1
+
+
+@pytest.mark.parametrize("answer", [sdp(extra="m=video 0 RTP/AVP 97\r\n"), sdp()], ids=["refused", "left out"])
+def test_a_phone_that_is_called_and_does_no_pictures_is_in_the_call_all_the_same(bench: Bench, answer: bytes) -> None:
+    leg = leg_of(bench)
+    leg.offer()
+    leg.apply(answer)
+    assert leg.negotiated is not None and not told(bench, AddPort) and not leg.sends("main")
+    assert len(parse(leg.offer()).media) == 2                                   # the line stays, refused (RFC 3264 §8)

@@ -195,6 +195,15 @@ def test_keys_of_who_may_not_change_nothing_and_are_in_the_audit_log(keys: str) 
     assert (house.live.rooms()[0]["state"], house.live.rooms()[0]["is_locked"]) == ("active", False)
 
 
+def test_a_host_arranges_the_composed_picture() -> None:
+    house = House(is_open=True)
+    house.directory.add_room("daily")
+    house.member("alice").call(ROOM)
+    house.order("layout", layout="speaker")
+    assert {room.layout for room in house.rooms} == {"speaker"}
+    assert house.live.rooms()[0]["layout"] == "speaker"
+
+
 def test_a_guest_is_host_of_their_own_meeting_alone() -> None:
     house = House(is_open=True)
     house.phone("alice").call(ROOM)
@@ -209,9 +218,9 @@ def test_a_phone_that_brings_no_pin_is_asked_by_a_voice_and_comes_in_with_the_le
     call = guest.call(ROOM)
     house.run(1.0)
     (asking,) = house.rooms[1:] if len(house.rooms) > 1 else house.rooms
-    assert call.is_up and asking.played == ["enter-pin"]
+    assert call.is_up and asking.sound.announced[-1][1] == "enter-pin"
     key_in(house, "999999#")
-    assert asking.played[-1] == "wrong-pin" and house.live.rooms() == []
+    assert asking.sound.announced[-1][1] == "wrong-pin" and house.live.rooms() == []
     key_in(house, "135791#")
     assert roles(house) == {"Guest": "host"} and asking.is_closed
 

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from mcu import prompts
-from mcu.messages import PROMPTS, OpenRoom, PlaySound, pack
-from mcu.worker.rooms import PROMPT_SOURCE, Rooms
-from mcu.worker.sounds import source
+from mcu.messages import OpenRoom, PlaySound, pack
+from mcu.prompt_texts import ATTENDANT, HUSH
+from mcu.sound_messages import Announce
+from mcu.worker.announcements import ALL_SOURCE
+from mcu.worker.rooms import Rooms
+from mcu.worker.sounds import spoken
 
 
 def write(file: Path, value: int = 1000, rate: int = 48000, channels: int = 1) -> None:
@@ -26,7 +29,7 @@ def write(file: Path, value: int = 1000, rate: int = 48000, channels: int = 1) -
 
 def played(name: str, folder: Path | None) -> np.ndarray:
     """All samples of a sound."""
-    play = source(name, folder)
+    play = spoken(name, "en", folder)
     ticks = [samples for samples in (play() for _ in range(1000)) if samples is not None]
     return np.concatenate(ticks) if ticks else np.zeros(0, np.int16)
 
@@ -36,24 +39,20 @@ def test_sentences_are_spoken_once_and_own_recordings_stay(tmp_path: Path) -> No
     folder = tmp_path / "prompts"
     write(folder / "goodbye.wav", 77)
     own = (folder / "goodbye.wav").read_bytes()
-    assert prompts.prepare(folder) == len(PROMPTS) - 1
+    assert prompts.prepare(folder) == len(ATTENDANT) - 1
     assert prompts.prepare(folder) == 0
     assert (folder / "goodbye.wav").read_bytes() == own
-    assert sorted(file.name for file in folder.iterdir()) == sorted(f"{name}.wav" for name in PROMPTS)
-    for name in set(PROMPTS) - {"goodbye"}:
+    assert sorted(file.name for file in folder.iterdir()) == sorted(f"{name}.wav" for name in ATTENDANT)
+    for name in set(ATTENDANT) - {"goodbye"}:
         line = played(name, folder) / 32768.0
         assert 2 * 48000 < len(line) < 12 * 48000, name
         assert 0.1 < float(np.abs(line).max()) <= 0.51, name
 
 
-def test_every_prompt_has_its_words() -> None:
-    assert tuple(prompts.TEXTS) == PROMPTS
-
-
 def test_without_a_voice_there_are_notes(tmp_path: Path) -> None:
     assert prompts.prepare(tmp_path / "prompts", program="no-such-program-here") == 0
     assert not (tmp_path / "prompts").exists()
-    for name in PROMPTS:
+    for name in ATTENDANT:
         assert played(name, tmp_path / "prompts").any()
 
 
@@ -79,18 +78,17 @@ def test_recording_is_played_to_its_end(tmp_path: Path) -> None:
     assert np.array_equal(played("enter-pin", tmp_path), np.full(4800, 1000, np.int16))
 
 
-def test_a_prompt_takes_the_place_of_the_one_before_and_hush_ends_it() -> None:
+def test_a_prompt_follows_the_one_before_beside_a_chime_and_hush_ends_both() -> None:
     rooms = Rooms(lambda report: None)
     try:
         rooms.take(pack(OpenRoom(1, "mix", 8)), ())
         room = rooms._rooms[1]
         rooms.take(pack(PlaySound(1, "join")), ())
-        rooms.take(pack(PlaySound(1, "enter-pin")), ())
-        first = room._sources[PROMPT_SOURCE]
-        rooms.take(pack(PlaySound(1, "wrong-pin")), ())
-        assert len(room._sources) == 2 and room._sources[PROMPT_SOURCE] is not first
-        rooms.take(pack(PlaySound(1, "hush")), ())
-        assert room._sources[PROMPT_SOURCE]() is None
+        for name in ("enter-pin", "wrong-pin"):
+            rooms.take(pack(Announce(1, 0, name, "en")), ())
+        assert len(room._sources) == 2 and room._sources[ALL_SOURCE]() is not None
+        rooms.take(pack(Announce(1, 0, HUSH, "en")), ())
+        assert room._sources[ALL_SOURCE]() is None
         assert rooms.failures == 0
     finally:
         rooms.close()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcu.engine.stage import HOLD_S, Place, Source, Speakers, arrange, fits
+from mcu.engine import stage
+from mcu.engine.stage import HOLD_S, Place, Source, Speakers, fits, in_order
 
 H264, SINGLE, VP8 = (97, "h264", 1), (98, "h264", 0), (96, "vp8", 0)
 ALL = (H264, SINGLE, VP8)
@@ -22,6 +23,12 @@ def screen(number: int, of: int) -> Source:
 def places(count: int, viewer: int = 99, *, with_slides: bool = False) -> list[Place]:
     mains = [Place(1000 + number, viewer, False, ALL) for number in range(count)]
     return mains + ([Place(2000, viewer, True, ALL)] if with_slides else [])
+
+
+def arrange(places: list[Place], sources: list[Source], shown: dict[int, int], recent: list[int],
+            pinned: tuple[int, ...] | list[int] = ()) -> dict[int, tuple[int, int]]:
+    """The whole decision for one viewer."""
+    return stage.arrange(places, in_order(sources, recent), shown, pinned)
 
 
 def shown(wanted: dict[int, tuple[int, int]]) -> dict[int, int]:

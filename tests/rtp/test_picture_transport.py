@@ -107,6 +107,31 @@ def test_arrivals_are_told_and_the_estimate_falls_when_the_path_is_full() -> Non
     assert a.transport.bitrate_bps(0) < before // 2
 
 
+def test_an_estimate_that_fell_is_tried_out_again_when_the_path_is_quiet() -> None:
+    a, b = End(1), End(2)
+    a.transport.wanted_bps = 1_000_000
+    a.transport.estimate.on_remote_estimate(100_000)
+    for count in range(25 * 20):                        # 100 kbit/s in 20 s through a path without bounds
+        now_ns = count * 40 * MS
+        for packet in a.transport.send(0, vp8_picture(count, is_key=count == 0, size=500), now_ns, now_ns):
+            b.transport.receive(packet, now_ns + 20 * MS)
+        for packet in b.transport.rtcp_to_send(now_ns + 20 * MS, now_ns / 1e9):
+            a.transport.receive_rtcp(packet, now_ns + 40 * MS, now_ns / 1e9)
+    assert 400_000 < a.transport.bitrate_bps(0) <= 1_500_000
+
+
+def test_a_delay_that_others_make_does_not_bring_down_who_sends_little() -> None:
+    a, b = End(1), End(2)
+    before = a.transport.bitrate_bps(0)
+    for count in range(100):                            # 100 kbit/s, each packet 2 ms later than the one before
+        now_ns = count * 40 * MS
+        for packet in a.transport.send(0, vp8_picture(count, is_key=count == 0, size=500), now_ns, now_ns):
+            b.transport.receive(packet, now_ns + (20 + 2 * count) * MS)
+        for packet in b.transport.rtcp_to_send(now_ns + (20 + 2 * count) * MS, now_ns / 1e9):
+            a.transport.receive_rtcp(packet, now_ns + (40 + 2 * count) * MS, now_ns / 1e9)
+    assert a.transport.bitrate_bps(0) == before
+
+
 def test_without_transport_wide_numbers_an_estimate_goes_back_as_remb() -> None:
     a, b = End(1, number_id=0), End(2, number_id=0)
     remb = frozenset(("goog-remb",))

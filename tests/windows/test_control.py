@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from confero.testing import Server
+from confero.testing import Server, start_server
 from rtp.rfb.keysyms import keysym_of
 from sip.bfcp.attributes import Status
 from softphone.call import Call
@@ -19,12 +19,25 @@ from softphone.remote.desktops import CONTROL_IT, DENY, VIEW
 from softphone.remote.part import Part
 from softphone.remote.watching import Watching
 from tests.helpers.screen import Display, display
-from tests.helpers.vnc import terminal
+from tests.helpers.vnc import terminal, tigervnc
 
 pytestmark = pytest.mark.window
 
 SENTENCE = "The quick brown fox; 敏捷的棕色狐狸 你好!"
 PATIENCE_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all of them, each in a room of its own."""
+    running = start_server(tmp_path_factory.mktemp("server"), "--open")
+    yield running
+    running.stop()
+
+
+def has_logged(server: Server, verb: str, room: str) -> bool:
+    """Whether a step was noted in a room."""
+    return f"{verb} room={room} " in server.log.read_text()
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -69,7 +82,7 @@ def type_text(watching: Watching, text: str) -> None:
 async def test_one_types_on_anothers_desktop_until_it_is_taken_back(server: Server, tmp_path: Path) -> None:
     typed = tmp_path / "typed.txt"
     with display(640, 480) as screen, terminal(screen, f"cat > {typed}"):
-        async with in_a_room(server, "daily") as (anna, bernd):
+        async with in_a_room(server, "typing") as (anna, bernd):
             await share(anna, bernd, screen)
             await asks(bernd, anna, CONTROL_IT)
             await until(lambda: bernd.desktops.state.view is not None and bernd.desktops.state.view_size == (640, 480))
@@ -83,7 +96,7 @@ async def test_one_types_on_anothers_desktop_until_it_is_taken_back(server: Serv
             await asyncio.to_thread(screen.xdotool, "key", "--delay", "60", "Escape", "Escape")
             await until(lambda: not bernd.desktops.state.may_act)
             type_text(view, "rm -rf everything\n")
-            await until(lambda: "input refused" in server.log.read_text())
+            await until(lambda: has_logged(server, "input refused", "typing"))
             assert "rm" not in typed.read_text("utf-8")
             assert next(iter(anna.desktops.shown.values())).end is not None
 
@@ -91,7 +104,7 @@ async def test_one_types_on_anothers_desktop_until_it_is_taken_back(server: Serv
 async def test_what_was_not_granted_does_nothing(server: Server, tmp_path: Path) -> None:
     typed = tmp_path / "typed.txt"
     with display(640, 480) as screen, terminal(screen, f"cat > {typed}"):
-        async with in_a_room(server, "daily") as (anna, bernd):
+        async with in_a_room(server, "refused") as (anna, bernd):
             await share(anna, bernd, screen)
             await asks(bernd, anna, DENY)
             await until(lambda: not bernd.desktops.state.is_asking)
@@ -102,8 +115,39 @@ async def test_what_was_not_granted_does_nothing(server: Server, tmp_path: Path)
             assert isinstance(view, Watching) and not bernd.desktops.state.may_act
             type_text(view, "never\n")
             view.move_pointer(600, 400, 1)
-            await until(lambda: "input refused" in server.log.read_text())
+            await until(lambda: has_logged(server, "input refused", "refused"))
             bernd.floors.release(CONTROL)
             anna.floors.release(SCREEN)
             await until(lambda: bernd.desktops.state.view is None and not anna.desktops.shown)
         assert typed.read_text("utf-8") == ""
+
+
+async def test_a_stock_viewer_controls_by_a_ticket_once_the_owner_agrees(server: Server, tmp_path: Path) -> None:
+    typed = tmp_path / "typed.txt"
+    with display(640, 480) as screen, display(900, 700) as elsewhere, terminal(screen, f"cat > {typed}"):
+        async with in_a_room(server, "stock") as (anna, bernd):
+            assert "nobody shares" in (await asyncio.to_thread(server.cli, "room", "desktop", "stock")).stderr
+            await share(anna, bernd, screen)
+            ticket = await asyncio.to_thread(server.json, "room", "desktop", "stock", "--viewer", "Support")
+            await until(lambda: anna.desktops.state.requests)
+            assert anna.desktops.state.requests[0].name == "Support" and ticket["owner"] == "Anna"
+            anna.desktops.answer(anna.desktops.state.requests[0].request_id, CONTROL_IT)
+            await until(lambda: "Support" in anna.desktops.state.viewers)
+            host, _, port = ticket["address"].partition("::")
+            options = ("-SecurityTypes=X509Plain", f"-X509CA={ticket['certificate']}")
+            with tigervnc(elsewhere, int(port), tmp_path, *options, host=host, VNC_USERNAME=ticket["user"],
+                          VNC_PASSWORD=ticket["password"]):
+                await until(lambda: has_logged(server, "desktop seen", "stock"))
+                while "stock\n" not in typed.read_text():
+                    await asyncio.to_thread(write_there, elsewhere)
+            await until(lambda: anna.desktops.state.controller == "")
+    steps = {row["verb"] for row in server.json("room", "audit", "stock")}
+    assert {"control asked", "control granted", "desktop seen", "input passes", "control ended"} <= steps
+
+
+def write_there(screen: Display) -> None:
+    """Type into TigerVNC's window, which may not listen to its keyboard yet."""
+    screen.xdotool("search", "--sync", "--onlyvisible", "--name", "TigerVNC", "windowfocus")
+    screen.xdotool("mousemove", 200, 200)
+    screen.write("stock")
+    screen.key("Return")

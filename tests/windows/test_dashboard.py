@@ -52,7 +52,8 @@ def row_of(page: Page, name: str) -> str:
     return f"tr[data-id='{number}']"
 
 
-async def test_who_is_muted_by_a_click_is_heard_no_more_and_a_name_is_no_markup(site: tuple[Server, str], tmp_path: Path) -> None:
+async def test_who_is_muted_by_a_click_is_heard_no_more_and_a_name_is_no_markup(site: tuple[Server, str],
+                                                                               tmp_path: Path) -> None:
     server, url = site
     with Browser(tmp_path) as browser:
         async with Crowd(server) as crowd:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from confero.testing import PhoneFactory, Server
+from rtp.codecs import chart
 from softphone.app import AgentThread, account_of
 from softphone.bridge import Bridge
 from softphone.config import load
@@ -115,3 +117,45 @@ def test_the_host_ends_a_meeting_for_all_from_the_window(window: Driver, server:
     window.choose("End for all")
     window.until(lambda: window.window.state.screen is Screen.HOME)
     assert guest.finish(10)
+
+
+def number_in(window: Driver, key: str) -> int | None:
+    """The number that is read from the pixels of a tile on the screen; mirrored for the own."""
+    gallery = window.page.gallery
+    box = gallery.boxes[key]
+    left, top = gallery.winfo_rootx() + box.left, gallery.winfo_rooty() + box.top
+    pixels = np.asarray(window.screen.picture().crop((left, top, left + box.width, top + box.height)).convert("L"))
+    whole = np.zeros((box.height, max(box.width, round(box.height * 16 / 9))), np.uint8)
+    start = (whole.shape[1] - box.width) // 2                       # what the tile cuts off at the sides
+    whole[:, start:start + box.width] = pixels[:, ::-1] if key == "self" else pixels
+    code = chart.read(whole)
+    return None if code is None else code[0]
+
+
+@pytest.mark.parametrize("window", [("--video", "test:77")], indirect=True, ids=["test-picture"])
+def test_the_window_shows_others_and_oneself_and_stops_the_camera(window: Driver, server: Server, phone: PhoneFactory) -> None:
+    phone("daily", tone=440, seconds=60, options=("--display-name", "Bob Smith", "--video", "test:5"))
+    window.until(lambda: len(server.json("room", "list")) == 1)
+    window.click(window.page.address)
+    window.screen.write(server.uri("daily"))
+    window.key("Return")
+    window.until(lambda: window.window.state.screen is Screen.PREJOIN)
+    window.until(lambda: window.page.preview.shown > 2)
+    window.click(window.page.join)
+    window.until(lambda: window.window.state.screen is Screen.MEETING)
+    window.until(lambda: window.page.gallery.find_withtag("picture:self"))
+    window.until(lambda: [key for key in window.page.gallery._pictures if key.startswith("id:")])
+    bob = next(key for key in window.page.gallery._pictures if key != "self")
+    window.click(window.page.gallery, *middle_of(window, bob))
+    window.until(lambda: window.page.gallery.pinned == bob and number_in(window, bob) == 5)
+    window.key("v")
+    window.until(lambda: not window.window.state.is_video_on and not window.page.gallery.find_withtag("picture:self"))
+    window.key("v")
+    window.until(lambda: window.page.gallery.find_withtag("picture:self"))
+
+
+def middle_of(window: Driver, key: str) -> tuple[float, float]:
+    """Where a tile is in the gallery, as shares of it."""
+    gallery = window.page.gallery
+    box = gallery.boxes[key]
+    return (box.left + box.width / 2) / gallery.winfo_width(), (box.top + box.height / 2) / gallery.winfo_height()

@@ -9,7 +9,7 @@ const REFRESH_MS = 5000;
 const MOST_LINES = 100;
 
 let session = null;
-let verbs = new Set();
+let verbs = [];
 let rooms = [];
 let view = null;
 let feed = null;
@@ -90,14 +90,14 @@ async function logOut() {
 // ---- the page
 
 async function enter() {
-  verbs = new Set((await api("GET", "/verbs")).map((verb) => verb.name));
+  verbs = await api("GET", "/verbs");
   feed = new Feed(receive, (isUp) => { parts.lost.hidden = isUp; if (isUp) refresh(); });
   timer = setInterval(refresh, REFRESH_MS);
   build();
   await refresh();
   const wanted = decodeURIComponent(location.hash.slice(1));
   if (rooms.some((room) => room.name === wanted)) choose(wanted);
-  else if (rooms.length) choose(rooms[0].name);
+  else if (rooms.length) choose((rooms.find((room) => room.members) ?? rooms[0]).name);
 }
 
 function build() {
@@ -169,7 +169,7 @@ function choose(name) {
   if (!room) return;
   location.hash = encodeURIComponent(name);
   view = new RoomView(name, {
-    has: (verb) => verbs.has(verb), may: session.scope !== "read", mayDelete: session.scope === "admin" && room.is_permanent,
+    verbs, may: session.scope !== "read", mayDelete: session.scope === "admin" && room.is_permanent,
     run: (verb, body = {}) => attempt(async () => { await api("POST", `/rooms/${encodeURIComponent(name)}/${verb}`, body); refreshSoon(); }),
     remove: () => attempt(async () => { await api("DELETE", `/rooms/${encodeURIComponent(name)}`); refreshSoon(); }),
   });
@@ -210,13 +210,11 @@ function showFacts(server) {
 function receive(event) {
   if (event.event === "people") {
     if (view?.name !== event.room) return;
-    view.people = event.people;
     view.show(event.people);
     return;
   }
-  const words = eventWords(event);
-  if (words) {
-    lines = [{ at: event.at, words }, ...lines].slice(0, MOST_LINES);
+  if (eventWords(event)) {
+    lines = [event, ...lines].slice(0, MOST_LINES);
     parts.events.prepend(lineOf(lines[0]));
     while (parts.events.children.length > MOST_LINES) parts.events.lastChild.remove();
   }
@@ -224,8 +222,8 @@ function receive(event) {
   refreshSoon();
 }
 
-function lineOf(line) {
-  return el("div", {}, el("time", {}, new Date(line.at * 1000).toLocaleTimeString()), line.words);
+function lineOf(event) {
+  return el("div", {}, el("time", {}, new Date(event.at * 1000).toLocaleTimeString(language)), eventWords(event));
 }
 
 document.documentElement.dataset.theme = theme();

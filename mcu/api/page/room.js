@@ -1,16 +1,20 @@
 // One room: its buttons, its people with their figures, its lobby. Buttons are there for the verbs that the server has.
 
 import { ask, button, el, keep, setText } from "./dom.js";
+import { showMore } from "./more.js";
 import { t } from "./words.js";
 
-const COLOURS = ["#5865f2", "#1d8a4a", "#b8561f", "#c22f82", "#28759c", "#8746bd", "#8a6512", "#c2393e"];
+const COLOURS = ["#5865f2", "#1a7a42", "#a84d1a", "#c22f82", "#28759c", "#8746bd", "#8a6512", "#c2393e"];
 const ROLES = ["co-host", "presenter", "attendee", "listener"];
-const COLUMNS = ["name", "level", "codec", "loss", "jitter", "mos", "media"];
+const BUTTONS = new Set(["mute", "unmute", "mute-all", "lock", "unlock", "record", "close", "invite", "kick", "admit", "deny",
+                         "lower-hand", "appoint", "transfer"]);
+const COLUMNS = ["name", "level", "loss", "jitter", "mos", "media"];
 
 export class RoomView {
-  // run(verb, arguments) carries out a verb of this room; has(verb): whether the server has it; may: whether we may run it.
-  constructor(name, { run, remove, has, may, mayDelete }) {
-    Object.assign(this, { name, run, has, may });
+  // run(verb, arguments) carries out a verb of this room; verbs: those that the server has; may: whether we may run it.
+  constructor(name, { run, remove, verbs, may, mayDelete }) {
+    const has = (verb) => verbs.some((one) => one.name === verb);
+    Object.assign(this, { name, run, has, may, people: [] });
     this.state = el("span", { className: "muted" });
     this.record = el("span", { className: "chip rec", hidden: true }, t("recording"));
     this.lock = this.verb(t("lock"), () => run(this.isLocked ? "unlock" : "lock"), "lock");
@@ -19,6 +23,8 @@ export class RoomView {
       ? this.verb(t("record"), () => run("record", { action: this.isRecorded ? "stop" : "start" }), "record") : null;
     const close = this.verb(t("close"), () => ask(t("sure_close", name), t("close"), () => run("close"), { kind: "danger" }),
                             "close", "danger");
+    const others = verbs.filter((verb) => !BUTTONS.has(verb.name));
+    const more = this.verb(t("more"), () => showMore(others, this.people, run), "more");
     const forget = mayDelete ? button(t("delete"), () => ask(t("sure_delete", name), t("delete"), remove, { kind: "danger" })) : null;
     this.rows = el("tbody");
     this.nobody = el("p", { className: "muted" }, t("nobody"));
@@ -28,7 +34,7 @@ export class RoomView {
     const heads = [...COLUMNS.map((key) => el("th", {}, t(key))), el("th", {})];
     this.node = el("div", { className: "content" },
       el("section", { className: "panel bar" }, el("h2", {}, name), this.state, this.record, el("span", { className: "grow" }),
-         this.lock, this.muteAll, this.recordButton, close, forget),
+         this.lock, this.muteAll, this.recordButton, more, close, forget),
       may ? this.inviting() : null, this.lobby,
       el("section", { className: "panel" }, el("h3", {}, t("people")),
          el("div", { className: "table" }, el("table", {}, el("thead", {}, el("tr", {}, ...heads)), this.rows)), this.nobody));
@@ -52,7 +58,7 @@ export class RoomView {
 
   update(room) {
     this.isLocked = room.is_locked;
-    this.isRecorded = Boolean(room.is_recorded ?? room.is_recording);
+    this.isRecorded = ["start", "resume", "pause"].includes(room.recording);
     const words = [t(room.state === "created" ? "empty" : "open"), room.is_locked ? t("locked") : "",
                    room.is_permanent ? t("permanent") : ""];
     setText(this.state, words.filter(Boolean).join(" · "));
@@ -63,6 +69,7 @@ export class RoomView {
   }
 
   show(people) {
+    this.people = people;
     const members = people.filter((one) => !one.is_in_lobby);
     const waiting = people.filter((one) => one.is_in_lobby);
     keep(this.rows, members, (one) => one.id, (one) => this.makeRow(one), (row, one) => this.updateRow(row, one));
@@ -75,9 +82,10 @@ export class RoomView {
   makeRow(one) {
     const cell = () => el("td", { className: "number small" });
     const row = el("tr", { data: { id: one.id } }, el("td", {}, who(one)),
-      el("td", {}, el("div", { className: "level", role: "img" }, el("div"))), cell(), cell(), cell(), cell(), cell(),
+      el("td", {}, el("div", { className: "level", role: "img" }, el("div"))), cell(), cell(), cell(), cell(),
       el("td", {}, el("div", { className: "acts" })));
-    row.cells[2].className = row.cells[6].className = "small";
+    row.cells[5].append(el("div"), el("div", { className: "muted" }), el("div", { className: "muted" }));
+    row.cells[2].append(el("div"), el("div"));
     if (this.may) this.addActions(row.querySelector(".acts"), one, row);
     return row;
   }
@@ -89,8 +97,6 @@ export class RoomView {
     if (this.has("lower-hand")) acts.append(button(t("lower_hand"), () => about("lower-hand"), "", { data: { verb: "lower-hand" } }));
     acts.append(button(t("kick"), () => ask(t("sure_kick", one.name), t("kick"), () => about("kick"), { kind: "danger" }), "",
                        { data: { verb: "kick" } }));
-    if (this.has("ban")) acts.append(button(t("ban"), () => ask(t("sure_ban", one.name), t("ban"), () => about("ban"),
-                                                               { kind: "danger" }), "", { data: { verb: "ban" } }));
   }
 
   roles(about) {
@@ -108,22 +114,26 @@ export class RoomView {
     row.classList.toggle("speaks", Boolean(one.is_speaking));
     row.classList.toggle("is-muted", one.is_muted);
     row.dataset.muted = one.is_muted ? "1" : "";
-    const [name, meter, codec, loss, jitter, mos, media] = row.cells;
+    const [name, meter, loss, jitter, mos, media] = row.cells;
     setText(name.querySelector(".name"), one.name);
-    const notes = [t(one.role), one.is_muted ? t("muted") : "", one.is_held ? t("held") : "", one.is_hand_raised ? t("hand") : ""];
+    const notes = [t(one.role), one.is_muted ? t("muted") : "", one.is_held ? t("held") : "", one.hand ? t("hand") : ""];
     setText(name.querySelector(".notes"), notes.filter(Boolean).join(" · "));
     meter.firstChild.firstChild.style.width = `${Math.round(level)}%`;
-    setText(codec, one.codec ?? "–");
-    figure(loss, one.loss_percent, (value) => `${value.toFixed(1)} %`, (value) => (value > 5 ? "bad" : value > 1 ? "warn" : ""));
+    for (const [at, lost] of [one.loss_percent, one.video ? one.video_loss_percent : undefined].entries()) {
+      figure(loss.children[at], lost, (value) => `${value.toFixed(1)} %`, (value) => (value > 5 ? "bad" : value > 1 ? "warn" : ""));
+    }
+    loss.children[1].hidden = !one.video;
     figure(jitter, one.jitter_ms, (value) => `${value.toFixed(0)} ms`, (value) => (value > 50 ? "bad" : value > 25 ? "warn" : ""));
     figure(mos, one.mos, (value) => value.toFixed(1), (value) => (value < 3 ? "bad" : value < 3.8 ? "warn" : "good"));
-    setText(media, t(one.is_protected ? "encrypted" : "plain"));
-    media.className = one.is_protected ? "small good" : "small warn";
+    setText(media.firstChild, t(one.is_protected ? "encrypted" : "plain"));
+    media.firstChild.className = one.is_protected ? "good" : "warn";
+    setText(media.children[1], one.codec ?? "–");
+    setText(media.lastChild, one.video ? `${one.video} ${one.video_kbps} kbit/s` : "");
     media.title = one.protection ?? "";
     const mute = row.querySelector("[data-verb=mute]");
     if (mute) setText(mute, t(one.is_muted ? "unmute" : "mute"));
     const hand = row.querySelector("[data-verb=lower-hand]");
-    if (hand) hand.hidden = !one.is_hand_raised;
+    if (hand) hand.hidden = !one.hand;
     const role = row.querySelector("[data-verb=role]");
     if (role && document.activeElement !== role) role.value = one.role;
   }

@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from mcu.api.server import HttpServer
 from mcu.bus import Bus
+from mcu.floor import FloorId, RequestFloor, StopFloors
 from tests.helpers.front import Front
 from tests.helpers.house import DOMAIN, House
 
@@ -133,3 +134,34 @@ async def test_a_listener_that_is_too_slow_is_told_so(front: Served) -> None:
         code, reason = await closed(socket)
         assert code == 1013 and "too slow" in reason
     assert front.bus.subscribers == 0
+
+
+async def test_the_feed_ends_with_its_token(front: Served) -> None:
+    token = front.administration.tokens.add("short", "read")[1]
+    async with front.events(token) as socket:
+        front.bus.publish("lock-changed", room="daily")
+        await until(socket, "lock-changed")
+        front.administration.execute("token.del", {"name": "short"})
+        front.bus.publish("lock-changed", room="daily")
+        assert await closed(socket) == (1008, "the token, the session or the account is gone")
+
+
+async def test_a_floor_that_is_granted_and_taken_is_told(front: Served) -> None:
+    house = front.house
+    call = house.phone("ann").call(f"sip:daily@{DOMAIN}")
+    house.run(1.0)
+    focus = house.switchboard.foci["daily"]
+    (member,) = focus.members.values()
+    feed = front.bus.subscribe()
+    focus.floors.execute(RequestFloor(FloorId.SCREEN), member.id)
+    focus.floors.execute(StopFloors("enough"), None)
+    call.hang_up(house.time)
+    house.run(1.0)
+    told: list[dict[str, Any]] = []
+    while not told or told[-1]["event"] != "participant-left":
+        event = await feed.next()
+        assert event is not None
+        told.append(event)
+    granted, ended = (event for event in told if event["event"].startswith("floor-"))
+    assert (granted["event"], granted["floor"], granted["participant"]) == ("floor-granted", "screen", str(member.id))
+    assert (ended["event"], ended["reason"]) == ("floor-ended", "enough")

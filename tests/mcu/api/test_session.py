@@ -80,6 +80,10 @@ def test_a_session_ends_by_itself_and_with_its_account(front: Front) -> None:
     page, other = front.page("root", "secret"), front.page("alice", "secret-of-alice")
     front.house.directory.remove_account("alice")
     assert other.get("/api/v1/rooms").status_code == 401
+    front.house.directory.set_password("root", "other")
+    assert page.get("/api/v1/rooms").status_code == 401
+    page = front.page("root", "other")
+    assert page.get("/api/v1/rooms").status_code == 200
     front.house.time += SESSION_S + 1
     assert page.get("/api/v1/rooms").status_code == 401
 

@@ -80,6 +80,7 @@ class Room:
     def dissolve(self, producer_id: int) -> None:
         """See Stage."""
         self.composed.pop(producer_id, None)
+        self.assigned = {one: other for one, other in self.assigned.items() if other != producer_id}
 
     def assign(self, participant: int, producer_id: int | None) -> None:
         """See Stage."""
@@ -103,10 +104,15 @@ class Desk:
         self.ended += 1
 
 
+LOOKER = Viewer(200, (H264,))
+"""Somebody who only looks on."""
+
+
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     """A composer, closed at the end."""
     made = Desk()
+    made.composer.serve((LOOKER,))
     yield made
     made.composer.close()
     made.composer.close()
@@ -149,6 +155,16 @@ def test_only_those_who_are_seen_are_watched_and_who_speaks_is_seen(desk: Desk) 
     assert len(desk.room.watched) == 8 and 12 in desk.room.watched.values()
     scene = desk.worker.of(SetScene)[-1]
     assert isinstance(scene, SetScene) and scene.scene.main == 12 and {12, 14} <= set(scene.scene.seats)
+
+
+def test_while_nobody_looks_nobody_is_watched(desk: Desk) -> None:
+    desk.composer.serve(())
+    desk.composer.show(Scene(faces(2), slides=70, sharer=1))
+    assert desk.room.watched == {}
+    desk.composer.serve((LOOKER,))
+    assert sorted(desk.room.watched.values()) == [1, 2, 70]
+    desk.composer.serve(())
+    assert desk.room.watched == {} and desk.room.composed == {}
 
 
 def test_a_camera_that_is_switched_off_is_watched_no_more(desk: Desk) -> None:

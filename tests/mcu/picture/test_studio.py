@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mcu.picture.layout import Layout, Tile, gallery, speaker
@@ -223,6 +225,18 @@ def test_a_nack_brings_the_very_packet(desk: Desk) -> None:
     wanted = desk.sent[-1]
     desk.studio.receive(bytes(Nack(1, OUTPUT.ssrc, (RtpPacket.parse(wanted).sequence,))), desk.now)
     assert desk.studio.datagrams_to_send() == [wanted]
+
+
+def test_a_phone_of_packetization_mode_0_gets_whole_units_that_fit_a_packet() -> None:
+    desk = Desk()
+    desk.studio.add_output(replace(OUTPUT, mode=0, bitrate_bps=4_000_000))
+    desk.film(1)
+    desk.turn(10)
+    assert len(desk.sent) > 10
+    for data in desk.sent:
+        packet = RtpPacket.parse(data)
+        assert packet.payload_type == 98 and 1 <= packet.payload[0] & 0x1F <= 23 and len(data) <= 1200
+    assert desk.charts(gallery(1, 640, 360)) == [1]
 
 
 def test_a_test_picture_is_made_here(desk: Desk) -> None:

@@ -482,6 +482,22 @@ def test_downlink_that_is_cut_to_300_kbit_degrades_one_receiver_within_three_sec
         assert studio.forwarder.statistics()[2].estimate_bps < 400_000
 
 
+def test_paused_slot_shows_a_stream_that_has_just_begun_at_once() -> None:
+    with Studio() as studio:
+        studio.join(1, wishes=frozenset())
+        receiver = studio.join(2, sends=False)
+        studio.slot(21, 2, 1)
+        receiver.say(ReceiverEstimate(2, 100_000, ()))
+        studio.roll(40, 1, key=True, size=1000)
+        assert studio.forwarder.slots[21].is_paused
+        studio.join(3)
+        assert studio.forwarder.show(21, 3)
+        studio.roll(3, 3, key=True)
+        assert receiver.shown()[-1] == 3
+        studio.roll(60, 3)
+        assert receiver.shown()[-1] == 3 and not studio.forwarder.slots[21].is_paused
+
+
 def test_sender_whose_uplink_fills_is_told_to_send_less() -> None:
     with Studio() as studio:
         sender = studio.join(1)
