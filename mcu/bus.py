@@ -134,4 +134,4 @@ def _plain(value: Any) -> Any:
         case None | bool() | int() | float() | str():
             return value
         case _:
-            return str(value)
+            return type(value).__name__                           # a policy, say, has PINs

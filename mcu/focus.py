@@ -98,6 +98,7 @@ class Focus:
         self._spotlit: ParticipantId | None = None
         self.recording = ""
         self._has_music = False
+        self._muted_by_host: set[ParticipantId] = set()
         self._lines: dict[ParticipantId, list[MembersLine]] = {}
         self._server = server
         self._closed = closed
@@ -420,6 +421,14 @@ class Focus:
 
         self._server.have_prompt(name, language, say)
 
+    def _say_muted(self, participant: Participant) -> None:
+        """Tell who was muted by a host, where their phone doesn't show it: one that watches the roster does."""
+        is_new = participant.muted_by_host and participant.id not in self._muted_by_host
+        self._muted_by_host = (self._muted_by_host & self.members.keys() - {participant.id}
+                               | ({participant.id} if participant.muted_by_host else set()))
+        if is_new and not self.watchers.has(participant.id):
+            self.announce(participant.id, "muted-by-host")
+
     def set_recording(self, state: str, *, is_failed: bool = False) -> None:
         """The room is recorded, or the recording is paused, or it is over (""): all are told, and the roster shows it."""
         before, self.recording = self.recording, state
@@ -477,6 +486,7 @@ class Focus:
                 if member is not None:
                     member.leg.media.set_muted(participant.is_muted)
                     member.leg.media.set_deaf(participant.is_deaf)
+                    self._say_muted(participant)
                     self._show(member)
                     self._spotlight()
             case TransmissionStarted(participant_id, medium):

@@ -45,6 +45,10 @@ class Watchers:
         if subscription.is_active and subscription.expires_s:
             self._subscriptions[subscription] = owner
 
+    def has(self, owner: ParticipantId) -> bool:
+        """Whether a participant's phone watches."""
+        return owner in self._subscriptions.values()
+
     def refresh(self, subscription: Subscription) -> None:
         """A subscriber asked for more time: it gets the whole state again (RFC 6665 §4.2.1.2)."""
         subscription.notify(self._roster.full(self._subscriptions.get(subscription)), CONTENT_TYPE, self._server.now())

@@ -161,3 +161,20 @@ def test_one_who_is_alone_hears_music_where_the_room_has_it_so() -> None:
     alice.hang_up(house.time)
     house.run(0.1)
     assert sound.music == {0}
+
+
+def test_who_is_muted_by_a_host_is_told_once_unless_their_phone_shows_it() -> None:
+    house = House(is_open=True)
+    alice, bob = house.phone("alice"), house.phone("bob")
+    alice.call(ROOM)
+    bob.call(ROOM)
+    alice.subscribe(ROOM)
+    sound = house.rooms[0].sound
+    for _ in range(2):
+        house.order("mute", who="all")
+        house.order("appoint", who="bob", role="presenter")
+    told = [leg_id for leg_id, name, _ in sound.announced if name == "muted-by-host"]
+    assert told == [list(house.switchboard.foci["daily"].members)[1]]
+    house.order("unmute", who="bob")
+    house.order("mute", who="bob")
+    assert sum(name == "muted-by-host" for _, name, _ in sound.announced) == 2
