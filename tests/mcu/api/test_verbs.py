@@ -39,13 +39,13 @@ def test_each_verb_has_its_route_with_its_arguments(front: Front) -> None:
 def test_roles_hands_lobby_and_lock_are_run_by_rest(front: Front) -> None:
     admin = front.client(front.token("admin"))
     for verb, body in (("appoint", {"who": "bob", "role": "co-host"}), ("raise-hand", {"who": "bob"}), ("mute", {"who": "bob"}),
-                       ("lock", {}), ("rename", {"who": "bob", "new_name": "Robert"}), ("layout", {"layout": "grid"})):
+                       ("lock", {}), ("rename", {"who": "bob", "new_name": "Robert"}), ("layout", {"layout": "speaker"})):
         answer = admin.post(f"/api/v1/rooms/daily/{verb}", json=body)
         assert answer.status_code == 200, (verb, answer.text)
     bob = next(one for one in admin.get("/api/v1/rooms/daily/people").json() if one["name"] == "Robert")
     assert (bob["role"], bob["hand"], bob["is_muted"]) == ("co-host", 1, True)
     shown = admin.get("/api/v1/rooms/daily").json()
-    assert shown["is_locked"] and shown["layout"] == "grid"
+    assert shown["is_locked"] and shown["layout"] == "speaker"
     assert admin.post("/api/v1/rooms/daily/lobby", json={"who": "bob"}).status_code == 200
     assert admin.get("/api/v1/rooms/daily").json()["waiting"] == 1
     assert admin.post("/api/v1/rooms/daily/admit", json={"who": "bob"}).status_code == 200
@@ -110,5 +110,5 @@ async def test_no_event_tells_a_pin(front: Front) -> None:
         assert event is not None
         told.append(json.dumps(event))
         found = event["event"]
-    assert any('"policy-changed"' in one and '"chat": "hosts"' in one for one in told)
+    assert any('"policy-changed"' in one and '"switch": "chat"' in one for one in told)
     assert "123456" not in "".join(told) and "654321" not in "".join(told)
