@@ -98,6 +98,7 @@ class Focus:
         self._spotlit: ParticipantId | None = None
         self.recording = ""
         self._has_music = False
+        self._failure = ""
         self._muted_by_host: set[ParticipantId] = set()
         self._lines: dict[ParticipantId, list[MembersLine]] = {}
         self._server = server
@@ -344,10 +345,11 @@ class Focus:
         return verdict
 
     def order(self, order: Order, actor: ParticipantId | None = None, by: str = "operator") -> Verdict:
-        """Carry out an order, whose people are named as its giver does."""
+        """Carry out an order, whose people are named as its giver does. 503: it was granted, and could not be done."""
+        self._failure = ""
         verdict = carry_out(self.conference, order, self._server.now(), actor, by)
         self._carry_out()
-        return verdict
+        return Refused(503, self._failure) if self._failure and not isinstance(verdict, Refused) else verdict
 
     def order_by(self, call: Call, order: Order) -> Verdict:
         """Carry out an order of the member whose call that is."""
@@ -372,7 +374,7 @@ class Focus:
             self.announce(member.id, "press-hash")
             return
         said = answer(order, self.order(order, member.id), participant.role)
-        if said is not None:
+        if said is not None and not self._failure:
             self.announce(None if said[1] else member.id, said[0])
 
     def _obey(self, member: Member, content_type: str, body: bytes) -> tuple[int, str | None]:
@@ -530,7 +532,7 @@ class Focus:
             case LayoutChanged(layout):
                 self._room.set_layout(layout)
             case (InviteRequested() | RecordingRequested() | SayRequested() | PlayRequested()):
-                self._server.perform(self.name, event)
+                self._failure = self._server.perform(self.name, event) or self._failure
             case rules.ConferenceClosing(reason):
                 log.info("closing", extra={"room": self.name, "reason": reason})
                 self._room.play("closing")
