@@ -146,6 +146,11 @@ class Call:
         return self._feed.members if self._feed is not None else ()
 
     @property
+    def recording(self) -> str:
+        """Whether the server records the conference: "recording", "paused", or ""."""
+        return self._feed.recording if self._feed is not None else ""
+
+    @property
     def is_host(self) -> bool:
         """Whether we are the conference's host."""
         own = self._feed.own if self._feed is not None else None

@@ -42,6 +42,7 @@ class Showing:
         self._sharing: Sharing | None = None
         self._starting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._figures = (0, 0)
         self._is_closed = False
         floors.listeners.append(self._on_floor_event)
         if pictures is not None:
@@ -49,8 +50,8 @@ class Showing:
 
     @property
     def figures(self) -> tuple[int, int]:
-        """Pictures that were taken of our screen, and coded, in this share."""
-        return (0, 0) if self._sharing is None else self._sharing.figures
+        """Pictures that were taken of our screen, and coded, in this share or the last one."""
+        return self._figures if self._sharing is None else self._sharing.figures
 
     @property
     def is_running(self) -> bool:
@@ -150,6 +151,7 @@ class Showing:
         sharing, self._sharing = self._sharing, None
         if sharing is not None:
             await asyncio.to_thread(sharing.stop)
+            self._figures = sharing.figures
         self._floors.release(SCREEN)
         if self.share is not None and self.share.is_own:
             self._show(self._of_another())
