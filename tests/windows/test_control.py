@@ -130,10 +130,19 @@ async def test_what_was_not_granted_does_nothing(server: Server, tmp_path: Path)
             type_text(view, "never\n")
             view.move_pointer(600, 400, 1)
             await until(lambda: has_logged(server, "input refused", "refused"))
+            assert typed.read_text("utf-8") == ""
+            await asks(bernd, anna, CONTROL_IT)                       # the same window, and now it may
+            await until(lambda: bernd.desktops.state.may_act and anna.desktops.state.controller == "Bernd")
+            assert bernd.desktops.state.view is view
+            view.move_pointer(60, 60, 0)
+            type_text(view, "now\n")
+            await until(lambda: typed.read_text("utf-8") == "now\n")
             bernd.floors.release(CONTROL)
+            await until(lambda: not bernd.desktops.state.may_act)
+            type_text(view, "after\n")
             anna.floors.release(SCREEN)
             await until(lambda: bernd.desktops.state.view is None and not anna.desktops.shown)
-        assert typed.read_text("utf-8") == ""
+        assert typed.read_text("utf-8") == "now\n"
 
 
 async def test_a_stock_viewer_controls_by_a_ticket_once_the_owner_agrees(server: Server, tmp_path: Path) -> None:
