@@ -179,6 +179,15 @@ class CallLeg:
                 "rtt_ms": round(figures.rtt_ms, 2) if figures.rtt_ms >= 0 else None,
                 "mos": mos(codec, loss_percent, delay_ms) if figures.packets_in else None}
 
+    def reported(self) -> dict[str, float | None]:
+        """How well the phone hears us, as its last report has it: loss, jitter, and mos for a buffer of twice the jitter."""
+        figures, codec = self.media.statistics, self.codec or self.record.codec or ""
+        is_known = figures.packets_out > 0 and figures.rtt_ms >= 0
+        loss_percent, delay_ms = 100.0 * figures.remote_loss, 2 * figures.remote_jitter_ms + 20 + max(0.0, figures.rtt_ms) / 2
+        return {"loss_out_percent": round(loss_percent, 2) if is_known else None,
+                "jitter_out_ms": round(figures.remote_jitter_ms, 2) if is_known else None,
+                "mos_out": mos(codec, loss_percent, delay_ms) if is_known else None}
+
 
 def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identity: Identity, server: Surroundings, name: str,
                 *, is_focus: bool, srtp: Iterable[str | None] = (), lines: Iterable[ApplicationLine] = (),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from softphone import model
+from softphone import model, shares
 from softphone.addresses import FACTORY, AddressError, Server, target_uri, title_of, without_pin
 from softphone.board import PictureBoard
 from softphone.call import Call
@@ -168,11 +168,11 @@ class Agent:
             case (model.AskForControl() | model.ReleaseControl() | model.AnswerControl() | model.TakeBackControl()
                   | model.CloseDesktop()) if self.call is not None:
                 self.call.desktops.handle(command)
-            case model.LookForShareables():
+            case shares.LookForShareables():
                 self._start(self._look_for_shareables())
-            case model.StartShare(choice, title) if self.call is not None:
+            case shares.StartShare(choice, title) if self.call is not None:
                 self.call.showing.start(choice, title)
-            case model.StopShare() if self.call is not None:
+            case shares.StopShare() if self.call is not None:
                 self.call.showing.stop()
             case model.Quit():
                 self._quit.set()
@@ -354,7 +354,7 @@ class Agent:
         self._registering.show_signalling(call)
         self._publish(model.CallEstablished(str(call.uri), call.title, call.is_conference, time.monotonic()))
         self._muting.begin(call)
-        call.showing.begin(lambda share: self._publish(model.ShareChanged(share)),
+        call.showing.begin(lambda share: self._publish(shares.ShareChanged(share)),
                            lambda text: self._banner(Banner(_sentence(text), "warning")))
         call.desktops.begin(lambda state: self._publish(model.DesktopChanged(state)), lambda text: self._banner(Banner(text)))
         self._picturing.begin(call)
@@ -465,9 +465,9 @@ class Agent:
         try:
             found = await asyncio.to_thread(find_shareables)
         except PhoneError as error:
-            self._publish(model.ShareablesFound(trouble=str(error)))
+            self._publish(shares.ShareablesFound(trouble=str(error)))
             return
-        self._publish(model.ShareablesFound(tuple(found)))
+        self._publish(shares.ShareablesFound(tuple(found)))
 
     async def _look_for_devices(self) -> None:
         await self._picturing.look()
