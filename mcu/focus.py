@@ -7,9 +7,8 @@ NOTIFY goes out at once and then at most once a second (RFC 4575 §3.9).
 
 from __future__ import annotations
 
-import functools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mcu import conference as rules
@@ -55,27 +54,22 @@ from mcu.transmission import Medium, TransmissionStarted, TransmissionStopped
 from mcu.verbs import Order, parse_command
 from mcu.verdicts import Verdict
 from mcu.waiting_room import MembersLine, WaitingRoom
+from mcu.watchers import Watchers
 from mcu.words import REPLACED
 from sip import events
-from sip.conference_info import CONTENT_TYPE, PACKAGE
 from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.invite import Call
 from sip.media_backend import MediaRefused
-from sip.subscription import Subscription
 from sip.uri import Uri
 
 log = logging.getLogger(__name__)
 
-NOTIFY_INTERVAL_S = 1.0
-MAX_SUBSCRIPTIONS = 1000
 CONTENTS = {Medium.VIDEO: "main", Medium.SCREEN: "slides"}
 MEDIUM_OF = {content: medium for medium, content in CONTENTS.items()}
 """Media that are pictures, and what their lines show."""
 NEW_S = 1.0
 """Who has joined so lately knows that they are the host."""
-ORPHAN_S = 2.0
-"""How long who has left may take to unsubscribe by themselves: linphone 5.1 does, and answers a NOTIFY in between with 481."""
 
 
 @dataclass(slots=True)
@@ -104,6 +98,7 @@ class Focus:
         self._spotlit: ParticipantId | None = None
         self.recording = ""
         self._has_music = False
+        self._failure = ""
         self._muted_by_host: set[ParticipantId] = set()
         self._lines: dict[ParticipantId, list[MembersLine]] = {}
         self._server = server
@@ -113,13 +108,10 @@ class Focus:
         self.floors.control.floors.may_ask = self._may_ask
         self.desktops = MeetingDesktops(self.floors, server, self._note)
         self._roster = Roster(self.entity, name, policy.max_members)
-        self._dialling = Dialling(server, self._roster, self._notify_soon)
-        self._subscriptions: dict[Subscription, ParticipantId | None] = {}
-        self._notified_at = -NOTIFY_INTERVAL_S
-        self._is_notify_due = False
+        self.watchers = Watchers(self._roster, server)
+        self._dialling = Dialling(server, self._roster, self.watchers.notify_soon)
         self._is_over = self._was_used = False
         self._kept = (memory or Memory(), True)
-        self._needs_full: set[ParticipantId] = set()
         self._roster.set_locked(self.conference.is_locked)
         self._roster.set_policy(self.conference.policy, is_suspended=False)
         due = self.conference.next_timer()
@@ -336,16 +328,9 @@ class Focus:
         self._lines.pop(member.id, None)
         self.waiting.let_go(member.id)
         self._server.keep_record(member.leg.end(cause, status, reason, self._server.wallclock()))
-        for subscription, owner in list(self._subscriptions.items()):
-            if owner == member.id:
-                del self._subscriptions[subscription]
-                self._server.call_at(self._server.now() + ORPHAN_S, functools.partial(self._end_orphan, subscription))
+        self.watchers.leave(member.id)
         self.conference.leave(member.id, self._server.now(), is_dropped=is_dropped)
         self._carry_out()
-
-    def _end_orphan(self, subscription: Subscription) -> None:
-        if subscription.is_active:
-            subscription.terminate("noresource", self._server.now())
 
     def _member_of(self, call: Call) -> Member | None:
         people = (*self.members.values(), *self.waiting.members.values())
@@ -360,10 +345,11 @@ class Focus:
         return verdict
 
     def order(self, order: Order, actor: ParticipantId | None = None, by: str = "operator") -> Verdict:
-        """Carry out an order, whose people are named as its giver does."""
+        """Carry out an order, whose people are named as its giver does. 503: it was granted, and could not be done."""
+        self._failure = ""
         verdict = carry_out(self.conference, order, self._server.now(), actor, by)
         self._carry_out()
-        return verdict
+        return Refused(503, self._failure) if self._failure and not isinstance(verdict, Refused) else verdict
 
     def order_by(self, call: Call, order: Order) -> Verdict:
         """Carry out an order of the member whose call that is."""
@@ -388,7 +374,7 @@ class Focus:
             self.announce(member.id, "press-hash")
             return
         said = answer(order, self.order(order, member.id), participant.role)
-        if said is not None:
+        if said is not None and not self._failure:
             self.announce(None if said[1] else member.id, said[0])
 
     def _obey(self, member: Member, content_type: str, body: bytes) -> tuple[int, str | None]:
@@ -442,7 +428,7 @@ class Focus:
         is_new = participant.muted_by_host and participant.id not in self._muted_by_host
         self._muted_by_host = (self._muted_by_host & self.members.keys() - {participant.id}
                                | ({participant.id} if participant.muted_by_host else set()))
-        if is_new and participant.id not in self._subscriptions.values():
+        if is_new and not self.watchers.has(participant.id):
             self.announce(participant.id, "muted-by-host")
 
     def set_recording(self, state: str, *, is_failed: bool = False) -> None:
@@ -453,7 +439,7 @@ class Focus:
         name = {"paused": "paused", "": "failed" if is_failed else "stopped"}.get(state, "resumed" if before else "started")
         self.announce(None, f"recording-{name}")
         self._roster.set_recording(state)
-        self._notify_soon()
+        self.watchers.notify_soon()
         self._server.publish("recording-changed", room=self.name, state=state, is_failed=is_failed)
         if is_failed:
             self.execute(Record("stop"))
@@ -496,13 +482,14 @@ class Focus:
                 if self.conference.policy.leave_tone:
                     self._room.play("leave")
                 self._spotlight()
-                self._notify_soon()
+                self.watchers.notify_soon()
             case rules.ParticipantChanged(participant):
                 member = self.members.get(participant.id)
                 if member is not None:
                     member.leg.media.set_muted(participant.is_muted)
                     member.leg.media.set_deaf(participant.is_deaf)
                     self._say_muted(participant)
+                    self._room.describe(participant.id, participant.identity.display_name)
                     self._show(member)
                     self._spotlight()
             case TransmissionStarted(participant_id, medium):
@@ -518,10 +505,10 @@ class Focus:
             case LobbyLeft(participant):
                 log.info("waits no longer", extra={"room": self.name, "who": participant.identity.entity})
                 self._roster.remove_waiting(participant.id)
-                self._notify_soon()
+                self.watchers.notify_soon()
             case PolicyChanged():
                 self._roster.set_policy(self.conference.policy, is_suspended=self.conference.is_suspended)
-                self._notify_soon()
+                self.watchers.notify_soon()
             case HostChanged(participant):
                 log.info("host", extra={"room": self.name, "who": participant.identity.entity if participant else None})
                 if participant is not None and participant.joined_at < self._server.now() - NEW_S:
@@ -536,16 +523,16 @@ class Focus:
                 self._server.keep_audit(AuditRecord(self._server.wallclock(), self.name, actor, verb, target, detail, refusal))
             case rules.LockChanged(locked):
                 self._roster.set_locked(locked)
-                self._notify_soon()
+                self.watchers.notify_soon()
             case ActivitySuspended(is_suspended):
                 self._roster.set_policy(self.conference.policy, is_suspended=is_suspended)
-                self._notify_soon()
+                self.watchers.notify_soon()
                 if is_suspended:
                     self.floors.execute(StopFloors("all activity is suspended"), None)
             case LayoutChanged(layout):
                 self._room.set_layout(layout)
             case (InviteRequested() | RecordingRequested() | SayRequested() | PlayRequested()):
-                self._server.perform(self.name, event)
+                self._failure = self._server.perform(self.name, event) or self._failure
             case rules.ConferenceClosing(reason):
                 log.info("closing", extra={"room": self.name, "reason": reason})
                 self._room.play("closing")
@@ -561,7 +548,7 @@ class Focus:
             self._room.adopt(member.leg.media)
             self.members[participant.id] = member
             self.waiting.close_if_empty()
-            self._needs_full.add(participant.id)
+            self.watchers.needs_full.add(participant.id)
             self.announce(participant.id, "admitted")
         self.floors.join(participant.id, participant.identity)
         self._room.describe(participant.id, participant.identity.display_name)
@@ -595,10 +582,10 @@ class Focus:
             except MediaRefused as error:
                 member.leg.call.hang_up(self._server.now(), error.reason)
                 return
-            self._needs_full.add(participant.id)
+            self.watchers.needs_full.add(participant.id)
         waiting = self.waiting.members[participant.id]
         self._roster.put_waiting(participant, self._device(waiting))
-        self._notify_soon()
+        self.watchers.notify_soon()
         self.announce(participant.id, "waiting-for-host" if for_host else "lobby")
 
     def _is_host(self, participant_id: ParticipantId) -> bool:
@@ -673,9 +660,7 @@ class Focus:
         self.members.clear()
         self.waiting.close()
         self._dialling.close(reason)
-        for subscription in list(self._subscriptions):
-            subscription.terminate("noresource", now, self._roster.deleted(), CONTENT_TYPE)
-        self._subscriptions.clear()
+        self.watchers.close()
         self.desktops.close()
         self.floors.close()
         self._room.close()
@@ -709,36 +694,9 @@ class Focus:
 
     # ---- roster
 
-    def receive_subscription(self, subscription: Subscription, owner: ParticipantId | None) -> None:
-        """A SUBSCRIBE to this conference, admitted by the guard. owner: the participant whose phone asks."""
-        now = self._server.now()
-        if self._is_over or len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
-            subscription.reject(480 if self._is_over else 503, now)
-            return
-        subscription.data = self
-        subscription.accept(now)
-        subscription.notify(self._roster.full(owner), CONTENT_TYPE, now)
-        if subscription.is_active and subscription.expires_s:
-            self._subscriptions[subscription] = owner
-
     def may_look(self, identity: Identity) -> bool:
         """Whether somebody who is not in it may see who is: who could come in just now, without a PIN and without waiting."""
         return self.conference.check(identity, None) is None and not self.conference.must_wait(identity, None)
-
-    def refresh_subscription(self, subscription: Subscription) -> None:
-        """A subscriber asked for more time: it gets the whole state again (RFC 6665 §4.2.1.2)."""
-        subscription.notify(self._roster.full(self._subscriptions.get(subscription)), CONTENT_TYPE, self._server.now())
-
-    def drop_subscription(self, subscription: Subscription) -> None:
-        """A subscription is over."""
-        self._subscriptions.pop(subscription, None)
-
-    def move_subscriptions(self, ways: Mapping[Flow, Flow]) -> None:
-        """Send NOTIFYs by other flows than before: ways, from the old ones to the new ones."""
-        for subscription in self._subscriptions:
-            way = ways.get(subscription.flow)
-            if way is not None:
-                subscription.follow(way)
 
     def member_from(self, uri: Uri, flow: Flow) -> ParticipantId | None:
         """The participant whose phone has this From and this address; of two on one machine the one with the same port."""
@@ -759,7 +717,7 @@ class Focus:
         pictures = tuple(Picture(line.content, line.codec, self.conference.is_transmitting(member.id, MEDIUM_OF[line.content]),
                                  line.is_got) for line in member.leg.media.picture_lines())
         self._roster.put(participant, replace(self._device(member), pictures=pictures))
-        self._notify_soon()
+        self.watchers.notify_soon()
 
     def _device(self, member: Member) -> Device:
         """The call through which somebody takes part, or waits."""
@@ -767,33 +725,6 @@ class Focus:
         dialog = leg.call.dialog
         contact = str(dialog.target.without_parameters()) if dialog is not None else leg.identity.entity
         return Device(contact, leg.codec, leg.call.id, leg.is_held)
-
-    def _notify_soon(self) -> None:
-        if self._is_notify_due or self._is_over:
-            return
-        self._is_notify_due = True
-        now = self._server.now()
-        self._server.call_at(max(now, self._notified_at + NOTIFY_INTERVAL_S), self._notify)
-
-    def _notify(self) -> None:
-        self._is_notify_due = False
-        if self._is_over or not self._roster.advance():
-            return
-        now = self._notified_at = self._server.now()
-        if not self._subscriptions:
-            return
-        common = self._roster.partial()
-        for subscription, owner in list(self._subscriptions.items()):
-            if owner in self._needs_full:
-                subscription.notify(self._roster.full(owner), CONTENT_TYPE, now)
-            elif not self._roster.is_waiting(owner):
-                subscription.notify(common if owner is None else self._roster.partial(owner), CONTENT_TYPE, now)
-        self._needs_full.clear()
-
-
-def is_conference_event(subscription: Subscription) -> bool:
-    """Whether a subscription asks for the roster."""
-    return subscription.package == PACKAGE
 
 
 def _warning(text: str) -> str:

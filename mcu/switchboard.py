@@ -31,7 +31,7 @@ from mcu.dialplan import (
     UserCalled,
     without_pin,
 )
-from mcu.focus import Focus, is_conference_event
+from mcu.focus import Focus
 from mcu.happenings import InviteRequested
 from mcu.leg import CallLeg
 from mcu.location import Way, ways_to
@@ -44,6 +44,7 @@ from mcu.storage.base import Account, CallRecord, RoomRecord
 from mcu.surroundings import Surroundings
 from mcu.transfers import Transfers
 from mcu.trunk import Prompt, Target, Trunk, Trunks
+from mcu.watchers import is_conference_event
 from sip import events
 from sip.errors import ParseError
 from sip.flow import Flow
@@ -146,10 +147,10 @@ class Switchboard:
                 self._receive_subscription(subscription, request)
             case events.SubscriptionRefreshed(subscription):
                 if isinstance(subscription.data, Focus):
-                    subscription.data.refresh_subscription(subscription)
+                    subscription.data.watchers.refresh(subscription)
             case events.SubscriptionTerminated(subscription, _):
                 if isinstance(subscription.data, Focus):
-                    subscription.data.drop_subscription(subscription)
+                    subscription.data.watchers.drop(subscription)
             case events.ResponseReceived(request_id, response):
                 self._answered(request_id, response.status, response.reason)
             case events.RequestFailed(request_id, status):
@@ -486,12 +487,16 @@ class Switchboard:
             raise
         return entry
 
-    def invite(self, room: str, event: InviteRequested) -> None:
-        """Call somebody into a room, as its rules have decided; what goes wrong is logged."""
+    def invite(self, room: str, event: InviteRequested) -> str:
+        """Call somebody into a room, as its rules have decided; "", or why nobody could be called."""
+        member = self.foci[room].members.get(event.by) if event.by is not None and room in self.foci else None
         try:
-            self.dial(room, event.uri, str(event.by or ""))
+            self.dial(room, event.uri, "the operator" if member is None else member.leg.identity.display_name)
         except (LookupError, ValueError, MediaRefused) as error:
-            log.warning("nobody could be called", extra={"room": room, "reason": str(error)})
+            reason = str(error.args[0] if error.args else error)
+            log.warning("nobody could be called", extra={"room": room, "reason": reason})
+            return reason
+        return ""
 
     def cancel_dial(self, entry: DialOut) -> None:
         """Call somebody no longer."""
@@ -595,7 +600,7 @@ class Switchboard:
             if way is not None:
                 leg.move(way)
         for focus in self.foci.values():
-            focus.move_subscriptions(ways)
+            focus.watchers.move(ways)
 
     def _receive_subscription(self, subscription: Subscription, request: Request) -> None:
         now = self.server.now()
@@ -611,7 +616,7 @@ class Switchboard:
         if owner is None and not focus.may_look(identity):
             subscription.reject(403, now, "who is in that room is told to those who may enter it")
             return
-        focus.receive_subscription(subscription, owner)
+        focus.watchers.receive(subscription, owner, focus)
 
     def _focus_at(self, request: Request) -> Focus | None:
         match self._dialplan.resolve(request.uri):

@@ -369,7 +369,7 @@ class Agent:
 
     def _publish_members(self, call: Call) -> None:
         members = self._meter.members_of(call, self._registering.name or "You", self._muting.is_muted)
-        self._publish(model.RosterChanged(members, call.title, call.is_host))
+        self._publish(model.RosterChanged(members, call.title, call.is_host, call.recording))
         self._publish(model.SpeakersChanged(dict(self._meter.speakers)))
 
     def _on_over(self, call: Call) -> None:

@@ -7,6 +7,7 @@ Signalling is a `sip.invite.Call`, media a `MediaSession`; both meet here. A cal
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator, Callable
 
@@ -43,11 +44,17 @@ from softphone.stats import MediaFigures
 from softphone.transfer import Transfer
 from softphone.words import TRANSFERRED, call_ended
 
+log = logging.getLogger(__name__)
+
 VANISHED_S = 30.0
 """So long without RTP and RTCP, while the peer should send, and it is gone."""
 PROBE_AFTER_S, PROBE_EVERY_S = 10.0, 20.0
 """A peer that is silent for so long is asked by OPTIONS whether it still knows the call, and again."""
 REOFFERS = 3
+OUR_SERVER = "Confero"
+"""How a server of ours calls itself."""
+LINES_AFTER_S = 0.3
+"""Until its ACK has come."""
 GONE_S = 2.0
 """So long after a transfer the server may take to hang up; then we do."""
 
@@ -86,6 +93,7 @@ class Call:
         self.desktops = Desktops(media.floors, media.desktop_line, self._offer_again)
         self.showing = Showing(media.floors, media.pictures, lambda: self.is_conference, self._offer_again)
         self.showing.on_chosen = self.desktops.choose
+        self._adding: asyncio.Task[None] | None = None
         self._probed_at = 0.0
         self._probe: asyncio.Future[Response | None] | None = None
 
@@ -136,6 +144,11 @@ class Call:
     def roster(self) -> tuple[Member, ...]:
         """The members of the conference, ourselves first; empty in a call that is none."""
         return self._feed.members if self._feed is not None else ()
+
+    @property
+    def recording(self) -> str:
+        """Whether the server records the conference: "recording", "paused", or ""."""
+        return self._feed.recording if self._feed is not None else ""
 
     @property
     def is_host(self) -> bool:
@@ -323,6 +336,20 @@ class Call:
         self._note_focus(message)
         self._settled.set()
         self._line.notify(CallEstablished(self))
+        if not self.signalling.is_outgoing and message is not None:
+            self._add_lines(message)
+
+    def _add_lines(self, message: Request | Response) -> None:
+        """A server of ours called us, and offers sound alone: offer it the lines that phones alone begin with."""
+        if message.headers.get("User-Agent") == OUR_SERVER and not self.floors.is_agreed:
+            self._adding = asyncio.get_running_loop().create_task(self._offer_lines())
+
+    async def _offer_lines(self) -> None:
+        try:
+            await asyncio.sleep(LINES_AFTER_S)
+            await self._offer_again()
+        except CallFailed as failed:
+            log.info("no further lines", extra={"reason": str(failed)})
 
     def _note_focus(self, message: Request | Response | None) -> bool:
         """Whether it says that we are in a conference (RFC 4579 §5.1), which we did not know."""
@@ -396,6 +423,8 @@ class Call:
         self._ended_at = self._line.now()
         if self._feed is not None:
             self._feed.end(self._line.now())
+        if self._adding is not None:
+            self._adding.cancel()
         self.desktops.close()
         self.showing.close()
         self.media.release()

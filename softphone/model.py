@@ -123,7 +123,8 @@ class DesktopState:
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """The call or conference that is on the screen. has_pictures: whether the other side has them, too."""
+    """The call or conference that is on the screen. has_pictures: whether the other side has them, too; recording: whether the
+    server records it, "recording", "paused" or ""."""
 
     uri: str
     title: str
@@ -134,6 +135,7 @@ class Meeting:
     is_held: bool = False
     is_host: bool = False
     has_pictures: bool = False
+    recording: str = ""
     quality: Quality = Quality()
     share: Share | None = None
     desktop: DesktopState = DesktopState()
@@ -302,6 +304,7 @@ class RosterChanged:
     members: tuple[Member, ...]
     title: str = ""
     is_host: bool = False
+    recording: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -616,13 +619,13 @@ def reduce(state: State, event: Event) -> State:
 
 def _reduce_meeting(meeting: Meeting, event: Event) -> Meeting:
     match event:
-        case RosterChanged(members, title, is_host):
+        case RosterChanged(members, title, is_host, recording):
             heard = {m.member_id: m for m in meeting.members if m.is_speaking}
             members = tuple(
                 replace(m, is_speaking=True, level_dbov=heard[m.member_id].level_dbov) if m.member_id in heard else m
                 for m in members
             )
-            return replace(meeting, members=members, title=title or meeting.title, is_host=is_host)
+            return replace(meeting, members=members, title=title or meeting.title, is_host=is_host, recording=recording)
         case SpeakersChanged(levels):
             members = tuple(
                 replace(m, is_speaking=m.member_id in levels, level_dbov=levels.get(m.member_id, -127))

@@ -65,6 +65,11 @@ class RosterFeed:
         self._subscription = subscribe()
 
     @property
+    def recording(self) -> str:
+        """Whether the server records the conference: "recording", "paused", or "" for no (or it doesn't tell)."""
+        return self._info.recording if self._info is not None else ""
+
+    @property
     def own(self) -> Member | None:
         """Ourselves in the roster; None as long as the focus has not told which member we are."""
         return next((member for member in self.members if member.is_self), None)

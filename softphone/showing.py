@@ -89,16 +89,23 @@ class Showing:
 
     # ---- ours
 
+    @property
+    def _has_line(self) -> bool:
+        """Whether the call has a line of slides. One between two has none; the desktop can be asked for all the same."""
+        return self._pictures is not None and _takes_slides(self._pictures.negotiated.get(SLIDES))
+
     async def _start(self, choice: Choice, title: str) -> None:
         pictures = self._pictures
         try:
             await asyncio.to_thread(_try_out, choice, self._display)
-            if pictures is None or not _takes_slides(pictures.negotiated.get(SLIDES)):
+            if not self._has_line and not self._floors.is_there:
                 raise CallFailed(NO_LINE)
             self._show(Share(is_own=True, is_asked=True, title=title))
             await self._ask_for_floor()
-            await self._open(pictures)
-            self._begin_sharing(pictures, choice)
+            self.on_chosen(choice)
+            if pictures is not None and self._has_line:
+                await self._open(pictures)
+                self._begin_sharing(pictures, choice)
         except PhoneError as error:
             self.tell(str(error))
             await self._stop()
@@ -123,7 +130,6 @@ class Showing:
             raise CallFailed(NO_LINE)
 
     def _begin_sharing(self, pictures: PictureMedia, choice: Choice) -> None:
-        self.on_chosen(choice)
         agreed = pictures.negotiated[SLIDES].formats[0]
         settings = ShareSettings(agreed.name.lower(), agreed.mode, choice.frame_rate, max_macroblocks=agreed.max_macroblocks)
         loop = asyncio.get_running_loop()
@@ -168,7 +174,7 @@ class Showing:
 
     def _of_another(self) -> Share | None:
         holder = self._floors.holders.get(SCREEN)
-        if holder is None or holder.user_id == self._floors.user_id:
+        if holder is None or holder.user_id == self._floors.user_id or not self._has_line:
             return None
         return Share(holder.name or holder.uri, view=LatestPicture())
 

@@ -77,16 +77,18 @@ async def test_star_six_mutes_at_the_server(server: Server) -> None:
         alice.call.request("INFO", body=b"Signal=6\r\nDuration=100\r\n", content_type="application/dtmf-relay",
                            now=crowd.driver.now())
         crowd.driver.pump()
-        await crowd.talk(2.5)                                              # a voice says it to alice, over a softer mix
+        await crowd.talk(0.5)
         crowd.forget()
-        await crowd.talk(1.0)
+        async with asyncio.timeout(20):
+            while abs(alice.level_dbfs(700) + 20) > 1:                 # while she is told of it, the others are less loud
+                crowd.forget()
+                await crowd.talk(1.0)
         assert bob.level_dbfs(440) < -60
-        assert alice.level_dbfs(700) == pytest.approx(-20, abs=1)
 
 
 async def test_ad_hoc_room_is_gone_after_its_grace_time(tmp_path: Path) -> None:
     configuration = tmp_path / "confero.toml"
-    configuration.write_text("grace_s = 1\nopen = true\n")
+    configuration.write_text("grace_s = 3\nopen = true\n")
     server = start_server(tmp_path / "server", "--config", str(configuration))
     try:
         async with Crowd(server) as crowd:
@@ -130,7 +132,7 @@ async def test_full_unknown_and_forbidden_are_told_apart(tmp_path: Path) -> None
         async with Crowd(server) as crowd:
             await crowd.join("small.123456", 440)
             for uri, status, words in (
-                ("small.123456", 486, "full"), ("small.1234", 403, "wrong PIN"), ("small", 401, "Unauthorized"),
+                ("small.123456", 486, "full"), ("small.1234", 403, "wrong PIN"), ("small", 403, "this room wants its PIN"),
                 ("nothing", 401, "Unauthorized"), ("echo", 401, "Unauthorized"),
             ):
                 with pytest.raises(ConnectionRefusedError, match=words) as refused:

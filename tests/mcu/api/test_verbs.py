@@ -110,5 +110,5 @@ async def test_no_event_tells_a_pin(front: Front) -> None:
         assert event is not None
         told.append(json.dumps(event))
         found = event["event"]
-    assert any('"policy-changed"' in one and '"switch": "chat"' in one for one in told)
+    assert any('"policy-changed"' in one and '"value": "hosts"' in one for one in told)
     assert "123456" not in "".join(told) and "654321" not in "".join(told)
