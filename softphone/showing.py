@@ -17,7 +17,7 @@ from softphone.errors import CallFailed, PhoneError
 from softphone.floors import SCREEN, FloorEvent, Floors, HolderChanged, Standing
 from softphone.media.pictures import SLIDES, PictureMedia, Shown
 from softphone.media.screen import open_source
-from softphone.media.share import CodedSlide, ShareSettings, Sharing
+from softphone.media.share import START_BPS, CodedSlide, ShareSettings, Sharing
 from softphone.shares import Choice, LatestPicture, Share
 
 NO_LINE = "The other side takes no shared screen."
@@ -138,6 +138,7 @@ class Showing:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._on_ended, sharing, reason)
 
+        pictures.want(SLIDES, START_BPS)
         sharing = self._sharing = Sharing(lambda: open_source(choice, self._display), settings, _Line(pictures), on_ended)
         sharing.start()
 
