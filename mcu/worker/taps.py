@@ -16,7 +16,7 @@ from rtp.kernel.spec import Address
 
 NOWHERE = ("0.0.0.0", 0)
 _FLAGS = ((0, RTCP), (OUT, OUT | RTCP))
-"""By whether a packet goes out, and whether it is RTCP: what is looked up takes no arithmetic of flags, which Python does slowly."""
+"""By whether a packet goes out, and whether it is RTCP."""
 
 
 class Watch:
