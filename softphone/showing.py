@@ -183,6 +183,8 @@ class Showing:
     # ---- what floor control tells
 
     def _on_floor_event(self, event: FloorEvent) -> None:
+        if self._is_closed:
+            return
         match event:
             case Standing(floor, Status.REVOKED, reason) if floor == SCREEN and self._is_shown:
                 self.tell(f"Your screen is not shared any more: {reason or 'the host has ended it'}")
