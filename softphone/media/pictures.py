@@ -211,6 +211,11 @@ class PictureMedia:
             return
         self.send_coded(MAIN, coded, taken_ns)
 
+    def want(self, key: int, bitrate_bps: int) -> None:
+        """What would be sent on a line if it went through: an estimate that is less is tried to be raised."""
+        with self._lock:
+            self._way(key).transport.wanted_bps = bitrate_bps
+
     def takes_key_frame(self, key: int) -> bool:
         """Whether the line's next picture is to be a key frame; asking counts as making it."""
         with self._lock:
