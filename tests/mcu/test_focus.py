@@ -120,7 +120,7 @@ def test_host_closes_by_keypad_and_everybody_is_told_why() -> None:
 
 
 @pytest.mark.parametrize(("who", "text", "status"), [
-    (0, "/close", 200), (1, "/close", 403), (1, "/mute", 200), (0, "hello", 403), (0, "/lock", 200)])
+    (0, "/close", 200), (1, "/close", 403), (1, "/mute", 200), (0, "hello", 200), (0, "/nonsense", 400), (0, "/lock", 200)])
 def test_commands_by_text_inside_the_call(who: int, text: str, status: int) -> None:
     house = House(is_open=True)
     phones = [house.phone(name) for name in ("alice", "bob")]
