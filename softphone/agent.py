@@ -30,6 +30,7 @@ from softphone.line import (
     CallProgressed,
     CallReplaced,
     MessageArrived,
+    NewsArrived,
     PhoneEvent,
     RegistrationUpdated,
     RosterUpdated,
@@ -38,6 +39,8 @@ from softphone.line import (
 )
 from softphone.media.screen import find_shareables
 from softphone.media.sound import Sound
+from softphone.meeting import MeetingDesk
+from softphone.meeting_orders import GiveOrder, SendChat
 from softphone.meter import Meter, quality_of
 from softphone.model import Banner, Command, Event
 from softphone.muting import Muting
@@ -75,6 +78,7 @@ class Agent:
         self._picturing = Picturing(board or PictureBoard(), self._kept, publish, self._start, camera)
         self._ringing = Ringing(publish)
         self._muting = Muting(self._desk.sound, publish, self._start)
+        self._meeting = MeetingDesk(publish, self._start)
         self._meter = Meter()
         self._settling = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -174,6 +178,10 @@ class Agent:
                 self.call.showing.start(choice, title)
             case shares.StopShare() if self.call is not None:
                 self.call.showing.stop()
+            case SendChat() if self.call is not None:
+                self._meeting.write(self.call, command)
+            case GiveOrder() if self.call is not None:
+                self._meeting.order(self.call, command)
             case model.Quit():
                 self._quit.set()
 
@@ -328,6 +336,9 @@ class Agent:
             case RosterUpdated(call):
                 if call is self.call:
                     self._on_roster(call)
+            case NewsArrived(call, news):
+                if call is self.call:
+                    self._meeting.receive(news)
             case MessageArrived(call, text):
                 if call is self.call:
                     self._banner(Banner(f"{call.remote_name}: {text[:200]}"))
@@ -354,6 +365,7 @@ class Agent:
         self._registering.show_signalling(call)
         self._publish(model.CallEstablished(str(call.uri), call.title, call.is_conference, time.monotonic()))
         self._muting.begin(call)
+        self._meeting.begin(call)
         call.showing.begin(lambda share: self._publish(shares.ShareChanged(share)),
                            lambda text: self._banner(Banner(_sentence(text), "warning")))
         call.desktops.begin(lambda state: self._publish(model.DesktopChanged(state)), lambda text: self._banner(Banner(text)))
@@ -369,7 +381,8 @@ class Agent:
 
     def _publish_members(self, call: Call) -> None:
         members = self._meter.members_of(call, self._registering.name or "You", self._muting.is_muted)
-        self._publish(model.RosterChanged(members, call.title, call.is_host, call.recording))
+        self._publish(model.RosterChanged(members, call.title, call.is_host, call.recording, call.lobby, call.is_locked,
+                                          call.is_waiting))
         self._publish(model.SpeakersChanged(dict(self._meter.speakers)))
 
     def _on_over(self, call: Call) -> None:
