@@ -34,8 +34,8 @@ from softphone.media.security import SecuritySettings
 
 MAIN, SLIDES, FIRST_SLOT = 0, 1, 2
 """Keys of the lines."""
-SLOTS = 8
-"""Lines that only take pictures; with the main one nine people are seen."""
+SLOTS = 9
+"""Lines that only take pictures: so many others are seen at once."""
 DEFAULT_BPS = 1_000_000
 CAPABILITIES = VideoCapabilities(extensions=((3, MID), (4, TRANSPORT_SEQUENCE)))
 

@@ -284,6 +284,8 @@ SENTENCES: dict[str, str] = {
     "{path} is no file, and not test, camera or none": "{path} 不是文件，也不是 test、camera 或 none",
     "The other side did not take the change of the camera: {why}": "对方未接受摄像头的更改：{why}",
     "the other side refused the change ({status})": "对方拒绝了更改（{status}）",
+    "The host has stopped your camera.": "主持人已关闭您的摄像头。",
+    "The host does not let you start your camera.": "主持人不允许您开启摄像头。",
     "The host has muted you.": "主持人已将您静音。",
     "The host does not let you unmute yourself.": "主持人不允许您自行取消静音。",
     "Only the host may end the meeting for all.": "只有主持人可以结束会议。",
