@@ -171,7 +171,7 @@ class Agent:
             case model.ChangeSetting(name, value):
                 self._change_setting(name, value)
             case (model.AskForControl() | model.ReleaseControl() | model.AnswerControl() | model.TakeBackControl()
-                  | model.CloseDesktop()) if self.call is not None:
+                  | model.CopyToDesktop() | model.CloseDesktop()) if self.call is not None:
                 self.call.desktops.handle(command)
             case shares.LookForShareables():
                 self._start(self._look_for_shareables())
@@ -370,7 +370,8 @@ class Agent:
         self._meeting.begin(call)
         call.showing.begin(lambda share: self._publish(shares.ShareChanged(share)),
                            lambda text: self._banner(Banner(_sentence(text), "warning")))
-        call.desktops.begin(lambda state: self._publish(model.DesktopChanged(state)), lambda text: self._banner(Banner(text)))
+        call.desktops.begin(lambda state: self._publish(model.DesktopChanged(state)), lambda text: self._banner(Banner(text)),
+                            lambda text: self._publish(model.TextCopied(text)))
         self._picturing.begin(call)
         self._publish_members(call)
         self._remember(call)

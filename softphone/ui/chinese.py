@@ -229,6 +229,9 @@ WORDS: dict[str, str] = {
     "Whoever controls it can do all that you can do. Press Escape twice, or move your mouse, to take it back. "
     "Without an answer it is refused after 30 seconds.":
         "控制者可以做您能做的一切。按两次 Esc 或移动您的鼠标即可收回。30 秒内不回答则视为拒绝。",
+    "Share the clipboard, too": "同时共享剪贴板",
+    "Clipboard": "剪贴板",
+    "Texts that are copied go to and fro, if the owner allows it.": "在对方允许的情况下，复制的文字会双向传递。",
     "Allow control": "允许控制",
     "Allow view": "仅允许查看",
     "Deny": "拒绝",

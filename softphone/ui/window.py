@@ -29,6 +29,7 @@ from softphone.model import (
     SetMuted,
     SetVideo,
     State,
+    TextCopied,
     reduce,
 )
 from softphone.shares import StopShare
@@ -224,6 +225,8 @@ class Window:
         self.root.after(TICK_MS, self._tick)
         state = self.state
         for event in self._bridge.take_events():
+            if isinstance(event, TextCopied):
+                self._desktops.take_text(event.text)
             state = reduce(state, event)
         if self._bridge.is_closed and not self._is_cut_off:
             self._is_cut_off = True
