@@ -8,6 +8,7 @@ puts n phones, each with a tone of its own, into one room.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from typing import Any
 
 import pytest
 
+CAPTURE_VARIABLE, CAPTURE = "CONFERO_TEST_PCAP", "server.pcapng"
 TONES_HZ = (440, 1000, 1300, 700, 1700, 560, 2100, 850)
 
 
@@ -87,7 +89,8 @@ def start_server(data: Path, *options: str, host: str = "127.0.0.1", port: int =
     """Start `confero serve` on a free port and wait (20 s at most) until it answers.
 
     data: the folder of its database; options: further options of `confero serve`; prefix: goes before the command.
-    Raises RuntimeError with the server's own words when it does not come up.
+    With $CONFERO_TEST_PCAP set it captures, too: everything, in clear, into server.pcapng in that folder. Raises RuntimeError
+    with the server's own words when it does not come up.
     """
     port = port or free_port()
     data.mkdir(parents=True, exist_ok=True)
@@ -95,6 +98,8 @@ def start_server(data: Path, *options: str, host: str = "127.0.0.1", port: int =
     command = [*prefix, sys.executable, "-m", "mcu", "serve", "--data", str(data), "--listen", host, "--sip-port",
                str(port), *([] if "--tls-port" in options else ["--tls-port", str(port + 1)]),
                *([] if "--http-port" in options else ["--http-port", "0"]), *options]
+    if os.environ.get(CAPTURE_VARIABLE) and "--pcap" not in options:
+        command += ["--pcap", str(data / CAPTURE)]
     with log.open("ab") as out:
         begins_at = out.tell()                  # a server that ran here before has said that it is up, too
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)

@@ -2,8 +2,8 @@
 
     python -m docs.make_picture [FILE.png]
 
-Everything in the picture is real: a server on a free port, three headless phones that speak, the window with a silent device.
-Needs what the tests need (`./run setup test`).
+Everything in the picture is real: a server on a free port, three headless phones that speak, two of them with a film in place
+of a camera, the window with a silent device and a film of its own. Needs what the tests need (`./run setup test`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from confero.testing import Server, start_server
+from examples.portraits import make_films
 from examples.robots import make_speech
 from tests.helpers.screen import Display, display
 
@@ -65,19 +66,22 @@ def main(arguments: list[str]) -> None:
     picture.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, display(WIDTH, HEIGHT) as screen:
         speech = list(make_speech(Path(folder)).values())
+        films = make_films(Path(folder))
+        cameras = (str(films["anna"]), str(films["ben"]), "none")
         server = start_server(Path(folder) / "server")
         running: list[subprocess.Popen[bytes]] = []
         try:
             server.json("user", "add", "alice", "--password", "picture", "--display-name", "Alice Ng")
             server.json("room", "create", "daily", "--pin", "482913", "--owner", "alice")
             room = server.uri("daily.482913")
-            for name, sound in zip(PEOPLE, (str(speech[0]), str(speech[1]), "none"), strict=True):
-                running.append(start("--headless", room, "--play", sound, "--loop", "--display-name", name))
+            for name, sound, camera in zip(PEOPLE, (str(speech[0]), str(speech[1]), "none"), cameras, strict=True):
+                running.append(start("--headless", room, "--play", sound, "--loop", "--display-name", name, "--video", camera))
             wait_until(lambda: len(people(server)) == len(PEOPLE), "all are in the room")
             settings = Path(folder) / "phone.toml"
             settings.write_text('[settings]\ntheme = "dark"\nlanguage = "en"\n')
             running.append(start(server.uri("daily"), "--user", "alice", "--password", "picture", "--server",
                                  f"{server.host}:{server.port}", "--display-name", "Alice Ng", "--play", "tone:300@-70",
+                                 "--video", str(films["cleo"]),
                                  "--config", str(settings), display_name=screen.name))
             wait_until(lambda: screen.picture().getbbox() is not None, "the window is there")
             wait_until(lambda: joined(screen, server), "the window has joined")

@@ -22,6 +22,7 @@ from typing import Any
 import platformdirs
 import segno
 
+from examples.portraits import make_films
 from examples.robots import make_speech
 from sip.aio.udp import local_host_towards
 
@@ -118,9 +119,10 @@ def main() -> None:
         server = processes.start("mcu", "serve", "--data", str(options.data), "--listen", options.listen,
                                  "--sip-port", str(options.sip_port), "--tls-port", str(options.sip_port + 1))
         wait_until_ready(options.data, server)
+        films = make_films(options.data)
         for robot, speech in make_speech(options.data).items():
-            processes.start("softphone", "--headless", room, "--play", str(speech), "--loop", "--display-name",
-                            f"Robot {robot.capitalize()}", log=options.data / f"robot-{robot}.log")
+            processes.start("softphone", "--headless", room, "--play", str(speech), "--loop", "--video", str(films[robot]),
+                            "--display-name", f"Robot {robot.capitalize()}", log=options.data / f"robot-{robot}.log")
         print(invitation(facts, reachable(options.listen), options.sip_port), flush=True)
         if os.environ.get("DISPLAY") and not options.no_phone:
             name = PEOPLE[0]

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from mcu.call_desk import CallDesk
 from mcu.leg import CallLeg, answer_call, begin_record, create_media, own_contact
 from mcu.location import Located, Way, ways_to
 from mcu.participant import Identity
 from mcu.storage.base import Account, CallRecord
-from mcu.surroundings import MediaRoom, Surroundings
+from mcu.surroundings import Media, MediaRoom, Surroundings
 from mcu.trunk import Trunk
 from mcu.words import REPLACED, TRANSFERRED
 from rtp.errors import ParseError as SdpError
@@ -115,6 +116,7 @@ class UserCall:
         self._other: CallLeg | None = None
         self._best_refusal = (480, f"{callee.name} is not there")
         self._transfer: Transfer | None = None
+        self._desk: CallDesk | None = None
         self._is_over = False
 
     @property
@@ -137,6 +139,7 @@ class UserCall:
     def start(self, phones: list[Located], callee: Account) -> None:
         """Ring all phones of the callee; when there is none the call is refused at once."""
         if self._open():
+            self._desk = CallDesk(self._server, f"call {self._call.id}")
             self._ring_all(phones, capabilities_for(self._event.offer), self._caller, callee)
             self._await()
 
@@ -187,6 +190,7 @@ class UserCall:
         server, room, flow = self._server, self._room, way.flow
         assert room is not None
         media = create_media(room, server.new_id(), flow, capabilities, srtp=(srtp, identity.srtp))
+        self._furnish(media, identity)
         hops = self._event.request.max_forwards
         try:
             call = server.dial(way.target, from_=from_, to=to, flow=flow, offer=media.offer(), data=self, headers=way.headers,
@@ -252,10 +256,16 @@ class UserCall:
         self._described[leg.call], self._early = answer, early
         return True
 
+    def _furnish(self, media: Media, identity: Identity) -> None:
+        """Have the other lines of a leg answered, where both sides are people of ours."""
+        if self._desk is not None:
+            media.take_lines(*self._desk.lines(media.leg_id, identity))
+
     def _make_leg(self) -> CallLeg:
         call, server = self._call, self._server
         assert self._room is not None
         media = create_media(self._room, server.new_id(), call.flow, srtp=(self._caller.srtp, self._callee.srtp))
+        self._furnish(media, self._caller)
         record = begin_record(self._event.request, call, self._caller, None, server.wallclock())
         return CallLeg(call, media, self._caller, record)
 
@@ -526,6 +536,8 @@ class UserCall:
         if self._is_over:
             return
         self._is_over = True
+        if self._desk is not None:
+            self._desk.close()
         if self._room is not None:
             self._room.close()
         self._ended(self)

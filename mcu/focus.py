@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from mcu import conference as rules
 from mcu.application_line import ApplicationLine
 from mcu.bus import facts_of, grant_facts, kind_of
+from mcu.chat import ALL, ChatLine
 from mcu.commands import Command, Record
 from mcu.conference import Admitted, Conference, InLobby, Refused
 from mcu.dial_outs import DialOut
 from mcu.dialling import Dialling
-from mcu.errors import UsageError
 from mcu.floor import MEDIA, FloorEnded, FloorGranted, FloorId, StopFloors
 from mcu.floor import Event as FloorEvent
 from mcu.floor_line import MeetingFloors
@@ -38,10 +38,12 @@ from mcu.happenings import (
     TimeRunsOut,
     UnmuteAsked,
 )
+from mcu.info_package import PACKAGE, RECV_INFO, takes_package
 from mcu.keypad import Keypad, info_key
 from mcu.leg import FOCUS, CallLeg, answer_call, create_media, own_contact
 from mcu.location import Way
 from mcu.meeting_desktops import MeetingDesktops
+from mcu.meeting_messages import MeetingMessages
 from mcu.memory import Memory
 from mcu.orders import answer, carry_out, counted, find, keyed
 from mcu.participant import Identity, Participant, ParticipantId, Role
@@ -51,7 +53,7 @@ from mcu.roster import Device, Picture, Roster
 from mcu.storage.base import AuditRecord, CallRecord
 from mcu.surroundings import MediaRoom, Surroundings
 from mcu.transmission import Medium, TransmissionStarted, TransmissionStopped
-from mcu.verbs import Order, parse_command
+from mcu.verbs import Order
 from mcu.verdicts import Verdict
 from mcu.waiting_room import MembersLine, WaitingRoom
 from mcu.watchers import Watchers
@@ -61,6 +63,7 @@ from sip.flow import Flow
 from sip.headers import NameAddr
 from sip.invite import Call
 from sip.media_backend import MediaRefused
+from sip.message import Request, Response
 from sip.uri import Uri
 
 log = logging.getLogger(__name__)
@@ -98,6 +101,7 @@ class Focus:
         self._spotlit: ParticipantId | None = None
         self.recording = ""
         self._has_music = False
+        self._failure = ""
         self._muted_by_host: set[ParticipantId] = set()
         self._lines: dict[ParticipantId, list[MembersLine]] = {}
         self._server = server
@@ -106,6 +110,7 @@ class Focus:
         self.floors = MeetingFloors(server, self._is_host, self._on_floor)
         self.floors.control.floors.may_ask = self._may_ask
         self.desktops = MeetingDesktops(self.floors, server, self._note)
+        self.messages = MeetingMessages(self.conference, self.members, server, self.order, self._written)
         self._roster = Roster(self.entity, name, policy.max_members)
         self.watchers = Watchers(self._roster, server)
         self._dialling = Dialling(server, self._roster, self.watchers.notify_soon)
@@ -253,7 +258,7 @@ class Focus:
         self._was_used = True
         return call
 
-    def _dialled_answered(self, call: Call, answer: bytes | None) -> None:
+    def _dialled_answered(self, call: Call, response: Response, answer: bytes | None) -> None:
         now = self._server.now()
 
         def admit(member: Member) -> str:
@@ -266,6 +271,7 @@ class Focus:
         if member is None or answer is None:
             return
         leg = member.leg
+        leg.takes_info = takes_package(response)
         self.members[member.id] = member
         leg.record = replace(leg.record, answered_at=self._server.wallclock())
         leg.receive_answer(answer, now)
@@ -278,8 +284,8 @@ class Focus:
         match event:
             case events.CallProgressed(call, response, _):
                 self._dialling.progressed(call, response.status)
-            case events.CallAnswered(call, _, answer):
-                self._dialled_answered(call, answer)
+            case events.CallAnswered(call, response, answer):
+                self._dialled_answered(call, response, answer)
             case events.CallTerminated(call, cause, status, reason, _):
                 self._ended(call, cause, status, reason, is_dropped=cause != "hung_up" or status == 408)
             case events.OfferReceived(call, offer, _):
@@ -291,7 +297,7 @@ class Focus:
                 if member is not None and member.leg.receive_answer(answer, now):
                     self._changed(member)
             case events.DialogRequestReceived(call, transaction_id, request):
-                self._requested(call, transaction_id, request.method, request.content_type or "", request.body)
+                self._requested(call, transaction_id, request)
 
     def _changed(self, member: Member) -> None:
         """What is agreed with a member's phone is another."""
@@ -299,15 +305,21 @@ class Focus:
         self._carry_out()
         self._show(member)
 
-    def _requested(self, call: Call, transaction_id: int, method: str, content_type: str, body: bytes) -> None:
+    def _requested(self, call: Call, transaction_id: int, request: Request) -> None:
         member = self._member_of(call)
+        method, content_type, body = request.method, request.content_type or "", request.body
+        package = request.headers.get("Info-Package") if method == "INFO" else None
         if method == "OPTIONS":
             self._server.respond(transaction_id, 200)
         elif member is None:
             self._server.respond(transaction_id, 481)
         elif method == "MESSAGE":
-            status, reason = self._obey(member, content_type, body)
+            status, reason = self.messages.receive_message(member, content_type, body)
             self._server.respond(transaction_id, status, reason)
+        elif package is not None:
+            is_ours = package.partition(";")[0].strip().lower() == PACKAGE
+            status = self.messages.receive_info(member, content_type, body) if is_ours else 469
+            self._server.respond(transaction_id, status, headers=() if is_ours else (RECV_INFO,))
         elif method == "INFO" and content_type in ("application/dtmf-relay", "application/dtmf"):
             self._server.respond(transaction_id, 200)
             key = info_key(content_type, body)
@@ -315,6 +327,11 @@ class Focus:
                 self._pressed(member, key)
         else:
             self._server.respond(transaction_id, 415 if method == "INFO" else 405)
+
+    def _written(self, line: ChatLine) -> None:
+        """Somebody has written; what is written to one or to the hosts is told to nobody else."""
+        if line.to == ALL:
+            self._server.publish("chat", room=self.name, participant=str(line.sender), name=line.name, text=line.text)
 
     def _ended(self, call: Call, cause: str, status: int, reason: str, *, is_dropped: bool) -> None:
         if self._dialling.ended(call, cause, status, reason):
@@ -344,10 +361,11 @@ class Focus:
         return verdict
 
     def order(self, order: Order, actor: ParticipantId | None = None, by: str = "operator") -> Verdict:
-        """Carry out an order, whose people are named as its giver does."""
+        """Carry out an order, whose people are named as its giver does. 503: it was granted, and could not be done."""
+        self._failure = ""
         verdict = carry_out(self.conference, order, self._server.now(), actor, by)
         self._carry_out()
-        return verdict
+        return Refused(503, self._failure) if self._failure and not isinstance(verdict, Refused) else verdict
 
     def order_by(self, call: Call, order: Order) -> Verdict:
         """Carry out an order of the member whose call that is."""
@@ -372,21 +390,8 @@ class Focus:
             self.announce(member.id, "press-hash")
             return
         said = answer(order, self.order(order, member.id), participant.role)
-        if said is not None:
+        if said is not None and not self._failure:
             self.announce(None if said[1] else member.id, said[0])
-
-    def _obey(self, member: Member, content_type: str, body: bytes) -> tuple[int, str | None]:
-        """A text inside the dialog (RFC 3428): `/mute`, `/lock` and the other verbs are commands."""
-        if content_type != "text/plain":
-            return 415, None
-        try:
-            order = parse_command(body[:2048].decode("utf-8", "replace"))
-        except UsageError as error:
-            return 400, str(error)
-        if order is None:
-            return 403, "this server takes commands only, such as /mute /lock /close"
-        verdict = self.order(order, member.id)
-        return (verdict.status, verdict.reason) if isinstance(verdict, Refused) else (200, None)
 
     def find(self, who: str) -> list[Member]:
         """Members by id, account, URI, or name as shown ("all" is everybody)."""
@@ -477,6 +482,7 @@ class Focus:
                 self.desktops.leave(participant.id)
                 self.floors.leave(participant.id)
                 self._roster.remove(participant.id)
+                self.messages.leave(participant.id)
                 if self.conference.policy.leave_tone:
                     self._room.play("leave")
                 self._spotlight()
@@ -487,6 +493,7 @@ class Focus:
                     member.leg.media.set_muted(participant.is_muted)
                     member.leg.media.set_deaf(participant.is_deaf)
                     self._say_muted(participant)
+                    self._room.describe(participant.id, participant.identity.display_name)
                     self._show(member)
                     self._spotlight()
             case TransmissionStarted(participant_id, medium):
@@ -510,8 +517,10 @@ class Focus:
                 log.info("host", extra={"room": self.name, "who": participant.identity.entity if participant else None})
                 if participant is not None and participant.joined_at < self._server.now() - NEW_S:
                     self.announce(participant.id, "you-are-host")
+                    self.messages.notify(self.members.get(participant.id), "you-are-host")
             case UnmuteAsked(participant):
                 self.announce(participant.id, "ask-unmute")
+                self.messages.notify(self.members.get(participant.id), "unmute-asked")
             case CountAsked(participant, count):
                 self.announce(participant.id, counted(count))
             case TimeRunsOut(minutes):
@@ -529,7 +538,7 @@ class Focus:
             case LayoutChanged(layout):
                 self._room.set_layout(layout)
             case (InviteRequested() | RecordingRequested() | SayRequested() | PlayRequested()):
-                self._server.perform(self.name, event)
+                self._failure = self._server.perform(self.name, event) or self._failure
             case rules.ConferenceClosing(reason):
                 log.info("closing", extra={"room": self.name, "reason": reason})
                 self._room.play("closing")
@@ -551,6 +560,7 @@ class Focus:
         self._room.describe(participant.id, participant.identity.display_name)
         self._note_sending(self.members[participant.id])
         self._show(self.members[participant.id])
+        self.messages.welcome(self.members[participant.id])
         if self._spotlit is not None:
             self._room.pin(participant.id, [self._spotlit])
         if self.conference.policy.join_tone:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mcu.addresses import Addresses
 from mcu.application_line import ApplicationLine
+from mcu.info_package import RECV_INFO, takes_package
 from mcu.participant import Identity
 from mcu.storage.base import CallRecord
 from mcu.surroundings import Media, MediaRoom, Surroundings
@@ -36,7 +37,8 @@ FOCUS: Parameters = (("isfocus", None),)
 class CallLeg:
     """A call in a room. `record` is what is known of it so far; wallclock times are seconds since 1970.
 
-    description: our answer, where it was told before the call was answered.
+    description: our answer, where it was told before the call was answered; takes_info: whether the phone takes INFOs of the
+    meeting's package.
     """
 
     def __init__(self, call: Call, media: Media, identity: Identity, record: CallRecord) -> None:
@@ -45,6 +47,7 @@ class CallLeg:
         self.identity = identity
         self.record = record
         self.description = b""
+        self.takes_info = not call.is_outgoing and takes_package(call.invite)
 
     @property
     def is_held(self) -> bool:
@@ -106,7 +109,7 @@ class CallLeg:
     def accept(self, offer: bytes | None, contact: NameAddr, wallclock: float, now: float) -> None:
         """Answer the INVITE: with an answer to its offer, or with an offer of ours. Raises MediaRefused."""
         body = self.description or (self.media.answer(offer) if offer is not None else self.media.offer())
-        headers = [("Contact", contact), ("Allow-Events", "conference")]
+        headers = [("Contact", contact), ("Allow-Events", "conference"), *([RECV_INFO] if self.takes_info else ())]
         self.call.accept(body, now, contact=contact.uri, headers=headers)
         self.record = self._noted(answered_at=wallclock)
 
@@ -178,6 +181,15 @@ class CallLeg:
         return {"loss_percent": round(loss_percent, 2), "jitter_ms": round(figures.jitter_ms, 2),
                 "rtt_ms": round(figures.rtt_ms, 2) if figures.rtt_ms >= 0 else None,
                 "mos": mos(codec, loss_percent, delay_ms) if figures.packets_in else None}
+
+    def reported(self) -> dict[str, float | None]:
+        """How well the phone hears us, as its last report has it: loss, jitter, and mos for a buffer of twice the jitter."""
+        figures, codec = self.media.statistics, self.codec or self.record.codec or ""
+        is_known = figures.packets_out > 0 and figures.rtt_ms >= 0
+        loss_percent, delay_ms = 100.0 * figures.remote_loss, 2 * figures.remote_jitter_ms + 20 + max(0.0, figures.rtt_ms) / 2
+        return {"loss_out_percent": round(loss_percent, 2) if is_known else None,
+                "jitter_out_ms": round(figures.remote_jitter_ms, 2) if is_known else None,
+                "mos_out": mos(codec, loss_percent, delay_ms) if is_known else None}
 
 
 def answer_call(event: events.CallReceived, room: MediaRoom, leg_id: int, identity: Identity, server: Surroundings, name: str,

@@ -114,7 +114,8 @@ class LiveView:
 
     def calls(self) -> list[Facts]:
         """See Live."""
-        return [{**asdict(_record(leg)), **leg.pictures()} for leg in self._switchboard.legs()]
+        return [{**asdict(_record(leg)), **leg.quality(), **leg.reported(), **leg.pictures()}
+                for leg in self._switchboard.legs()]
 
     def call(self, call_id: str) -> Facts | None:
         """See Live."""

@@ -36,7 +36,7 @@ CODECS = ("pcmu", "pcma", "g722", "opus")
 _HEAD = struct.Struct("!BBI")
 _LEG = struct.Struct("!IBHBBbBBBIHIb")
 _HEARTBEAT = struct.Struct("!IIQIII")
-_FIGURES = struct.Struct("!IQQQQQQQQQffhffQHI?QQQ")
+_FIGURES = struct.Struct("!IQQQQQQQQQffhffQHI?QQQf")
 
 
 @dataclass(frozen=True, slots=True)

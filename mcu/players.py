@@ -82,14 +82,16 @@ class Players:
 
     # ---- commands
 
-    def perform(self, focus: Focus, action: Callable[[], Facts]) -> None:
-        """Carry out what the rules of a room have decided, and remember what came of it."""
+    def perform(self, focus: Focus, action: Callable[[], Facts]) -> str:
+        """Carry out what the rules of a room have decided, and remember what came of it; "", or why not."""
         try:
             self._results[focus] = action()
         except CommandError as error:
             self._results[focus] = error
             log.info("nothing is played", extra={"room": focus.name, "reason": str(error)})
+            return str(error)
         self._results = {one: result for one, result in self._results.items() if not one.is_over}
+        return ""
 
     def result(self, focus: Focus) -> Facts:
         """What came of the last order. Raises CommandError."""

@@ -80,8 +80,8 @@ class Recordings:
             raise CommandError(f"{' or '.join(FORMS)} was expected, not {form[:40]!r}")
         self._forms = {one: wanted for one, wanted in self._forms.items() if not one.is_over} | {focus: form}
 
-    def perform(self, focus: Focus, action: str, by: str) -> None:
-        """Carry out what the rules of a room have decided; a recording that can't begin is told to the members."""
+    def perform(self, focus: Focus, action: str, by: str) -> str:
+        """Carry out what the rules of a room have decided; "", or why not. One that can't begin is told to the members."""
         try:
             self._results[focus] = self.execute(focus, action, by)
         except McuError as error:
@@ -89,7 +89,9 @@ class Recordings:
             if action == "start":
                 log.error("a recording could not begin", extra={"room": focus.name, "reason": str(error)})
                 focus.set_recording("", is_failed=True)
+            return str(error)
         self._results = {one: result for one, result in self._results.items() if not one.is_over}
+        return ""
 
     def result(self, focus: Focus) -> Facts:
         """What came of the last order. Raises McuError."""

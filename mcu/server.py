@@ -128,7 +128,7 @@ class Server:
         self._storage = storage
         self._directory = directory
         self.keeper = RoomKeeper(storage, self.wallclock)
-        self.performers: dict[type[RoomEvent], Callable[[str, Any], None]] = {}
+        self.performers: dict[type[RoomEvent], Callable[[str, Any], str]] = {}
         self.bus = Bus(self.wallclock)
         self.endpoint = Endpoint(SETTINGS, secrets.token_bytes)
         self.driver = Driver(self.endpoint, self._receive_event)
@@ -245,13 +245,13 @@ class Server:
         log.info("calling out", extra=facts)
         self.publish("dial-out", **facts)
 
-    def perform(self, room: str, event: RoomEvent) -> None:
+    def perform(self, room: str, event: RoomEvent) -> str:
         """Have done what a room has decided; see Surroundings."""
         performer = self.performers.get(type(event))
         if performer is None:
             log.warning("nobody here can do that", extra={"room": room, "what": type(event).__name__})
-            return
-        performer(room, event)
+            return "this server can not do that"
+        return performer(room, event)
 
     def dial(self, target: Uri, *, from_: NameAddr, to: NameAddr, flow: Flow, offer: bytes | None, data: object,
              headers: Iterable[tuple[str, object]] = (), alternatives: Sequence[Flow] = (),

@@ -40,26 +40,25 @@ class Studio:
         self.players.look()
         self._changed()
 
-    def record(self, focus: Focus, event: RecordingRequested) -> None:
-        """Begin, pause, go on with or end a recording, as the rules have decided."""
-        self.recordings.perform(focus, event.action, _name(focus, event.by))
+    def record(self, focus: Focus, event: RecordingRequested) -> str:
+        """Begin, pause, go on with or end a recording, as the rules have decided; "", or why not."""
+        return self.recordings.perform(focus, event.action, _name(focus, event.by))
 
-    def say(self, focus: Focus, event: SayRequested, language: str) -> None:
-        """Let a voice say something to all: Chinese where it is written so, else the room's language."""
+    def say(self, focus: Focus, event: SayRequested, language: str) -> str:
+        """Let a voice say something to all: Chinese where it is written so, else the room's language; "", or why not."""
         spoken = "zh" if _CHINESE.search(event.text) else language
-        self.players.perform(focus, lambda: self.players.say(focus, event.text, spoken))
+        return self.players.perform(focus, lambda: self.players.say(focus, event.text, spoken))
 
-    def play(self, focus: Focus, event: PlayRequested) -> None:
-        """Play a file to all, or steer what plays."""
-        self.players.perform(focus, lambda: self.players.play(focus, event.what, is_operator=event.by is None))
+    def play(self, focus: Focus, event: PlayRequested) -> str:
+        """Play a file to all, or steer what plays; "", or why not."""
+        return self.players.perform(focus, lambda: self.players.play(focus, event.what, is_operator=event.by is None))
 
-    def performers(self, foci: Mapping[str, Focus], language_of: Callable[..., str]) -> dict[type, Callable[[str, Any], None]]:
+    def performers(self, foci: Mapping[str, Focus], language_of: Callable[..., str]) -> dict[type, Callable[[str, Any], str]]:
         """What is to be called with a room's name for each of its events that is about sound."""
-        def with_focus(action: Callable[[Focus, Any], None]) -> Callable[[str, Any], None]:
-            def perform(room: str, event: Any) -> None:
+        def with_focus(action: Callable[[Focus, Any], str]) -> Callable[[str, Any], str]:
+            def perform(room: str, event: Any) -> str:
                 focus = foci.get(room)
-                if focus is not None:
-                    action(focus, event)
+                return action(focus, event) if focus is not None else "nobody is there"
             return perform
 
         return {RecordingRequested: with_focus(self.record), PlayRequested: with_focus(self.play),

@@ -247,8 +247,11 @@ class Surroundings(Protocol):
     def keep_audit(self, record: AuditRecord) -> None:
         """Write a row of the audit log behind."""
 
-    def perform(self, room: str, event: RoomEvent) -> None:
-        """Have done what the rules of a room have decided and its focus does not do itself: recording, sounds, calls out."""
+    def perform(self, room: str, event: RoomEvent) -> str:
+        """Have done what the rules of a room have decided and its focus does not do itself: recording, sounds, calls out.
+
+        "", or why it can't be done, in words.
+        """
 
     def publish(self, kind: str, **facts: object) -> None:
         """Tell those who listen to events (mcu.bus)."""

@@ -487,12 +487,16 @@ class Switchboard:
             raise
         return entry
 
-    def invite(self, room: str, event: InviteRequested) -> None:
-        """Call somebody into a room, as its rules have decided; what goes wrong is logged."""
+    def invite(self, room: str, event: InviteRequested) -> str:
+        """Call somebody into a room, as its rules have decided; "", or why nobody could be called."""
+        member = self.foci[room].members.get(event.by) if event.by is not None and room in self.foci else None
         try:
-            self.dial(room, event.uri, str(event.by or ""))
+            self.dial(room, event.uri, "the operator" if member is None else member.leg.identity.display_name)
         except (LookupError, ValueError, MediaRefused) as error:
-            log.warning("nobody could be called", extra={"room": room, "reason": str(error)})
+            reason = str(error.args[0] if error.args else error)
+            log.warning("nobody could be called", extra={"room": room, "reason": reason})
+            return reason
+        return ""
 
     def cancel_dial(self, entry: DialOut) -> None:
         """Call somebody no longer."""

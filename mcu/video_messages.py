@@ -22,7 +22,7 @@ CODINGS = ("", "h264", "vp8")
 WISHES = tuple(sorted(rtcp_feedback.KNOWN))
 """Kinds of a=rtcp-fb, as bits of a byte."""
 Format = tuple[int, str, int]
-_PORT = struct.Struct("!IIBBBI")
+_PORT = struct.Struct("!IIBBBII")
 _PRODUCER = struct.Struct("!IIB?III")
 _SLOT = struct.Struct("!IIIHIi")
 _PORT_FIGURES = struct.Struct("!IQQQQQQQQfQQQQ")
@@ -201,18 +201,19 @@ def _read_formats(read: Fields) -> tuple[Format, ...]:
 
 def _write_port(spec: PortSpec) -> bytes:
     flags = sum(1 << bit for bit, name in enumerate(_PORT_FLAGS) if getattr(spec, name))
-    fixed = _PORT.pack(spec.port_id, spec.ssrc, flags, spec.mid_extension, spec.transport_extension, spec.limit_bps)
+    fixed = _PORT.pack(spec.port_id, spec.ssrc, flags, spec.mid_extension, spec.transport_extension, spec.limit_bps,
+                       spec.owner)
     return (fixed + write_address(spec.remote) + write_address(spec.remote_rtcp) + write_text(spec.signalling_host)
             + write_text(spec.cname) + write_keys(spec.keys) + write_keys(spec.rtcp_keys) + write_streams(spec.streams))
 
 
 def _read_port(read: Fields) -> PortSpec:
-    port_id, ssrc, flags, mid, transport, limit_bps = read.take(_PORT)
+    port_id, ssrc, flags, mid, transport, limit_bps, owner = read.take(_PORT)
     remote, remote_rtcp, signalling_host, cname = read.address(), read.address(), read.text(), read.text()
     keys, rtcp_keys, streams = read_keys(read), read_keys(read), read_streams(read)
     mux, is_reduced, awaits_keys, has_ice, is_local = (bool(flags & 1 << bit) for bit in range(len(_PORT_FLAGS)))
     return PortSpec(port_id, -1, -1, remote, remote_rtcp, mux, signalling_host, ssrc, cname, mid, transport, is_reduced,
-                    limit_bps, keys, rtcp_keys, streams, awaits_keys, has_ice, is_local)
+                    limit_bps, keys, rtcp_keys, streams, awaits_keys, has_ice, is_local, owner)
 
 
 def _write_producer(message: AddProducer) -> bytes:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from softphone import model
+from softphone import model, shares
 from softphone.addresses import FACTORY, AddressError, Server, target_uri, title_of, without_pin
 from softphone.board import PictureBoard
 from softphone.call import Call
@@ -30,6 +30,7 @@ from softphone.line import (
     CallProgressed,
     CallReplaced,
     MessageArrived,
+    NewsArrived,
     PhoneEvent,
     RegistrationUpdated,
     RosterUpdated,
@@ -38,6 +39,8 @@ from softphone.line import (
 )
 from softphone.media.screen import find_shareables
 from softphone.media.sound import Sound
+from softphone.meeting import MeetingDesk
+from softphone.meeting_orders import GiveOrder, SendChat
 from softphone.meter import Meter, quality_of
 from softphone.model import Banner, Command, Event
 from softphone.muting import Muting
@@ -75,6 +78,7 @@ class Agent:
         self._picturing = Picturing(board or PictureBoard(), self._kept, publish, self._start, camera)
         self._ringing = Ringing(publish)
         self._muting = Muting(self._desk.sound, publish, self._start)
+        self._meeting = MeetingDesk(publish, self._start)
         self._meter = Meter()
         self._settling = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -168,12 +172,16 @@ class Agent:
             case (model.AskForControl() | model.ReleaseControl() | model.AnswerControl() | model.TakeBackControl()
                   | model.CloseDesktop()) if self.call is not None:
                 self.call.desktops.handle(command)
-            case model.LookForShareables():
+            case shares.LookForShareables():
                 self._start(self._look_for_shareables())
-            case model.StartShare(choice, title) if self.call is not None:
+            case shares.StartShare(choice, title) if self.call is not None:
                 self.call.showing.start(choice, title)
-            case model.StopShare() if self.call is not None:
+            case shares.StopShare() if self.call is not None:
                 self.call.showing.stop()
+            case SendChat() if self.call is not None:
+                self._meeting.write(self.call, command)
+            case GiveOrder() if self.call is not None:
+                self._meeting.order(self.call, command)
             case model.Quit():
                 self._quit.set()
 
@@ -328,6 +336,9 @@ class Agent:
             case RosterUpdated(call):
                 if call is self.call:
                     self._on_roster(call)
+            case NewsArrived(call, news):
+                if call is self.call:
+                    self._meeting.receive(news)
             case MessageArrived(call, text):
                 if call is self.call:
                     self._banner(Banner(f"{call.remote_name}: {text[:200]}"))
@@ -354,7 +365,8 @@ class Agent:
         self._registering.show_signalling(call)
         self._publish(model.CallEstablished(str(call.uri), call.title, call.is_conference, time.monotonic()))
         self._muting.begin(call)
-        call.showing.begin(lambda share: self._publish(model.ShareChanged(share)),
+        self._meeting.begin(call)
+        call.showing.begin(lambda share: self._publish(shares.ShareChanged(share)),
                            lambda text: self._banner(Banner(_sentence(text), "warning")))
         call.desktops.begin(lambda state: self._publish(model.DesktopChanged(state)), lambda text: self._banner(Banner(text)))
         self._picturing.begin(call)
@@ -369,7 +381,8 @@ class Agent:
 
     def _publish_members(self, call: Call) -> None:
         members = self._meter.members_of(call, self._registering.name or "You", self._muting.is_muted)
-        self._publish(model.RosterChanged(members, call.title, call.is_host))
+        self._publish(model.RosterChanged(members, call.title, call.is_host, call.recording, call.lobby, call.is_locked,
+                                          call.is_waiting))
         self._publish(model.SpeakersChanged(dict(self._meter.speakers)))
 
     def _on_over(self, call: Call) -> None:
@@ -465,9 +478,9 @@ class Agent:
         try:
             found = await asyncio.to_thread(find_shareables)
         except PhoneError as error:
-            self._publish(model.ShareablesFound(trouble=str(error)))
+            self._publish(shares.ShareablesFound(trouble=str(error)))
             return
-        self._publish(model.ShareablesFound(tuple(found)))
+        self._publish(shares.ShareablesFound(tuple(found)))
 
     async def _look_for_devices(self) -> None:
         await self._picturing.look()

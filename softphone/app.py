@@ -19,7 +19,7 @@ from softphone.desk import Desk
 from softphone.media.audio import SoundCard
 from softphone.media.devices import Device, SourceDevice
 from softphone.model import Banner, Quit, State
-from softphone.options import MICROPHONE, Options, fail, host_of, source_of
+from softphone.options import MICROPHONE, NO_VIDEO, Options, fail, host_of, source_of
 from softphone.registering import LineSettings
 
 STOP_S = 8.0
@@ -121,7 +121,7 @@ class AgentThread(threading.Thread):
                       srtp=options.srtp, line=LineSettings(
                           (options.listen, options.port), options.keying, options.suites,
                           (host_of(options), options.fingerprint) if options.fingerprint else None, capture),
-                      board=self._bridge.board, camera=options.video)
+                      board=self._bridge.board, camera=options.video or (NO_VIDEO if options.console else ""))
         self._bridge.attach(asyncio.get_running_loop(), agent.handle)
         try:
             await agent.run()

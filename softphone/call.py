@@ -7,6 +7,7 @@ Signalling is a `sip.invite.Call`, media a `MediaSession`; both meet here. A cal
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator, Callable
 
@@ -15,7 +16,7 @@ from rtp.codecs.resample import Samples
 from sip import events
 from sip.conference_info import CONTENT_TYPE, PACKAGE
 from sip.errors import LocalProtocolError, ParseError
-from sip.headers import NameAddr
+from sip.headers import HeaderList, NameAddr
 from sip.media_backend import MediaRefused
 from sip.message import Request, Response
 from sip.uri import Uri
@@ -29,25 +30,37 @@ from softphone.line import (
     CallProgressed,
     Line,
     MessageArrived,
+    NewsArrived,
     RosterUpdated,
     State,
     TransferProgressed,
 )
 from softphone.media.session import MediaSession
+from softphone.meeting_orders import WaitingPerson
 from softphone.model import Member
 from softphone.protection import exposure, protection_words
 from softphone.remote.desktops import Desktops
 from softphone.roster import RosterFeed
 from softphone.showing import Showing
 from softphone.stats import MediaFigures
+from softphone.talk import CONTENT_TYPE as TALK_TYPE
+from softphone.talk import HEADERS as TALK_HEADERS
+from softphone.talk import PACKAGE as PACKAGE_OF_TALK
+from softphone.talk import RECV_INFO, MeetingTalk
 from softphone.transfer import Transfer
 from softphone.words import TRANSFERRED, call_ended
+
+log = logging.getLogger(__name__)
 
 VANISHED_S = 30.0
 """So long without RTP and RTCP, while the peer should send, and it is gone."""
 PROBE_AFTER_S, PROBE_EVERY_S = 10.0, 20.0
 """A peer that is silent for so long is asked by OPTIONS whether it still knows the call, and again."""
 REOFFERS = 3
+OUR_SERVER = "Confero"
+"""How a server of ours calls itself."""
+LINES_AFTER_S = 0.3
+"""Until its ACK has come."""
 GONE_S = 2.0
 """So long after a transfer the server may take to hang up; then we do."""
 
@@ -86,6 +99,8 @@ class Call:
         self.desktops = Desktops(media.floors, media.desktop_line, self._offer_again)
         self.showing = Showing(media.floors, media.pictures, lambda: self.is_conference, self._offer_again)
         self.showing.on_chosen = self.desktops.choose
+        self.talk = MeetingTalk(self._send_info, lambda news: self._line.notify(NewsArrived(self, news)), self._own_id)
+        self._adding: asyncio.Task[None] | None = None
         self._probed_at = 0.0
         self._probe: asyncio.Future[Response | None] | None = None
 
@@ -138,6 +153,26 @@ class Call:
         return self._feed.members if self._feed is not None else ()
 
     @property
+    def recording(self) -> str:
+        """Whether the server records the conference: "recording", "paused", or ""."""
+        return self._feed.recording if self._feed is not None else ""
+
+    @property
+    def lobby(self) -> tuple[WaitingPerson, ...]:
+        """Who waits to be let in, as hosts are told."""
+        return self._feed.lobby if self._feed is not None else ()
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether the conference lets nobody else in."""
+        return self._feed is not None and self._feed.is_locked
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether we are in the conference's lobby."""
+        return self._feed is not None and self._feed.is_waiting
+
+    @property
     def is_host(self) -> bool:
         """Whether we are the conference's host."""
         own = self._feed.own if self._feed is not None else None
@@ -169,7 +204,7 @@ class Call:
         except MediaRefused as refused:
             self.decline(refused.status)
             raise CallFailed(refused.reason, refused.status) from None
-        self.signalling.accept(body, self._line.now())
+        self.signalling.accept(body, self._line.now(), headers=[RECV_INFO])
         self._line.pump()
         self._now_up(self.signalling.invite)
 
@@ -321,8 +356,23 @@ class Call:
         self.state = State.UP
         self.up_at = self._line.now()
         self._note_focus(message)
+        self.talk.is_possible = message is not None and PACKAGE_OF_TALK in message.headers.get_all("Recv-Info")
         self._settled.set()
         self._line.notify(CallEstablished(self))
+        if not self.signalling.is_outgoing and message is not None:
+            self._add_lines(message)
+
+    def _add_lines(self, message: Request | Response) -> None:
+        """A server of ours called us, and offers sound alone: offer it the lines that phones alone begin with."""
+        if message.headers.get("User-Agent") == OUR_SERVER and not self.floors.is_agreed:
+            self._adding = asyncio.get_running_loop().create_task(self._offer_lines())
+
+    async def _offer_lines(self) -> None:
+        try:
+            await asyncio.sleep(LINES_AFTER_S)
+            await self._offer_again()
+        except CallFailed as failed:
+            log.info("no further lines", extra={"reason": str(failed)})
 
     def _note_focus(self, message: Request | Response | None) -> bool:
         """Whether it says that we are in a conference (RFC 4579 §5.1), which we did not know."""
@@ -378,6 +428,8 @@ class Call:
                 self._line.notify(MessageArrived(self, shown(request.body.decode("utf-8", "replace"), 2000)))
             else:
                 status = 415
+        elif request.method == "INFO" and request.headers.get("Info-Package") == PACKAGE_OF_TALK:
+            status = 200 if self.talk.receive(request.body) else 400
         elif request.method not in ("OPTIONS", "INFO"):
             status = 501
         headers = (("Accept", "text/plain"),) if status == 415 else (("Allow", sip.invite.ALLOW),)
@@ -393,9 +445,12 @@ class Call:
         self.end = CallEnd(self._end_text or text, bool(self._end_text) or is_error, event.cause, event.status, reason,
                            event.by_remote)
         self.state = State.ENDED
+        self.talk.close()
         self._ended_at = self._line.now()
         if self._feed is not None:
             self._feed.end(self._line.now())
+        if self._adding is not None:
+            self._adding.cancel()
         self.desktops.close()
         self.showing.close()
         self.media.release()
@@ -445,20 +500,29 @@ class Call:
 
     # ---- requests inside the call
 
-    def _start_request(self, method: str, body: bytes = b"",
-                       content_type: str | None = None) -> asyncio.Future[Response | None]:
+    def _own_id(self) -> int:
+        own = self._feed.own if self._feed is not None else None
+        return own.member_id if own is not None else 0
+
+    async def _send_info(self, body: bytes) -> int:
+        response = await self._request("INFO", body, TALK_TYPE, TALK_HEADERS)
+        return 408 if response is None else response.status
+
+    def _start_request(self, method: str, body: bytes = b"", content_type: str | None = None,
+                       headers: HeaderList = ()) -> asyncio.Future[Response | None]:
         try:
-            request_id = self.signalling.request(method, body=body, content_type=content_type, now=self._line.now())
+            request_id = self.signalling.request(method, headers=headers, body=body, content_type=content_type,
+                                                 now=self._line.now())
         except LocalProtocolError:
             raise CallFailed("the call is not up") from None
         future = self._line.response_to(request_id)
         self._line.pump()
         return future
 
-    async def _request(self, method: str, body: bytes, content_type: str) -> Response | None:
+    async def _request(self, method: str, body: bytes, content_type: str, headers: HeaderList = ()) -> Response | None:
         if not self.is_up:
             raise CallFailed("the call is not up")
-        return await self._start_request(method, body, content_type)
+        return await self._start_request(method, body, content_type, headers)
 
     def _refer(self, uri: Uri, other: Call | None) -> None:
         """Send the REFER of a transfer."""

@@ -1,6 +1,7 @@
 """A capture of the phone's own calls, in clear, written as pcapng by a process of its own (`pcap.tap`).
 
 What the phone refuses (foreign packets, wrong tags) is not in it. Media goes in as it is without SRTP, SIP as without TLS.
+Sound and signalling come from the event loop, pictures from threads of theirs.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import itertools
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -16,7 +18,7 @@ from weakref import WeakKeyDictionary
 from pcap.tap import OUT, RTCP, LegInfo, MessageInfo, Tap
 from sip.flow import Flow
 from softphone.media.devices import DeviceError
-from softphone.media.session import MediaSession
+from softphone.media.ports import Placed
 
 END_S = 5.0
 """How long the end waits for the file."""
@@ -39,7 +41,8 @@ class PhoneCapture:
             theirs.close()
         self._tap = Tap(ours)
         self._ids = itertools.count(1)
-        self._legs: WeakKeyDictionary[MediaSession, tuple[int, LegInfo]] = WeakKeyDictionary()
+        self._legs: WeakKeyDictionary[Placed, tuple[int, LegInfo]] = WeakKeyDictionary()
+        self._lock = threading.Lock()
 
     @property
     def dropped(self) -> int:
@@ -48,16 +51,19 @@ class PhoneCapture:
 
     def message(self, data: bytes, flow: Flow, is_out: bool) -> None:
         """A SIP message (`sip.endpoint.Endpoint.watch`)."""
-        self._tap.message(MessageInfo(flow.transport, flow.local, flow.remote), OUT * is_out, time.time_ns(), data)
-        self._tap.flush()
+        with self._lock:
+            self._tap.message(MessageInfo(flow.transport, flow.local, flow.remote), OUT * is_out, time.time_ns(), data)
+            self._tap.flush()
 
-    def packet(self, session: MediaSession, is_out: bool, is_rtcp: bool, time_ns: int, packet: bytes) -> None:
-        """A packet of RTP or RTCP (`softphone.media.session.Observer`). time_ns: monotonic."""
+    def packet(self, session: Placed, is_out: bool, is_rtcp: bool, time_ns: int, packet: bytes) -> None:
+        """A packet of RTP or RTCP (`softphone.media.ports.Observer`). time_ns: monotonic."""
         places = session.places()
-        if places is None:
-            return
+        if places is not None:
+            with self._lock:
+                self._packet(session, LegInfo(*places), is_out, is_rtcp, time_ns, packet)
+
+    def _packet(self, session: Placed, info: LegInfo, is_out: bool, is_rtcp: bool, time_ns: int, packet: bytes) -> None:
         leg_id, known = self._legs.get(session, (0, None))
-        info = LegInfo(*places)
         if info != known:
             leg_id = leg_id or next(self._ids)
             self._legs[session] = leg_id, info
@@ -68,7 +74,8 @@ class PhoneCapture:
 
     def close(self) -> None:
         """Finish the file."""
-        self._tap.close()
+        with self._lock:
+            self._tap.close()
         try:
             self._process.wait(END_S)
         except subprocess.TimeoutExpired:

@@ -122,6 +122,11 @@ class Floors:
         """Whether floors can be asked for now."""
         return self._link is not None and self._link.session is not None and not self._link.session.is_over
 
+    @property
+    def is_agreed(self) -> bool:
+        """Whether the SDP has told where the server is."""
+        return self._agreed is not None
+
     def shares(self) -> bool:
         """Whether the desktop that is shared is ours."""
         holder = self.holders.get(SCREEN)

@@ -15,6 +15,7 @@ from sip.uri import Uri
 if TYPE_CHECKING:
     from softphone.call import Call
     from softphone.handover import Handover
+    from softphone.talk import News
 
 
 class State(Enum):
@@ -76,6 +77,14 @@ class MessageArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class NewsArrived:
+    """The meeting tells something: what was written, that we are asked to unmute."""
+
+    call: Call
+    news: News
+
+
+@dataclass(frozen=True, slots=True)
 class TransferProgressed:
     """A transfer of ours is under way; `text` is for people."""
 
@@ -120,7 +129,7 @@ class RegistrationUpdated:
     is_retrying: bool = False
 
 
-CallEvent = (CallArrived | CallProgressed | CallEstablished | RosterUpdated | MessageArrived | TransferProgressed
+CallEvent = (CallArrived | CallProgressed | CallEstablished | RosterUpdated | MessageArrived | NewsArrived | TransferProgressed
              | TransferAsked | CallReplaced | CallOver)
 PhoneEvent = CallEvent | RegistrationUpdated
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from softphone.meeting_orders import MAX_CHAT, ChatArrived, ChatLine, GiveOrder, OrdersAllowed, SendChat, WaitingPerson
 from softphone.shares import LookForShareables as LookForShareables
 from softphone.shares import Share
 from softphone.shares import ShareablesFound as ShareablesFound
@@ -47,7 +48,8 @@ class AudioDevice:
 @dataclass(frozen=True, slots=True)
 class Member:
     """One person of the roster: `member_id` is the CSRC of their audio in the mix (RFC 4575 `<src-id>`), 0 while unknown;
-    video: direction of their pictures as the server sees it, empty where it does not say."""
+    video: direction of their pictures as the server sees it, empty where it does not say; hand: 0 while it is down, else the
+    lower the earlier it was raised."""
 
     member_id: int
     name: str
@@ -60,6 +62,8 @@ class Member:
     codec: str = ""
     status: str = "connected"
     video: str = ""
+    hand: int = 0
+    is_muted_by_host: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,9 @@ class DesktopState:
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """The call or conference that is on the screen. has_pictures: whether the other side has them, too."""
+    """The call or conference that is on the screen. has_pictures: whether the other side has them, too; recording: whether the
+    server records it, "recording", "paused" or ""; has_orders: whether the server takes verbs and texts from the window; chat:
+    what was written; lobby: who waits, as hosts see it; is_waiting: we wait there ourselves."""
 
     uri: str
     title: str
@@ -134,9 +140,26 @@ class Meeting:
     is_held: bool = False
     is_host: bool = False
     has_pictures: bool = False
+    recording: str = ""
     quality: Quality = Quality()
     share: Share | None = None
     desktop: DesktopState = DesktopState()
+    has_orders: bool = False
+    chat: tuple[ChatLine, ...] = ()
+    lobby: tuple[WaitingPerson, ...] = ()
+    is_locked: bool = False
+    is_waiting: bool = False
+
+    @property
+    def own(self) -> Member | None:
+        """Ourselves, once the server has told which member we are."""
+        return next((member for member in self.members if member.is_self), None)
+
+    @property
+    def leads(self) -> bool:
+        """Whether we are host or co-host."""
+        own = self.own
+        return self.is_host or (own is not None and own.role in ("host", "co-host"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +325,10 @@ class RosterChanged:
     members: tuple[Member, ...]
     title: str = ""
     is_host: bool = False
+    recording: str = ""
+    lobby: tuple[WaitingPerson, ...] = ()
+    is_locked: bool = False
+    is_waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,7 +420,7 @@ Event = (
     | CamerasChanged | VideoChanged | PicturesChanged | CallStarted | CallEstablished | RosterChanged | SpeakersChanged
     | MuteChanged | HoldChanged | QualityChanged | CallEnded
     | IncomingRang | IncomingGone | BannerShown | BannerDismissed | RecentChanged | SettingsChanged | DesktopChanged
-    | ShareablesFound | ShareChanged
+    | ShareablesFound | ShareChanged | OrdersAllowed | ChatArrived
 )
 
 
@@ -560,7 +587,7 @@ Command = (
     SignIn | NewMeeting | OpenPrejoin | ClosePrejoin | Dial | Answer | Decline | SetMuted | SetHold | Transfer | SendDigits
     | Leave | ChooseDevice | SetVideo | ChooseCamera | TestSpeaker | ChangeSetting | Quit
     | AskForControl | ReleaseControl | AnswerControl
-    | TakeBackControl | CloseDesktop | LookForShareables | StartShare | StopShare
+    | TakeBackControl | CloseDesktop | LookForShareables | StartShare | StopShare | SendChat | GiveOrder
 )
 
 
@@ -616,13 +643,19 @@ def reduce(state: State, event: Event) -> State:
 
 def _reduce_meeting(meeting: Meeting, event: Event) -> Meeting:
     match event:
-        case RosterChanged(members, title, is_host):
+        case RosterChanged(members, title, is_host, recording, lobby, is_locked, is_waiting):
             heard = {m.member_id: m for m in meeting.members if m.is_speaking}
             members = tuple(
                 replace(m, is_speaking=True, level_dbov=heard[m.member_id].level_dbov) if m.member_id in heard else m
                 for m in members
             )
-            return replace(meeting, members=members, title=title or meeting.title, is_host=is_host)
+            return replace(meeting, members=members, title=title or meeting.title, is_host=is_host, recording=recording,
+                           lobby=lobby, is_locked=is_locked, is_waiting=is_waiting)
+        case OrdersAllowed(is_possible):
+            return replace(meeting, has_orders=is_possible)
+        case ChatArrived(lines, is_history):
+            told = (*lines, *meeting.chat) if is_history else (*meeting.chat, *lines)
+            return replace(meeting, chat=told[-MAX_CHAT:])
         case SpeakersChanged(levels):
             members = tuple(
                 replace(m, is_speaking=m.member_id in levels, level_dbov=levels.get(m.member_id, -127))

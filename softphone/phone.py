@@ -54,6 +54,7 @@ from softphone.media.session import MediaSession, MediaSettings
 from softphone.media.sound import Sound
 from softphone.protection import check_keying, is_secure, suites_named
 from softphone.signin import SignIn
+from softphone.talk import RECV_INFO
 from softphone.trust import Signalling, Trust
 from softphone.words import REPLACED, call_failed
 
@@ -242,7 +243,8 @@ class Phone:
             raise CallFailed(refused.reason, refused.status) from None
         signalling = self._endpoint.invite(
             uri, from_=self._identity(flow), flow=flow, contact=self._contact(flow, uri), now=self.now(), offer=offer,
-            credentials=self._credentials if is_ours else None, alternatives=others, headers=headers,
+            credentials=self._credentials if is_ours else None, alternatives=others,
+            headers=(*headers, RECV_INFO),
         )
         call = self._adopt(Call(self, signalling, media, NameAddr(uri)))
         self.pump()

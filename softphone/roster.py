@@ -9,6 +9,7 @@ from sip.errors import ParseError
 from sip.message import Request
 from sip.subscription import Subscription
 from softphone.addresses import shown
+from softphone.meeting_orders import WaitingPerson
 from softphone.model import Member
 
 SUBSCRIBE_AGAIN_S = 5.0
@@ -39,7 +40,7 @@ def _member(user: User, call_id: str) -> Member:
         "host" if "host" in user.roles else next(iter(user.roles), "attendee"), own is not None,
         audio is not None and audio.status in ("recvonly", "inactive"),
         codec=audio.display_text if audio is not None else "", status=endpoint.status,
-        video=video.status if video is not None else "",
+        video=video.status if video is not None else "", hand=user.decided.hand, is_muted_by_host=user.decided.is_muted_by_host,
     )
 
 
@@ -63,6 +64,27 @@ class RosterFeed:
         self._info: ConferenceInfo | None = None
         self._again_at: float | None = None
         self._subscription = subscribe()
+
+    @property
+    def recording(self) -> str:
+        """Whether the server records the conference: "recording", "paused", or "" for no (or it doesn't tell)."""
+        return self._info.recording if self._info is not None else ""
+
+    @property
+    def lobby(self) -> tuple[WaitingPerson, ...]:
+        """Who waits to be let in; empty unless we may let them in."""
+        return tuple(WaitingPerson(one.id, shown(one.display_text) or shown(_name_of(one.entity)))
+                     for one in (self._info.meeting.lobby if self._info is not None else ()))
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether nobody else comes in."""
+        return self._info is not None and self._info.is_locked
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether we are in the lobby ourselves."""
+        return self._info is not None and self._info.meeting.is_waiting
 
     @property
     def own(self) -> Member | None:

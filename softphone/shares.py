@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rtp.codecs.i420 import Picture
+    from softphone.media.fitting import Rgb
 
 FRAME_RATES = (5, 15, 30)
 """Pictures a second: for texts, for everything, for films."""
@@ -65,22 +66,52 @@ class Shareable:
 
 
 class LatestPicture:
-    """The newest picture of a stream, from the thread that decodes to the one that draws. What was not drawn is forgotten."""
+    """The newest picture of a stream, from the thread that decodes to the one that draws. What was not drawn is forgotten.
+
+    Where a size is wanted, the thread that decodes makes the picture fit, so that the window needn't.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._picture: Picture | None = None
+        self._place = (0, 0)
+        self._newest: Picture | None = None
+        self._fitted: Rgb | None = None
+        self._is_fresh = False
 
     def put(self, picture: Picture) -> None:
         """A new picture came; its planes must stay as they are."""
+        place = self._place
+        fitted = _fit(picture, place)
         with self._lock:
-            self._picture = picture
+            self._newest, self._is_fresh = picture, True
+            self._fitted = fitted if place == self._place else _fit(picture, self._place)
 
     def take(self) -> Picture | None:
         """The newest one, once."""
         with self._lock:
-            picture, self._picture = self._picture, None
-        return picture
+            is_fresh, self._is_fresh = self._is_fresh, False
+            return self._newest if is_fresh else None
+
+    def want(self, width: int, height: int) -> None:
+        """As large as it may be from now on, in its own shape."""
+        with self._lock:
+            if (width, height) != self._place:
+                self._place = (width, height)
+                self._fitted = None if self._newest is None else _fit(self._newest, self._place)
+
+    def take_fitted(self) -> Rgb | None:
+        """The newest one as it fits, once: uint8, shape (height, width, 3)."""
+        with self._lock:
+            fitted, self._fitted = self._fitted, None
+        return fitted
+
+
+def _fit(picture: Picture, place: tuple[int, int]) -> Rgb | None:
+    if min(place) <= 1:
+        return None
+    from softphone.media.fitting import fitted
+
+    return fitted(picture, *place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ class Showing:
         self._sharing: Sharing | None = None
         self._starting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._figures = (0, 0)
         self._is_closed = False
         floors.listeners.append(self._on_floor_event)
         if pictures is not None:
@@ -49,8 +50,8 @@ class Showing:
 
     @property
     def figures(self) -> tuple[int, int]:
-        """Pictures that were taken of our screen, and coded, in this share."""
-        return (0, 0) if self._sharing is None else self._sharing.figures
+        """Pictures that were taken of our screen, and coded, in this share or the last one."""
+        return self._figures if self._sharing is None else self._sharing.figures
 
     @property
     def is_running(self) -> bool:
@@ -88,16 +89,23 @@ class Showing:
 
     # ---- ours
 
+    @property
+    def _has_line(self) -> bool:
+        """Whether the call has a line of slides. One between two has none; the desktop can be asked for all the same."""
+        return self._pictures is not None and _takes_slides(self._pictures.negotiated.get(SLIDES))
+
     async def _start(self, choice: Choice, title: str) -> None:
         pictures = self._pictures
         try:
             await asyncio.to_thread(_try_out, choice, self._display)
-            if pictures is None or not _takes_slides(pictures.negotiated.get(SLIDES)):
+            if not self._has_line and not self._floors.is_there:
                 raise CallFailed(NO_LINE)
             self._show(Share(is_own=True, is_asked=True, title=title))
             await self._ask_for_floor()
-            await self._open(pictures)
-            self._begin_sharing(pictures, choice)
+            self.on_chosen(choice)
+            if pictures is not None and self._has_line:
+                await self._open(pictures)
+                self._begin_sharing(pictures, choice)
         except PhoneError as error:
             self.tell(str(error))
             await self._stop()
@@ -122,7 +130,6 @@ class Showing:
             raise CallFailed(NO_LINE)
 
     def _begin_sharing(self, pictures: PictureMedia, choice: Choice) -> None:
-        self.on_chosen(choice)
         agreed = pictures.negotiated[SLIDES].formats[0]
         settings = ShareSettings(agreed.name.lower(), agreed.mode, choice.frame_rate, max_macroblocks=agreed.max_macroblocks)
         loop = asyncio.get_running_loop()
@@ -144,6 +151,7 @@ class Showing:
         sharing, self._sharing = self._sharing, None
         if sharing is not None:
             await asyncio.to_thread(sharing.stop)
+            self._figures = sharing.figures
         self._floors.release(SCREEN)
         if self.share is not None and self.share.is_own:
             self._show(self._of_another())
@@ -166,7 +174,7 @@ class Showing:
 
     def _of_another(self) -> Share | None:
         holder = self._floors.holders.get(SCREEN)
-        if holder is None or holder.user_id == self._floors.user_id:
+        if holder is None or holder.user_id == self._floors.user_id or not self._has_line:
             return None
         return Share(holder.name or holder.uri, view=LatestPicture())
 

@@ -10,6 +10,7 @@ fails then fails the stage, what passes is named as unsteady at the end.
 from __future__ import annotations
 
 import faulthandler
+import os
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from confero.testing import CAPTURE_VARIABLE
 from tests import lint
 
 TWO = ("-n", "2", "--dist", "loadfile")
@@ -76,7 +78,8 @@ def _try_alone(failed: list[str]) -> int:
     """Run tests once more, with nothing beside them; the exit status."""
     print("\n=== once more, alone: " + ", ".join(failed), flush=True)
     command = [sys.executable, "-m", "pytest", "-q", *failed]
-    status = subprocess.run(command, check=False).returncode           # modules that failed stay as they are in this process
+    environment = {**os.environ, CAPTURE_VARIABLE: "1"}                # what fails again leaves its captures behind
+    status = subprocess.run(command, check=False, env=environment).returncode      # modules that failed stay as they are here
     if status == 0:
         unsteady.extend(failed)
     return status

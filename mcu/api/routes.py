@@ -78,6 +78,14 @@ class Target(BaseModel):
     target: str = Field(max_length=512)
 
 
+class Viewer(BaseModel):
+    """Whose viewer it is, as the others read it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    viewer: str | None = Field(None, max_length=64)
+
+
 class Action(BaseModel):
     """Begin or end: "start" or "stop"."""
 
@@ -158,6 +166,13 @@ async def show_whole_audit(desk: DeskOf, who: Administrator, limit: Annotated[in
     return records
 
 
+@router.get("/recordings", tags=["rooms"])
+async def list_recordings(desk: DeskOf, who: Reader) -> Listing:
+    """The recordings that there are, newest first, with their files on the server."""
+    recordings: Listing = run(desk, "recordings.list")
+    return recordings
+
+
 @router.get("/calls", tags=["calls"])
 async def list_calls(desk: DeskOf, who: Reader, all: bool = False,
                      limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> Listing:
@@ -210,6 +225,27 @@ async def delete_room(room: str, desk: DeskOf, who: Administrator) -> Facts:
 async def dial(room: str, target: Target, desk: DeskOf, who: Administrator) -> Facts:
     """Call a user's phones, or a SIP URI, into a room; how many phones ring."""
     facts: Facts = desk.administration.execute("room.dial", {"name": room, "target": target.target}, who.actor)
+    return facts
+
+
+@router.get("/rooms/{room}/dialled", tags=["rooms"])
+async def list_dialled(room: str, desk: DeskOf, who: RoomReader) -> Listing:
+    """Who was called into a room, and what became of it."""
+    entries: Listing = run(desk, "room.dialling", name=room)
+    return entries
+
+
+@router.delete("/rooms/{room}/dialled/{dial_id}", tags=["rooms"])
+async def cancel_dialled(room: str, dial_id: int, desk: DeskOf, who: RoomMaster) -> Facts:
+    """Call somebody no more."""
+    facts: Facts = desk.administration.execute("room.dialled", {"name": room, "dial": dial_id, "cancel": True}, who.actor)
+    return facts
+
+
+@router.post("/rooms/{room}/desktop", tags=["rooms"])
+async def admit_to_desktop(room: str, viewer: Viewer, desk: DeskOf, who: Administrator) -> Facts:
+    """Let a stock VNC viewer look at the desktop that is shared: where, and the ticket that lets it in."""
+    facts: Facts = desk.administration.execute("room.desktop", {"name": room, "viewer": viewer.viewer}, who.actor)
     return facts
 
 

@@ -181,7 +181,7 @@ class HttpServer:
             more = {"ssl_certfile": certificate, "ssl_keyfile": key}
         config = uvicorn.Config(
             self._app, http=Patience, ws="websockets-sansio", lifespan="off", log_config=None, access_log=False,
-            log_level="warning", proxy_headers=False, server_header=False, limit_concurrency=MOST_CONNECTIONS,
+            log_level="error", proxy_headers=False, server_header=False, limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=GOODBYE_S, timeout_keep_alive=KEEP_ALIVE_S,
             h11_max_incomplete_event_size=LONGEST_HEAD, ws_max_size=LONGEST_MESSAGE,
             ws_max_queue=4, ws_per_message_deflate=False, **more)

@@ -132,6 +132,9 @@ class Gallery:
         self._sources[source.producer_id] = source
         spec.is_open = source.producer_id in self._open
         self._send(AddProducer(self.room_id, spec))
+        for slot, producer_id in self._composing.slots.values():
+            if producer_id == source.producer_id:       # it was there before, and who composes watches it still
+                self._send(ShowProducer(self.room_id, slot.slot_id, producer_id))
 
     def open_source(self, producer_id: int, is_open: bool) -> None:
         """Let a stream in be shown, or not any more. One that does not exist yet is opened when it comes."""
@@ -273,6 +276,7 @@ class Gallery:
         for slot, producer_id in work.slots.values():
             self._send(AddSlot(self.room_id, slot))
             self._send(ShowProducer(self.room_id, slot.slot_id, producer_id))
+        self._told.clear()                              # what legs had shown of the composer's wasn't there yet
         self.arrange()
 
     def close(self) -> None:

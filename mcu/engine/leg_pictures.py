@@ -242,7 +242,7 @@ class LegPictures:
             port.ssrc, self._engine.cname, first.extensions.get(MID, 0), first.extensions.get(TRANSPORT_SEQUENCE, 0),
             first.is_reduced, sum(limits) if all(limits) else 0,
             protection.keys if protection is not None else None, transport.rtcp_keys(first), transport.streams,
-            protection is not None and protection.how == "dtls", transport.connectivity is not None)
+            protection is not None and protection.how == "dtls", transport.connectivity is not None, owner=self._leg_id)
 
     def _enforce_line(self, agreed: NegotiatedVideo, gallery: Gallery) -> None:
         line = self._lines.get(agreed.index)

@@ -46,6 +46,13 @@ BUSY, IDLE = 0.85, 0.5
 logger = logging.getLogger(__name__)
 
 
+def paced(slowness: int, share: float) -> int:
+    """How slow to be after a second of which that share was work; 1 is 60 looks a second."""
+    if share > BUSY:
+        return min(MAX_SLOWNESS, slowness + 1)
+    return max(1, slowness - 1) if share < IDLE else slowness
+
+
 class Place:
     """A studio with its socket."""
 
@@ -221,10 +228,7 @@ class PictureLoop:
         """Fewer pictures where the last second was full of work, more where it was not."""
         share = self._busy_ns / max(FIGURES_NS, now_ns - self._figures_ns + FIGURES_NS)
         self._busy_ns = 0
-        if share > BUSY:
-            self._slowness = min(MAX_SLOWNESS, self._slowness + 1)
-        elif share < IDLE:
-            self._slowness = max(1, self._slowness - 1)
+        self._slowness = paced(self._slowness, share)
 
     def _tell(self, message: PictureMessage) -> None:
         try:

@@ -16,11 +16,12 @@ import mmap
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 
 from mcu.engine.channel import Channel
 from mcu.engine.composing import Stage
-from mcu.engine.supervisor import CHECK_S, MISSED_CHECKS, ONE_THREAD, START_S, STOP_S, WorkerFigures
+from mcu.engine.supervisor import CHECK_S, ONE_THREAD, START_S, STOP_S, WorkerFigures
 from mcu.messages import Heartbeat
 from mcu.picture.composing import RoomComposer
 from mcu.picture.messages import (
@@ -36,6 +37,9 @@ from mcu.picture.messages import (
 )
 
 MAX_BACKOFF_S = 10.0
+HANG_CPU_S, PATIENCE_S = 1.0, 8.0
+"""A worker that has worked for so long without a sign of life hangs. On a busy machine it may be kept from working for longer:
+it is the last in the line."""
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +50,7 @@ class PictureWorker:
     def __init__(self, on_report: Callable[[PictureReport], None]) -> None:
         self.rooms: dict[int, RoomComposer] = {}
         self.pid = self.restarts = 0
+        self._may_blame = False
         self._on_report = on_report
         self._channel: Channel | None = None
         self._note_fd = os.memfd_create("note", os.MFD_CLOEXEC)
@@ -116,15 +121,19 @@ class PictureWorker:
                 await asyncio.shield(_end(process))
 
     async def _watch(self, process: asyncio.subprocess.Process, channel: Channel) -> None:
-        """Return when the worker is dead or hangs."""
-        missed, heard = 0, 0
-        while process.returncode is None:
+        """Return when the worker is dead or hangs: it says nothing for so long, of the processor's time or at all."""
+        missed, heard, spent_s, is_stuck = 0, 0, 0.0, False
+        while process.returncode is None and not channel.is_broken:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), CHECK_S)
-            missed = 0 if channel.heartbeats != heard else missed + 1
-            heard = channel.heartbeats
-            if missed >= (MISSED_CHECKS if heard else START_S / CHECK_S) or channel.is_broken:
+            if channel.heartbeats != heard:
+                missed, heard, spent_s = 0, channel.heartbeats, cpu_s(process.pid)
+                continue
+            missed += 1
+            is_stuck = bool(heard) and missed > 1 and cpu_s(process.pid) - spent_s > HANG_CPU_S
+            if is_stuck or missed * CHECK_S >= (PATIENCE_S if heard else START_S):
                 break
+        self._may_blame = process.returncode is not None or is_stuck
         logger.error("a picture worker died or hangs", extra={"pid": process.pid, "status": process.returncode})
 
     def note(self, studio_id: int, source_id: int) -> None:
@@ -138,7 +147,7 @@ class PictureWorker:
         self._channel = Channel(self._receive, pack, parse)
         studio_id, source_id = NOTE.unpack_from(self._note)
         for room in list(self.rooms.values()):
-            room.recover(self, source_id if room.studio_id == studio_id else 0)
+            room.recover(self, source_id if self._may_blame and room.studio_id == studio_id else 0)
 
     def _receive(self, message: PictureMessage) -> None:
         match message:
@@ -178,6 +187,15 @@ class PictureWorkers:
         room = worker.rooms[stage.room_id] = RoomComposer(stage, worker, lambda: worker.rooms.pop(stage.room_id, None))
         return room
 
+
+
+def cpu_s(pid: int) -> float:
+    """CPU time that a process of ours has taken, in s; 0 for one that is gone, and where the system has no such files."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

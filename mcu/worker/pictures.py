@@ -49,22 +49,22 @@ _ADDRESSES = ("remote", "remote_rtcp", "signalling_host")
 
 
 class Pictures:
-    """Forwarders by room id. report: the way to control."""
+    """Forwarders by room id: `rooms`. report: the way to control."""
 
     def __init__(self, report: Callable[[Report], None]) -> None:
         self._report = report
-        self._rooms: dict[int, Forwarder] = {}
+        self.rooms: dict[int, Forwarder] = {}
         self._by_descriptor: dict[int, int] = {}
         self._ready = select.epoll()
         self._failures = self._now_ns = 0
 
     def __len__(self) -> int:
-        return len(self._rooms)
+        return len(self.rooms)
 
     @property
     def failures(self) -> int:
         """Packets that went wrong."""
-        return self._failures + sum(room.failures for room in self._rooms.values())
+        return self._failures + sum(room.failures for room in self.rooms.values())
 
     # ---- control's messages
 
@@ -75,16 +75,16 @@ class Pictures:
         room.add_port(spec)
 
     def _room(self, room_id: int) -> Forwarder:
-        room = self._rooms.get(room_id)
+        room = self.rooms.get(room_id)
         if room is None:
-            room = self._rooms[room_id] = Forwarder(room_id)
+            room = self.rooms[room_id] = Forwarder(room_id)
             self._by_descriptor[room.fileno()] = room_id
             self._ready.register(room, select.EPOLLIN)
         return room
 
     def carry_out(self, message: Command) -> None:
         """Carry out a message. Raises ProtocolError for a port without its sockets."""
-        room = self._rooms.get(message.room_id)
+        room = self.rooms.get(message.room_id)
         if isinstance(message, AddPort):
             raise ProtocolError("AddPort without its sockets")
         if room is None:
@@ -110,7 +110,7 @@ class Pictures:
 
     def close(self, room_id: int) -> None:
         """End a room's pictures; an unknown one is no error."""
-        room = self._rooms.pop(room_id, None)
+        room = self.rooms.pop(room_id, None)
         if room is not None:
             self._failures += room.failures
             self._ready.unregister(room)
@@ -119,7 +119,7 @@ class Pictures:
 
     def end(self) -> None:
         """End all."""
-        for room_id in list(self._rooms):
+        for room_id in list(self.rooms):
             self.close(room_id)
         self._ready.close()
 
@@ -129,12 +129,12 @@ class Pictures:
         """Forward what waits. now_ns: monotonic."""
         self._now_ns = max(now_ns, self._now_ns)
         for descriptor, _ in self._ready.poll(0, MAX_READY):
-            self._rooms[self._by_descriptor[descriptor]].drain(self._now_ns)
+            self.rooms[self._by_descriptor[descriptor]].drain(self._now_ns)
 
     def tick(self, now_ns: int) -> None:
         """Forward what waits, do what is due, and tell what happened."""
         self._now_ns = max(now_ns, self._now_ns)
-        for room_id, room in self._rooms.items():
+        for room_id, room in self.rooms.items():
             room.drain(self._now_ns)
             for notice in room.notices():
                 if not isinstance(notice, HandshakeReceived) or len(notice.data) <= MAX_PICTURE_DATAGRAM:
@@ -142,7 +142,7 @@ class Pictures:
 
     def report(self, room_id: int, now_ns: int) -> None:
         """The figures of a room."""
-        room = self._rooms.get(room_id)
+        room = self.rooms.get(room_id)
         if room is None:
             return
         for figures in room.statistics():

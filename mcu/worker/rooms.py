@@ -99,9 +99,12 @@ class Rooms:
             elif isinstance(message, AddPort) and descriptors and message.room_id in self._rooms:
                 sockets, descriptors = descriptors, ()
                 self.pictures.add_port(message, sockets)
+                if self._taps.watches:
+                    self._taps.attach_ports(self.pictures.rooms)
             elif isinstance(message, OpenTap) and len(descriptors) == 1:
                 (descriptor,), descriptors = descriptors, ()
                 self._taps.open(message, descriptor, self._rooms.values())
+                self._taps.attach_ports(self.pictures.rooms)
             elif isinstance(message, OpenRecording | OpenPlayer) and len(descriptors) == 1 and message.room_id in self._rooms:
                 (descriptor,), descriptors = descriptors, ()
                 self._studio.take(self._rooms[message.room_id], message, descriptor)
@@ -131,6 +134,7 @@ class Rooms:
             return
         if isinstance(message, CloseTap):
             self._taps.close(message.tap_id, self._rooms.values())
+            self._taps.attach_ports(self.pictures.rooms)
             return
         room = self._rooms.get(getattr(message, "room_id", 0))
         if room is None:

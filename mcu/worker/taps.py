@@ -1,16 +1,17 @@
-"""The captures that go on in a worker: which legs they look at, and the way to the process that writes each."""
+"""The captures that go on in a worker: which legs and ports of pictures they see, and the way to the process that writes."""
 
 from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mcu.messages import OpenTap
 from pcap.tap import OUT, RTCP, LegInfo, Tap
-from rtp.kernel import Room
+from rtp.kernel import Forwarder, Room
 from rtp.kernel.leg import Leg
+from rtp.kernel.port import Port
 from rtp.kernel.spec import Address
 
 NOWHERE = ("0.0.0.0", 0)
@@ -44,17 +45,31 @@ class Watch:
         spec = leg.spec
         self._told[spec.leg_id] = spec.remote, spec.remote_rtcp
         accepted = spec.remote or leg.filter.accepted or NOWHERE
-        local = _own(leg.rtp, accepted)
-        if spec.rtcp_mux or leg.rtcp_socket is None:
-            self.tap.leg(spec.leg_id, LegInfo(local, accepted, local, accepted))
-        else:
-            remote_rtcp = spec.remote_rtcp or (accepted[0], accepted[1] + 1)
-            self.tap.leg(spec.leg_id, LegInfo(local, accepted, _own(leg.rtcp_socket, remote_rtcp), remote_rtcp))
+        self.tap.leg(spec.leg_id, _info(leg.rtp, None if spec.rtcp_mux else leg.rtcp_socket, accepted, spec.remote_rtcp))
+
+    def see_port(self, port: Port, is_out: bool, is_rtcp: bool, time_ns: int, packet: bytes) -> None:
+        """See `rtp.kernel.port.PortObserver`."""
+        spec = port.spec
+        told = self._told.get(spec.port_id)
+        if told is None or told[0] is not spec.remote or told[1] is not spec.remote_rtcp:
+            self._told[spec.port_id] = spec.remote, spec.remote_rtcp
+            self.tap.leg(spec.port_id, _info(port.rtp, None if spec.rtcp_mux else port.rtcp,
+                                             spec.remote or port.filter.accepted or NOWHERE, spec.remote_rtcp))
+        self.tap.media(spec.port_id, OUT * is_out | RTCP * is_rtcp, time_ns + self._offset_ns, packet)
 
     def flush(self) -> None:
         """Hand over what was seen, and look at the clock."""
         self.tap.flush()
         self._offset_ns = time.time_ns() - time.monotonic_ns()
+
+
+def _info(rtp: socket.socket, rtcp: socket.socket | None, remote: Address, remote_rtcp: Address | None) -> LegInfo:
+    """Where media goes from and to. rtcp: None where it has no port of its own."""
+    local = _own(rtp, remote)
+    if rtcp is None:
+        return LegInfo(local, remote, local, remote)
+    remote_rtcp = remote_rtcp or (remote[0], remote[1] + 1)
+    return LegInfo(local, remote, _own(rtcp, remote_rtcp), remote_rtcp)
 
 
 def _own(sock: socket.socket, remote: Address) -> Address:
@@ -89,6 +104,13 @@ class Taps:
         for room in rooms:
             for leg_id, leg in room.legs.items():
                 leg.observers = tuple(watch for watch in self.watches.values() if watch.sees(room.room_id, leg_id))
+
+    def attach_ports(self, rooms: Mapping[int, Forwarder]) -> None:
+        """Let the ports of pictures be seen, too; those between processes of ours are nobody's."""
+        for room_id, room in rooms.items():
+            for port in room.ports.values():
+                port.observers = () if port.spec.is_local else tuple(
+                    watch.see_port for watch in self.watches.values() if watch.sees(room_id, port.spec.owner))
 
     def flush(self) -> None:
         """Hand over what was seen in this tick."""

@@ -317,6 +317,8 @@ class Forwarder:
             if session is None and (port.filter.accepted is None or source[0] != port.filter.accepted[0]):
                 port.foreign += 1
                 return
+            if port.observers:
+                port.show(False, True, arrival_ns, data)
             if take_report(port, data, now_ns):
                 self._touched.add(port)
             return
@@ -325,6 +327,8 @@ class Forwarder:
                 return
         else:
             port.filter.last_ns = now_ns
+        if port.observers:
+            port.show(False, False, arrival_ns, data)
         self._take_picture(port, data, arrival_ns, now_ns)
 
     def _is_from_peer(self, port: Port, data: bytes, source: Address, now_ns: int) -> bool:

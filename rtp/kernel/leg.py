@@ -465,6 +465,7 @@ class Leg:
             max(0, now_ns - self.last_heard_ns) // 1_000_000, self.sequence, source.ssrc if source is not None else 0,
             self.rtcp.remote_said_goodbye, self.looped,
             sum(session.auth_failures for session in self._sessions()), sum(session.replayed for session in self._sessions()),
+            1000.0 * remote.jitter / self.clock_rate,
         )
 
     def _sessions(self) -> list[SrtpSession]:

@@ -5,7 +5,9 @@ RFC 3711, RFC 9143). What is to go out is gathered and sent at the end of a drai
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
+from typing import Protocol
 
 from rtp.allocation import Allocation
 from rtp.congestion import MAX_BPS, START_BPS, BandwidthEstimate, RateMeter
@@ -29,6 +31,13 @@ MAX_SOURCES = 16
 MAX_BLOCKS = 31
 
 
+class PortObserver(Protocol):
+    """Sees what passes a port, in clear: RTP and RTCP as they would be without SRTP. It must not wait, or change anything."""
+
+    def __call__(self, port: Port, is_out: bool, is_rtcp: bool, time_ns: int, packet: bytes) -> None:
+        """A packet of the port, once: what is sent again isn't shown. time_ns: monotonic, of its arrival or of now."""
+
+
 class Port:
     """The state of one. `producers`: what it sends, `slots`: what it is sent; `by_ssrc`: whose stream an SSRC is.
 
@@ -42,6 +51,7 @@ class Port:
         self.door: socket.socket | None = None
         self.look_ns = 0
         self.rtcp = socket.socket(fileno=spec.rtcp_fd) if spec.rtcp_fd >= 0 else None
+        self.observers: tuple[PortObserver, ...] = ()
         self.filter = SourceFilter(spec.remote, spec.signalling_host)
         self.producers: list[Producer] = []
         self.slots: list[Slot] = []
@@ -92,6 +102,8 @@ class Port:
 
     def send(self, packet: bytes, slot: Slot, number: int) -> bool:
         """Protect a packet of a slot, keep it, and send it with the burst; False when it can't go out."""
+        if self.observers:
+            self.show(True, False, slot.sent_ns, packet)
         if self.srtp is not None:
             protected = self.srtp.protect(packet)
             if protected is None:
@@ -102,6 +114,11 @@ class Port:
         slot.keep(number, packet)
         self._outbox.append(packet)
         return True
+
+    def show(self, is_out: bool, is_rtcp: bool, time_ns: int, packet: bytes) -> None:
+        """Let the observers see a packet in clear."""
+        for observer in self.observers:
+            observer(self, is_out, is_rtcp, time_ns, packet)
 
     def put(self, packet: bytes) -> None:
         """Send a finished packet with the burst."""
@@ -133,6 +150,8 @@ class Port:
 
     def send_rtcp(self, data: bytes) -> None:
         """Send an RTCP compound, or feedback alone."""
+        if self.observers:
+            self.show(True, True, time.monotonic_ns(), data)
         out, remote = (self.rtp, self.spec.remote) if self.spec.rtcp_mux else (self.rtcp, self.spec.remote_rtcp)
         packet: bytes | None = data
         if self.srtcp is not None:

@@ -108,7 +108,8 @@ Notice = DtmfPressed | SpeakersChanged | AddressLearnt | HandshakeReceived
 @dataclass(frozen=True, slots=True)
 class LegStatistics:
     """Figures of a leg since its beginning. Times in ms; `silent_ms`: since the last RTP or RTCP; rtt_ms −1: unknown; looped:
-    packets of our own that came back (RFC 3550 §8.2); auth_failures, replayed: dropped by SRTP (RFC 3711 §3.3)."""
+    packets of our own that came back (RFC 3550 §8.2); auth_failures, replayed: dropped by SRTP (RFC 3711 §3.3); remote_loss (a
+    share), remote_jitter_ms: as the peer's last report has them."""
 
     leg_id: int
     packets_in: int = 0
@@ -132,3 +133,4 @@ class LegStatistics:
     looped: int = 0
     auth_failures: int = 0
     replayed: int = 0
+    remote_jitter_ms: float = 0.0

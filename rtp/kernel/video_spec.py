@@ -18,7 +18,7 @@ class PortSpec:
     nothing; mid_extension, transport_extension: ids of RFC 9143's mid and of the transport-wide number, 0 for none;
     is_reduced: feedback may go alone (RFC 5506); limit_bps: what the peer's b= lines allow, 0 for anything; keys and what
     follows: as in LegSpec; is_local: the peer is a process of ours on this machine: all is sent to it, and what
-    `limit_bps` says is only what it would have senders send.
+    `limit_bps` says is only what it would have senders send; owner: whose it is, for those who observe it.
     """
 
     port_id: int
@@ -40,6 +40,7 @@ class PortSpec:
     awaits_keys: bool = False
     has_ice: bool = False
     is_local: bool = False
+    owner: int = 0
 
 
 @dataclass(slots=True)

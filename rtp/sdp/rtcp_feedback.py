@@ -24,6 +24,6 @@ def feedback_of(media: MediaDescription, payload_type: int) -> frozenset[str]:
     return frozenset(found & KNOWN)
 
 
-def feedback_lines(payload_type: int, kinds: Iterable[str]) -> list[Attribute]:
-    """The attributes for these kinds, in a fixed order."""
+def feedback_lines(payload_type: int | str, kinds: Iterable[str]) -> list[Attribute]:
+    """The attributes for these kinds, in a fixed order. payload_type: a number, or `*` for all of the line."""
     return [("rtcp-fb", f"{payload_type} {kind}") for kind in sorted(kinds)]

@@ -28,6 +28,7 @@ from rtp.sdp.protection import (
 from rtp.sdp.video import (
     SLIDES,
     VideoCapabilities,
+    VideoCodec,
     VideoFormat,
     agree_on_formats,
     answered_format_lines,
@@ -106,12 +107,12 @@ def offer(audio: Capabilities, local: LocalMedia, video: VideoCapabilities, vide
                    and previous.media[i].port), None)
         at = next((i for i in kept if previous is not None and not previous.media[i].port), None) if at is None else at
         if at is None:
-            line = _offer_line(ours, video, audio.srtp, None)
+            line = _offer_line(ours, video, audio.srtp, None, style)
             lines.append(line)
         else:
             kept.remove(at)
             before = previous.media[at] if previous is not None and previous.media[at].port else None
-            line = lines[at] = _offer_line(ours, video, audio.srtp, before)
+            line = lines[at] = _offer_line(ours, video, audio.srtp, before, style)
         if mid_of(line):
             by_port.setdefault(ours.media.rtp_port, []).append(mid_of(line))
     own = tuple(group_line(mids) for mids in by_port.values() if len(mids) > 1)
@@ -119,20 +120,20 @@ def offer(audio: Capabilities, local: LocalMedia, video: VideoCapabilities, vide
 
 
 def _offer_line(ours: LocalVideo, video: VideoCapabilities, policy: SrtpPolicy,
-                previous: MediaDescription | None) -> MediaDescription:
-    codecs = video.codecs if previous is None else keep_numbers(video.codecs, previous)
-    attributes = offered_format_lines(codecs, video.feedback)
+                previous: MediaDescription | None, style: OfferStyle | None) -> MediaDescription:
+    wanted = _shorter(video.codecs) if ours.is_bundle_only else video.codecs
+    codecs = wanted if previous is None else keep_numbers(wanted, previous)
+    attributes = offered_format_lines(codecs, video.feedback, is_short=ours.is_bundle_only)
     attributes += [("extmap", f"{number} {uri}") for number, uri in video.extensions]
     if not ours.is_bundle_only:
         attributes.append(("rtcp", str(ours.media.rtcp_port)))
     attributes += [("rtcp-mux", None), ("rtcp-rsize", None), (ours.media.direction, None)]
     attributes += _names(ours, ours.mid if previous is None else mid_of(previous) or ours.mid)
+    style = style or OfferStyle.of(policy, ours.media.crypto, ours.media.fingerprint)
     if ours.is_bundle_only:
         if previous is None:
             attributes.append(("bundle-only", None))
-        style = OfferStyle.of(policy, ours.media.crypto, ours.media.fingerprint)
     elif previous is None:
-        style = OfferStyle.of(policy, ours.media.crypto, ours.media.fingerprint)
         attributes += style.lines(ours.media.crypto, ours.media.fingerprint, policy)
     else:
         attributes += offered_again(how_keyed(previous), ours.media.crypto, ours.media.fingerprint)
@@ -140,6 +141,11 @@ def _offer_line(ours: LocalVideo, video: VideoCapabilities, policy: SrtpPolicy,
     return MediaDescription("video", port, style.protocol if previous is None else previous.protocol,
                             tuple(str(codec.payload_type) for codec in codecs), bandwidth=_bandwidth(video),
                             attributes=tuple(attributes))
+
+
+def _shorter(codecs: Sequence[VideoCodec]) -> Sequence[VideoCodec]:
+    """H.264 in mode 1 alone, which takes what mode 0 may be as well: an offer of many lines has to be short."""
+    return [codec for codec in codecs if codec.profile is None or codec.mode] or codecs
 
 
 def _names(ours: LocalVideo, mid: str) -> list[Attribute]:

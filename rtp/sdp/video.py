@@ -185,15 +185,15 @@ def answered_format_lines(media: MediaDescription, formats: Iterable[VideoFormat
     return lines
 
 
-def offered_format_lines(codecs: Sequence[VideoCodec], feedback: frozenset[str]) -> list[Attribute]:
-    """rtpmap, fmtp and rtcp-fb of an offer."""
+def offered_format_lines(codecs: Sequence[VideoCodec], feedback: frozenset[str], *, is_short: bool = False) -> list[Attribute]:
+    """rtpmap, fmtp and rtcp-fb of an offer. is_short: feedback is named once for all formats (`*`, RFC 4585 §4.2)."""
     lines: list[Attribute] = []
     for codec in codecs:
         lines.append(("rtpmap", f"{codec.payload_type} {codec.name}/{CLOCK_RATE}"))
         if codec.profile is not None:
             lines.append(("fmtp", _h264_parameters(codec.payload_type, codec.profile, codec.mode, True)))
-        lines += feedback_lines(codec.payload_type, feedback)
-    return lines
+        lines += [] if is_short else feedback_lines(codec.payload_type, feedback)
+    return lines + feedback_lines("*", feedback) if is_short else lines
 
 
 def _h264_parameters(number: int, profile: ProfileLevel, mode: int, is_asymmetric: bool) -> str:

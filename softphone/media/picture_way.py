@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 import socket
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,18 +19,17 @@ from rtp.sdp.bundle import MID
 from rtp.sdp.several import NegotiatedVideo
 from rtp.srtp import VIDEO_WINDOW
 from rtp.transport_feedback import TRANSPORT_SEQUENCE
-from softphone.media.ports import open_pair, plain_address
+from softphone.media.ports import Address, Observer, open_pair, plain_address
 from softphone.media.security import DTLS_BYTES, MediaSecurity, SecuritySettings
 
-Address = tuple[str, int]
 RECEIVE_BUFFER = 1 << 20
 """Bytes that wait for the reading thread: a key frame of each of nine people."""
 
 
 class Way:
-    """A transport. lock: the owner's."""
+    """A transport. observer: sees the packets in clear."""
 
-    def __init__(self, host: str, security: SecuritySettings, cname: str, lock: threading.RLock) -> None:
+    def __init__(self, host: str, security: SecuritySettings, cname: str, observer: Observer | None = None) -> None:
         self.security = MediaSecurity(replace(security, window=VIDEO_WINDOW))
         self.transport = PictureTransport(cname, self._protect, lambda: secrets.randbits(32))
         self.agreed: NegotiatedVideo | None = None
@@ -40,7 +38,7 @@ class Way:
         self.foreign = 0
         self.last_received_at = 0.0
         self._host = host
-        self._lock = lock
+        self._observer = observer
         self._burst = BurstSender()
 
     def open(self) -> int:
@@ -86,6 +84,7 @@ class Way:
             self.foreign += 1
             return []
         self.last_received_at = arrival_ns / 1e9
+        self._show(data, arrival_ns, is_report=is_report)
         if not is_report:
             return self.transport.receive(data, arrival_ns)
         again = self.transport.receive_rtcp(data, time.monotonic_ns(), time.time())
@@ -126,14 +125,32 @@ class Way:
         if self.rtp is not None and self.agreed is not None and self.agreed.remote is not None:
             self._burst.send(self.rtp, self.agreed.remote, packets)
 
+    def places(self) -> tuple[Address, Address, Address, Address] | None:
+        """Where RTP goes from and to, and RTCP; None before it is agreed."""
+        agreed = self.agreed
+        if self.rtp is None or self.rtcp is None or agreed is None or agreed.remote is None:
+            return None
+        own: Address = self.rtp.getsockname()[:2]
+        if agreed.rtcp_mux or agreed.remote_rtcp is None:
+            return own, agreed.remote, own, agreed.remote
+        return own, agreed.remote, self.rtcp.getsockname()[:2], agreed.remote_rtcp
+
+    def _show(self, packet: bytes, time_ns: int, *, is_report: bool, is_out: bool = False) -> None:
+        if self._observer is not None:
+            self._observer(self, is_out, is_report, time_ns, packet)
+
     def _protect(self, packet: bytes) -> bytes | None:
-        return self.security.protect(packet)
+        out = self.security.protect(packet)
+        if out is not None:
+            self._show(packet, time.monotonic_ns(), is_report=False, is_out=True)
+        return out
 
     def _send_rtcp(self, packet: bytes) -> None:
         agreed = self.agreed
         protected = self.security.protect_rtcp(packet)
         if agreed is None or agreed.remote_rtcp is None or protected is None or not packet:
             return
+        self._show(packet, time.monotonic_ns(), is_report=True, is_out=True)
         out = self.rtp if agreed.rtcp_mux else self.rtcp
         try:
             if out is not None:

@@ -29,6 +29,7 @@ from softphone.media.lines import Pictures
 from softphone.media.picture_figures import InFigures
 from softphone.media.picture_loop import PictureLoop
 from softphone.media.picture_way import Way
+from softphone.media.ports import Observer
 from softphone.media.security import SecuritySettings
 
 MAIN, SLIDES, FIRST_SLOT = 0, 1, 2
@@ -64,13 +65,14 @@ class PictureSettings:
 
 
 class PictureMedia:
-    """Pictures of a call. host: our address; security: as that of sound; cname: ours.
+    """Pictures of a call. host: our address; security: as that of sound; cname: ours; observer: sees the packets in clear.
 
     on_picture: gets each `Shown`, in the reading thread; it must not wait; on_slides: those of a shared screen, too.
     `bitrate_bps`: what the camera may use, at any time.
     """
 
-    def __init__(self, settings: PictureSettings, host: str, security: SecuritySettings, cname: str) -> None:
+    def __init__(self, settings: PictureSettings, host: str, security: SecuritySettings, cname: str,
+                 observer: Observer | None = None) -> None:
         self.settings = settings
         self.bitrate_bps = settings.bitrate_bps
         self.on_picture: Callable[[Shown], None] = lambda shown: None
@@ -78,7 +80,7 @@ class PictureMedia:
         self.negotiated: dict[int, NegotiatedVideo] = {}
         self._host = host
         self._lock = threading.RLock()
-        self._ways = (Way(host, security, cname, self._lock), Way(host, security, cname, self._lock))
+        self._ways = (Way(host, security, cname, observer), Way(host, security, cname, observer))
         self._is_sent = {MAIN: settings.is_sending, SLIDES: False}
         self._encoders: dict[int, LineEncoder] = {}
         self._loop: PictureLoop | None = None
@@ -88,17 +90,18 @@ class PictureMedia:
     def lines(self, *, is_offer: bool, is_new: bool, is_held: bool) -> Pictures:
         """Our lines for an offer or an answer; opens their sockets. Raises OSError when there is no port."""
         keys = [MAIN] + [SLIDES] * self.settings.has_slides
-        if is_offer:
-            keys += [FIRST_SLOT + number for number in range(self.settings.slots)]
-        if is_offer and not is_new:
-            keys = [key for key in keys if key in self.negotiated]
+        slots = [FIRST_SLOT + number for number in range(self.settings.slots)]
+        if is_new:
+            keys += slots if is_offer else []
+        else:
+            keys = [key for key in keys + slots if key in self.negotiated or not (is_offer or key in slots)]
         return Pictures(self.settings.capabilities, tuple(self._line(key, is_offer, is_held) for key in keys))
 
     def _line(self, key: int, is_offer: bool, is_held: bool) -> LocalVideo:
         way = self._way(key)
         port = way.open()
         may_send = self._is_sent.get(key, False)
-        direction = ("sendonly" if may_send else "inactive") if is_held else "sendrecv" if may_send else "recvonly"
+        direction = "inactive" if is_held else "sendrecv" if may_send else "recvonly"
         local = LocalMedia(self._host, port, port + 1, direction)
         if not is_offer:
             local = replace(local, role=Role.CLIENT)

@@ -5,12 +5,28 @@ from __future__ import annotations
 import random
 import socket
 from ipaddress import ip_address
+from typing import Protocol
 
 from rtp.errors import NegotiationFailed
 from rtp.kernel.sockets import prepare
 
+Address = tuple[str, int]
 TRIES = 100
 FIRST_PORT, LAST_PORT = 16384, 32766
+
+
+class Placed(Protocol):
+    """What sends and takes packets of one transport."""
+
+    def places(self) -> tuple[Address, Address, Address, Address] | None:
+        """Where RTP goes from and to, and RTCP; None before it is agreed."""
+
+
+class Observer(Protocol):
+    """Sees what a transport sends and takes, in clear. It must not wait; pictures come from a thread of theirs."""
+
+    def __call__(self, session: Placed, is_out: bool, is_rtcp: bool, time_ns: int, packet: bytes) -> None:
+        """A packet of RTP or RTCP. time_ns: monotonic, of its arrival or of now."""
 
 
 def open_pair(host: str) -> tuple[socket.socket, socket.socket]:

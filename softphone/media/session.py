@@ -16,7 +16,6 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from rtp.codecs.resample import Samples
 from rtp.errors import CodecError, NegotiationFailed, ParseError
@@ -38,7 +37,7 @@ from softphone.media.levels import SILENT, level_dbov
 from softphone.media.lines import Agreed, Lines, Pictures
 from softphone.media.outbound import Outbound, Position
 from softphone.media.pictures import PictureMedia, PictureSettings
-from softphone.media.ports import open_pair, plain_address
+from softphone.media.ports import Observer, open_pair, plain_address
 from softphone.media.security import DTLS_BYTES, MediaSecurity, SecuritySettings
 from softphone.remote.line import DesktopLine
 from softphone.stats import MediaFigures
@@ -46,13 +45,6 @@ from softphone.stats import MediaFigures
 Address = tuple[str, int]
 BATCH = 64
 """Datagrams read at one wake-up."""
-
-
-class Observer(Protocol):
-    """Sees what a session sends and takes, in clear. It must not wait."""
-
-    def __call__(self, session: MediaSession, is_out: bool, is_rtcp: bool, time_ns: int, packet: bytes) -> None:
-        """A packet of RTP or RTCP. time_ns: monotonic, of its arrival or of now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +90,7 @@ class MediaSession:
         self._position = Position(secrets.randbits(32), secrets.randbelow(0x8000), secrets.randbits(32))
         self._cname = secrets.token_urlsafe(12)
         self.pictures = (None if settings.pictures is None else
-                         PictureMedia(settings.pictures, settings.host, security, self._cname))
+                         PictureMedia(settings.pictures, settings.host, security, self._cname, settings.observer))
         self._clock_offset_ns = time.time_ns() - time.monotonic_ns()
         self._before = MediaFigures()
         self._csrcs_before: set[int] = set()

@@ -9,6 +9,7 @@ from rtp.rfb.pixels import Pixels, Rectangle
 from softphone.remote.injector import Area
 from softphone.remote.screen import ScreenGrabber, around
 from softphone.remote.watch import ScreenWatch
+from softphone.remote.x11 import in_words
 
 
 class ScreenSource:
@@ -28,17 +29,19 @@ class ScreenSource:
 
     def size(self) -> tuple[int, int]:
         """Of what is shared."""
-        if (now := self._watch.size()) != self._screen_size:
-            self._screen_size = now
-            self._grabber.close()
-            self._grabber = ScreenGrabber(self._display, monitor=self._monitor, region=self._region)
-        area = self._grabber.area
+        with in_words():
+            if (now := self._watch.size()) != self._screen_size:
+                self._screen_size = now
+                self._grabber.close()
+                self._grabber = ScreenGrabber(self._display, monitor=self._monitor, region=self._region)
+            area = self._grabber.area
         return area.width, area.height
 
     def take(self) -> Area | None:
         """Where it changed, also where the pointer was and is."""
-        changed = self._watch.take()
-        shape, place = self._watch.take_cursor(), self._watch.pointer()
+        with in_words():
+            changed = self._watch.take()
+            shape, place = self._watch.take_cursor(), self._watch.pointer()
         if shape is not None or place != self._pointer:
             before = self._under_pointer()
             self._cursor, self._pointer = shape or self._cursor, place

@@ -20,7 +20,7 @@ from rtp.rfb.pixels import Pixels
 from softphone.errors import PhoneError
 from softphone.remote.injector import Area
 from softphone.remote.screen import around
-from softphone.remote.x11 import open_display
+from softphone.remote.x11 import in_words, open_display
 
 SMALLEST = 48
 """Windows with a shorter side are parts of others: nobody shares them."""
@@ -102,28 +102,31 @@ class WindowGrabber:
     def size(self) -> tuple[int, int]:
         """Of the window, without its border."""
         try:
-            geometry = self._window.get_geometry()
+            with in_words():
+                geometry = self._window.get_geometry()
         except XError as error:
             raise PhoneError(CLOSED) from error
         return geometry.width, geometry.height
 
     def take(self) -> Area | None:
         """Where the window changed since the last time; to be asked before a picture is taken."""
-        while self._display.pending_events():
-            event = self._display.next_event()
-            if event.type == self._display.extension_event.DamageNotify:
-                area = Area(event.area.x, event.area.y, event.area.width, event.area.height)
-                self._changed = area if self._changed is None else around(self._changed, area)
-        changed, self._changed = self._changed, None
-        if changed is not None:
-            self._display.damage_subtract(self._damage)
-            self._display.flush()
+        with in_words():
+            while self._display.pending_events():
+                event = self._display.next_event()
+                if event.type == self._display.extension_event.DamageNotify:
+                    area = Area(event.area.x, event.area.y, event.area.width, event.area.height)
+                    self._changed = area if self._changed is None else around(self._changed, area)
+            changed, self._changed = self._changed, None
+            if changed is not None:
+                self._display.damage_subtract(self._damage)
+                self._display.flush()
         return changed
 
     def grab(self, part: Area) -> Pixels | None:
         """The picture of now, or None while the window is minimised."""
         try:
-            image = self._window.get_image(part.x, part.y, part.width, part.height, X.ZPixmap, 0xFFFFFFFF)
+            with in_words():
+                image = self._window.get_image(part.x, part.y, part.width, part.height, X.ZPixmap, 0xFFFFFFFF)
         except XError:
             self.size()
             return None

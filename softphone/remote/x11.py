@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from mss.exception import ScreenShotError
 from Xlib import display
-from Xlib.error import DisplayConnectionError, DisplayNameError
+from Xlib.error import ConnectionClosedError, DisplayConnectionError, DisplayNameError
 from Xlib.protocol import display as protocol
 from Xlib.protocol import event
 
 from softphone.errors import PhoneError
 
+GONE = "The screen can't be read any more."
 _opening = threading.Lock()
+
+
+@contextlib.contextmanager
+def in_words() -> Iterator[None]:
+    """Raises PhoneError where an X server has gone that was there."""
+    try:
+        yield
+    except (ConnectionClosedError, ScreenShotError, OSError) as error:
+        raise PhoneError(GONE) from error
 
 
 def open_display(name: str | None, extensions: Sequence[str] = ()) -> display.Display:

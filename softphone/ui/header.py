@@ -36,6 +36,10 @@ def chips_of(meeting: Meeting, tr: Translator) -> list[Chip]:
     chips = []
     if meeting.is_held:
         chips.append(Chip("hold", tr("On hold"), "warning", "pause", tr("Neither side hears the other.")))
+    if meeting.recording == "paused":
+        chips.append(Chip("recording", tr("Recording paused"), "muted", "record", tr("Nothing is recorded just now.")))
+    elif meeting.recording:
+        chips.append(Chip("recording", tr("Recording"), "danger", "record", tr("The server records this meeting.")))
     quality = meeting.quality
     word = grade(quality)
     if word:

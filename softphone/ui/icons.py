@@ -122,6 +122,11 @@ def _keypad(pen: Pen) -> None:
             pen.dot(x, y, 1.65)
 
 
+def _record(pen: Pen) -> None:
+    pen.circle(12, 12, 8.5)
+    pen.dot(12, 12, 4.5)
+
+
 def _pause(pen: Pen) -> None:
     pen.line((8.5, 5.5), (8.5, 18.5), width=3)
     pen.line((15.5, 5.5), (15.5, 18.5), width=3)
@@ -312,6 +317,7 @@ ICONS: dict[str, Callable[[Pen], None]] = {
     "person": _person,
     "stats": _stats,
     "keypad": _keypad,
+    "record": _record,
     "pause": _pause,
     "play": _play,
     "more": _more,

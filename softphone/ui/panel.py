@@ -159,7 +159,7 @@ class Stats(tk.Canvas):
     def _draw_row(self, top: int, name: str, figure: str) -> None:
         look, px, palette = self.look, self.look.px, self.look.palette
         width, bold = self.winfo_width(), look.font(13, True)
-        text = look.elide(figure, bold, width * 2 // 3 - px(12))
+        text = look.elide(figure, bold, width - px(84))
         shown = look.elide(name, look.font(13), width - px(24) - bold.measure(text))
         self.create_text(px(8), top, anchor="w", text=shown, font=look.font(13), fill=palette.muted)
         self.create_text(width - px(8), top, anchor="e", text=text, font=bold, fill=palette.text, tags="figure")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from softphone.model import Quality
 from softphone.ui.theme import Look
+from softphone.ui.words import rate_text
 
 SAMPLES = 60
 """A minute at one a second."""
@@ -31,11 +32,6 @@ class Series:
 def kbps_of(quality: Quality) -> float:
     """All that comes: sound and the pictures of others."""
     return float(quality.kbps + sum(each.kbps for each in quality.pictures if each.key != "self"))
-
-
-def rate_text(kbps: float) -> str:
-    """A bit rate as people read it."""
-    return f"{kbps / 1000:.1f} Mbit/s" if kbps >= 1000 else f"{kbps:.0f} kbit/s"
 
 
 SERIES = (

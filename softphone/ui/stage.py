@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import tkinter as tk
 
-import cv2
-import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageTk
 
-from rtp.codecs.i420 import Picture
+from softphone.media.fitting import Rgb
 from softphone.shares import Share
 from softphone.ui.theme import Look
 from softphone.ui.widgets import icon_picture
@@ -28,41 +25,36 @@ class Stage(tk.Canvas):
         self.shown = 0
         self.box = (0, 0, 0, 0)
         self._share: Share | None = None
-        self._newest: Picture | None = None
         self._image: ImageTk.PhotoImage | None = None
-        self.bind("<Configure>", lambda _event: self._show_again())
+        self.bind("<Configure>", lambda _event: self._lay_out())
 
     def draw(self, share: Share | None) -> None:
         """Show what is shared now."""
         if share is not self._share:
             if share is None or self._share is None or share.view is not self._share.view:
-                self._newest = self._image = None
+                self._image = None
             self._share = share
-            self._draw_frame()
-        picture = share.view.take() if share is not None and share.view is not None else None
-        if picture is not None:
-            self._newest = picture
-            self._show(picture)
+            self._lay_out()
+        fitted = share.view.take_fitted() if share is not None and share.view is not None else None
+        if fitted is not None:
+            self._show(fitted)
 
-    def _show_again(self) -> None:
+    def _lay_out(self) -> None:
         self._image = None
         self._draw_frame()
-        if self._newest is not None:
-            self._show(self._newest)
+        if self._share is not None and self._share.view is not None:
+            self._share.view.want(self.winfo_width(), self.winfo_height() - self.look.px(CAPTION))
 
-    def _show(self, picture: Picture) -> None:
-        width, height, top = self.winfo_width(), self.winfo_height() - self.look.px(CAPTION), self.look.px(CAPTION)
-        if width <= 1 or height <= 1:
-            return
-        scale = min(width / picture.width, height / picture.height)
-        size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-        image = Image.fromarray(_scaled(to_rgb(picture), size))
+    def _show(self, rgb: Rgb) -> None:
+        image, size = Image.fromarray(rgb), (rgb.shape[1], rgb.shape[0])
         self.shown += 1
         if self._image is not None and (self._image.width(), self._image.height()) == size:
             self._image.paste(image)
             return
+        top = self.look.px(CAPTION)
+        left, down = (self.winfo_width() - size[0]) // 2, (self.winfo_height() - top - size[1]) // 2
         self._image = ImageTk.PhotoImage(image, master=self)
-        self.box = ((width - size[0]) // 2, top + (height - size[1]) // 2, *size)
+        self.box = (left, top + down, *size)
         self._draw_frame()
 
     def _draw_frame(self) -> None:
@@ -82,20 +74,3 @@ class Stage(tk.Canvas):
         self.create_image(px(20), middle, image=icon_picture(look, "share", px(17), look.palette.text))
         self.create_text(px(38), middle, anchor="w", text=text, font=look.font(13.5, True), fill=look.palette.text, tags="name")
 
-
-def to_rgb(picture: Picture) -> npt.NDArray[np.uint8]:
-    """The colours of a picture: uint8, shape (height, width, 3)."""
-    height, width = picture.height, picture.width
-    rows = np.empty((height * 3 // 2, width), np.uint8)
-    rows[:height] = picture.y
-    colours, quarter = rows[height:].reshape(-1), width * height // 4
-    colours[:quarter].reshape(height // 2, width // 2)[:] = picture.u
-    colours[quarter:].reshape(height // 2, width // 2)[:] = picture.v
-    return np.asarray(cv2.cvtColor(rows, cv2.COLOR_YUV2RGB_I420), np.uint8)
-
-
-def _scaled(rgb: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    if (rgb.shape[1], rgb.shape[0]) == size:
-        return rgb
-    how = cv2.INTER_AREA if size[0] < rgb.shape[1] else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(rgb, size, interpolation=how), np.uint8)

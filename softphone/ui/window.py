@@ -28,9 +28,9 @@ from softphone.model import (
     SetMuted,
     SetVideo,
     State,
-    StopShare,
     reduce,
 )
+from softphone.shares import StopShare
 from softphone.ui import drawing, icons, keys, theme
 from softphone.ui.bars import BannerBar, IncomingBar
 from softphone.ui.calling import CallingPage

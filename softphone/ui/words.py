@@ -59,12 +59,17 @@ def figures(quality: Quality, tr: Tr) -> list[tuple[str, str]]:
     ]
 
 
+def rate_text(kbps: float) -> str:
+    """A bit rate as people read it."""
+    return f"{kbps / 1000:.1f} Mbit/s" if kbps >= 1000 else f"{kbps:.0f} kbit/s"
+
+
 def picture_figures(quality: Quality, names: dict[str, str], tr: Tr) -> list[tuple[str, str]]:
     """(name, figure) of the pictures that are sent and seen. names: of members, by key."""
     rows = []
     for each in quality.pictures:
         name = tr("Own picture") if each.key == "self" else names.get(each.key, tr("Picture"))
-        parts = [f"{each.width}×{each.height}", f"{each.rate:.0f}/s", f"{each.kbps} kbit/s"]
+        parts = [f"{each.width}×{each.height}", f"{each.rate:.0f}/s", rate_text(each.kbps)]
         if each.loss_percent >= 0.05:
             parts.append(f"{each.loss_percent:.1f} %")
         rows.append((name, " · ".join(parts)))

@@ -473,13 +473,14 @@ class House:
         """Keep a row of the audit log."""
         self.storage.put_audit(record)
 
-    def perform(self, room: str, event: RoomEvent) -> None:
+    def perform(self, room: str, event: RoomEvent) -> str:
         """What others would do."""
         self.performed.append((room, event))
         if isinstance(event, InviteRequested):
-            self.switchboard.invite(room, event)
-        elif self.plays_sound and type(event) in self._performers:
-            self._performers[type(event)](room, event)
+            return self.switchboard.invite(room, event)
+        if self.plays_sound and type(event) in self._performers:
+            return self._performers[type(event)](room, event)
+        return ""
 
     def publish(self, kind: str, **facts: object) -> None:
         """Note an event."""

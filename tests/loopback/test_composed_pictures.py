@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
 
 import pytest
 
 from confero.testing import Server, start_server
 from mcu.picture.composing import TEST_ID
-from mcu.picture.layout import Tile, gallery, speaker
-from rtp.codecs.chart import read
-from rtp.codecs.i420 import Picture
-from rtp.codecs.video import VideoDecoder
-from rtp.feedback import PictureLossIndication
-from rtp.packet import RtpPacket
-from rtp.sdp.bundle import MID
-from rtp.sdp.several import NegotiatedVideo
+from mcu.picture.layout import gallery, speaker
 from rtp.sdp.video import SLIDES
-from rtp.video_receiver import VideoReceiver
-from tests.helpers.watchers import RATE, Stream, Watcher, Watchers
-from tests.mcu.picture.house import Film
+from tests.helpers.films import Eye, FilmStream
+from tests.helpers.watchers import Watchers
 
 pytestmark = pytest.mark.loopback
-
-
-class FilmStream(Stream):
-    """A stream of charts that are really encoded."""
-
-    def picture(self, line: NegotiatedVideo) -> list[bytes]:
-        """See Stream."""
-        film = self.__dict__.setdefault("film", Film(self.number))
-        form = next(one for one in line.formats if one.name == "H264")
-        self.timestamp = (self.timestamp + 90000 // RATE) & 0xFFFFFFFF
-        now_ns = film.count * 1_000_000_000 // RATE
-        if self.is_key_due:
-            film.sender.receive_feedback(PictureLossIndication(1, film.sender.ssrc), now_ns)
-            self.is_key_due = False
-        mid = {line.extensions[MID]: self.mid.encode()} if self.mid and MID in line.extensions else {}
-        packets = [RtpPacket.parse(data) for data in film.packets(now_ns)]
-        return [bytes(replace(packet, payload_type=form.send_type, ssrc=self.ssrc, timestamp=self.timestamp, extensions=mid))
-                for packet in packets]
 
 
 @pytest.fixture(scope="module")
@@ -49,30 +22,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = start_server(tmp_path_factory.mktemp("composed"), "--open")
     yield running
     running.stop()
-
-
-@dataclass
-class Eye:
-    """Decodes what a watcher is shown. `picture`: the newest."""
-
-    watcher: Watcher
-    picture: Picture | None = None
-    taken: int = 0
-    decoder: VideoDecoder = field(default_factory=lambda: VideoDecoder("h264"))
-
-    def __post_init__(self) -> None:
-        self.receiver = VideoReceiver({form.receive_type: form.name.lower() for form in self.watcher.lines[0].formats})
-
-    def sees(self, tiles: Iterable[Tile]) -> list[int | None]:
-        """Whose charts are in which tiles."""
-        for _, packet in self.watcher.came[self.taken:]:
-            self.taken += 1
-            for coded in self.receiver.receive(bytes(packet), self.taken * 1_000_000):
-                self.picture = self.decoder.decode(coded.data)[-1] if coded.is_decodable else self.picture
-        if self.picture is None:
-            return []
-        charts = [read(self.picture.region(tile.left, tile.top, tile.width, tile.height).y) for tile in tiles]
-        return [None if chart is None else chart[0] for chart in charts]
 
 
 async def test_a_room_is_composed_as_its_host_says_and_what_is_shared_is_in_front(server: Server) -> None:

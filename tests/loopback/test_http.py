@@ -73,6 +73,10 @@ def test_other_addresses_are_served_by_tls_alone_with_the_token_of_the_first_sta
             assert logged(server, "the configuration has changed")["keys"] == "max_rooms"
             assert logged(server, "these changes need a restart")["keys"] == "rtp_ports"
             assert ask(from_there, f"https://{host}:8080/readyz", authority) == [200, '{"ok":true}']
+            (server.data / "tls" / "server.pem").write_text("no certificate")
+            server.process.send_signal(signal.SIGHUP)
+            logged(server, "the new certificate is of no use for HTTP")
+            assert ask(from_there, f"https://{host}:8080/readyz", authority) == [200, '{"ok":true}']
             assert logged(server, "ready").keys() >= {"at", "level", "logger"}
         finally:
             assert server.stop() == 0

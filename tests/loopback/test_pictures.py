@@ -6,10 +6,15 @@ import asyncio
 import itertools
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
 from confero.testing import Server
+from pcap.frames import udp_datagram
+from pcap.reader import read_packets
+from pcap.streams import Stream, rtp_streams
+from rtp.sdp.negotiation import PCMU
 from rtp.sdp.video import SLIDES
 from sip.bfcp.attributes import Status
 from tests.helpers.stranger import figures
@@ -45,10 +50,19 @@ async def test_phones_with_slots_see_each_other_and_a_stock_phone_who_speaks(ser
         assert anna.seen() == {3} and stock.last == 1
 
 
+async def streams_in(path: Path) -> list[Stream]:
+    """The RTP streams of a capture, once it is written."""
+    async with asyncio.timeout(10):
+        while not path.exists():
+            await asyncio.sleep(0.1)
+    return rtp_streams(datagram for packet in read_packets(path) if (datagram := udp_datagram(packet)) is not None)
+
+
 async def test_slides_pass_while_the_floor_is_held_and_a_newcomer_sees_them(server: Server) -> None:
     async with Watchers(server) as crowd:
         anna, bernd = [await crowd.watch("daily", 440 + 260 * n, slots=3, has_slides=True, has_floors=True) for n in range(2)]
         floors, theirs = await anna.floors(), await bernd.floors()
+        capture = server.json("room", "capture", "daily", "start")
         anna.streams[SLIDES].is_on = bernd.streams[SLIDES].is_on = True
         await crowd.show_until(lambda: bernd.seen() == {1})
         assert bernd.seen(SLIDES) == anna.seen(SLIDES) == set()                  # sent, but nobody has the floor
@@ -67,6 +81,11 @@ async def test_slides_pass_while_the_floor_is_held_and_a_newcomer_sees_them(serv
         assert bernd.seen(SLIDES) == set()
         for phone in (floors, theirs):
             await phone.close()
+        server.json("room", "capture", "daily", "stop")
+    pictures = [stream for stream in await streams_in(Path(capture["file"])) if stream.payload_type != PCMU.payload_type]
+    sent = {stream.ssrc for watcher in (anna, bernd, newcomer) for stream in watcher.streams.values() if stream.is_on}
+    assert sent <= {stream.ssrc for stream in pictures}                          # in clear, as they came
+    assert {packet.ssrc for _, packet in bernd.came} <= {stream.ssrc for stream in pictures}
 
 
 async def test_pictures_come_back_by_themselves_when_the_media_worker_dies(server: Server) -> None:

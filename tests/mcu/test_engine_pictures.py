@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from mcu.engine.base import Engine
+from mcu.engine.handles import RoomMedia
 from mcu.engine.leg import LegMedia
+from mcu.engine.ports import PortRange
 from mcu.engine.settings import EngineSettings
 from mcu.messages import Command
 from mcu.video_messages import (
@@ -23,14 +30,16 @@ from mcu.video_messages import (
     UpdateProducer,
 )
 from rtp.keying import sdes
+from rtp.keying.certificate import Certificate
 from rtp.sdp.model import SessionDescription
 from rtp.sdp.negotiation import Capabilities, LocalMedia
 from rtp.sdp.parser import parse
 from rtp.sdp.protection import SrtpPolicy
 from rtp.sdp.several import LocalVideo, NegotiatedVideo, apply_answer, offer
 from rtp.sdp.video import SLIDES, VideoCapabilities
+from sip.media_backend import MediaRefused
 from tests.helpers.ports import free_port
-from tests.mcu.test_engine_handles import HOST, Bench, sdp
+from tests.mcu.test_engine_handles import HOST, Bench, Recorder, sdp
 
 pytestmark = pytest.mark.loopback
 C = TypeVar("C", bound=Command)
@@ -225,3 +234,46 @@ def test_a_phone_that_is_called_and_does_no_pictures_is_in_the_call_all_the_same
     leg.apply(answer)
     assert leg.negotiated is not None and not told(bench, AddPort) and not leg.sends("main")
     assert len(parse(leg.offer()).media) == 2                                   # the line stays, refused (RFC 3264 §8)
+
+
+FLOORS = "m=application 9 TCP/BFCP *\r\na=floorctrl:c-only\r\na=setup:active\r\n"
+OFFER = sdp(extra=f"{ONE}a=mid:v\r\n{SHARED}a=mid:s\r\n{FLOORS}").replace(
+    b"t=0 0\r\n", b"t=0 0\r\na=group:BUNDLE v s\r\n").decode().split("\r\n")
+NOISE = ("a=group:BUNDLE v v s", "a=group:BUNDLE s", "a=mid:v", "a=bundle-only", "a=content:slides", "a=recvonly", "a=rtcp-mux",
+         "a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid", "m=video 0 RTP/AVP 97", "m=video 4006 RTP/SAVP 97", "b=TIAS:1",
+         "c=IN IP4 0.0.0.0", "a=label:\x07", "a=setup:passive", "a=fmtp:97 packetization-mode=9", "a=rtcp:70000")
+
+
+@given(st.lists(st.tuples(st.sampled_from(("drop", "double", "add", "cut")), st.integers(0, 40), st.sampled_from(NOISE)),
+                max_size=6))
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_no_offer_brings_more_than_a_refusal(bench: Bench, changes: list[tuple[str, int, str]]) -> None:
+    lines = list(OFFER)
+    for kind, place, noise in changes:
+        at = place % len(lines) if lines else 0
+        if kind == "add" or not lines:
+            lines.insert(at, noise)
+        elif kind == "drop":
+            del lines[at]
+        elif kind == "double":
+            lines.insert(at, lines[at])
+        else:
+            lines[at] = lines[at][:len(lines[at]) // 2]
+    leg = leg_of(bench)
+    body = "\r\n".join(lines).encode()
+    with contextlib.suppress(MediaRefused):
+        answer = parse(leg.answer(body))
+        assert len(answer.media) == len(parse(body).media)
+        leg.answer(bytes(sdp(extra=ONE)))
+        leg.apply(leg.offer())
+    leg.release()
+
+
+def test_a_stranger_is_offered_no_handshake_on_any_line() -> None:
+    first = free_port()
+    settings = EngineSettings(first_port=first, last_port=first + 99, srtp=SrtpPolicy.PREFER)
+    engine = Engine(settings, PortRange(first, first + 99), lambda _: None, "cname", Certificate.create(datetime.now(UTC)))
+    room = RoomMedia(1, "mix", engine, Recorder(), lambda _: None)
+    offered = parse(room.create_leg(1, local_host=HOST, signalling_host=HOST, has_pictures=True).offer())
+    assert len(offered.media) == 2 and not any(line.has("fingerprint") for line in offered.media)
+    room.close()

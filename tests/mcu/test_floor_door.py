@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from sip.bfcp.client import ClientSession
 from sip.bfcp.events import ErrorReceived, FloorStatusChanged, GoodbyeReceived, HelloAcknowledged, UserStatusReceived
 from sip.bfcp.message import Message, Primitive, parse
 from tests.helpers.floor_phone import FloorPhone
+from tests.helpers.ports import free_port
 from tests.rtp.keying.certificates import ALICE, BOB, MALLORY
 
 pytestmark = pytest.mark.loopback
@@ -277,3 +279,20 @@ async def test_a_refusal_arrives_with_its_code() -> None:
         alice.session.request_floor(3, 0.0)
         alice.flush()
         assert (await alice.wait_for(ErrorReceived)).code == ErrorValue.INVALID_FLOOR_ID
+
+
+@pytest.mark.parametrize("protocol", [TCP, UDP])
+async def test_a_door_takes_the_first_free_port_of_those_it_may_use(protocol: str) -> None:
+    taken = socket.socket(type=socket.SOCK_DGRAM if protocol == UDP else socket.SOCK_STREAM)
+    with taken:
+        taken.bind((HOST, 0))
+        if protocol == TCP:
+            taken.listen()
+        first, second = taken.getsockname()[1], free_port()
+        doors = FloorDoors(FloorControl(CONFERENCE, Floors(FloorSettings()), lambda _: False), lambda _: None,
+                           ports=lambda: (first, second))
+        assert doors.open(ParticipantId(1), protocol, HOST)[1] == second
+        with pytest.raises(OSError):
+            doors.open(ParticipantId(2), protocol, HOST)
+        doors.close()
+        await doors.wait_closed()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mcu.commands import RenameParticipant
 from mcu.errors import CommandError
 from mcu.floor import FloorId, ReleaseFloor, Requested, RequestFloor
 from mcu.participant import Role
@@ -119,7 +120,7 @@ def test_host_closes_by_keypad_and_everybody_is_told_why() -> None:
 
 
 @pytest.mark.parametrize(("who", "text", "status"), [
-    (0, "/close", 200), (1, "/close", 403), (1, "/mute", 200), (0, "hello", 403), (0, "/lock", 200)])
+    (0, "/close", 200), (1, "/close", 403), (1, "/mute", 200), (0, "hello", 200), (0, "/nonsense", 400), (0, "/lock", 200)])
 def test_commands_by_text_inside_the_call(who: int, text: str, status: int) -> None:
     house = House(is_open=True)
     phones = [house.phone(name) for name in ("alice", "bob")]
@@ -353,3 +354,13 @@ def test_who_holds_the_floor_and_leaves_gives_it_to_the_next() -> None:
     house.run(0.1)
     grant = focus.floors.control.floors.grant_of(FloorId.SCREEN)
     assert grant is not None and grant.holder == bob
+
+
+def test_a_new_name_is_told_to_who_draws_names_under_pictures() -> None:
+    house = House(is_open=True)
+    house.phone("alice").call(ROOM)
+    focus = house.switchboard.foci["daily"]
+    (alice,) = focus.members
+    assert house.rooms[0].names == {alice: "Alice"}
+    focus.execute(RenameParticipant(alice, "Alice of the Hills"))
+    assert house.rooms[0].names == {alice: "Alice of the Hills"}

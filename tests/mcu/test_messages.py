@@ -154,6 +154,6 @@ def test_no_key_shows_in_a_message() -> None:
 
 
 def test_every_field_of_the_records_travels() -> None:
-    assert [field.name for field in fields(LegStatistics)][-1] == "replayed"
-    figures = LegStatistics(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1.5, 2.5, -20, 3.5, 0.25, 11, 12, 13, True, 14, 15, 16)
+    assert [field.name for field in fields(LegStatistics)][-1] == "remote_jitter_ms"
+    figures = LegStatistics(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1.5, 2.5, -20, 3.5, 0.25, 11, 12, 13, True, 14, 15, 16, 4.5)
     assert parse(pack(LegReport(9, figures))) == LegReport(9, figures)

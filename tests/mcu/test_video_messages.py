@@ -43,7 +43,8 @@ FORMATS = st.lists(st.tuples(BYTE, st.sampled_from(CODINGS), st.integers(0, 1)),
 PORT = st.builds(
     PortSpec, WORD, st.just(-1), st.just(-1), st.none() | ADDRESS, st.none() | ADDRESS, st.booleans(), TEXT, WORD, TEXT,
     mid_extension=BYTE, transport_extension=BYTE, is_reduced=st.booleans(), limit_bps=WORD, keys=st.none() | KEYS,
-    rtcp_keys=st.none() | KEYS, streams=STREAMS, awaits_keys=st.booleans(), has_ice=st.booleans())
+    rtcp_keys=st.none() | KEYS, streams=STREAMS, awaits_keys=st.booleans(), has_ice=st.booleans(),
+    is_local=st.booleans(), owner=WORD)
 PRODUCER = st.builds(ProducerSpec, WORD, WORD, FORMATS, TEXT, st.frozensets(st.sampled_from(WISHES)), st.booleans(), WORD, WORD,
                      WORD)
 SLOT = st.builds(SlotSpec, WORD, WORD, WORD, st.integers(0, 65535), WORD, FORMATS, TEXT, st.integers(0, 1000))

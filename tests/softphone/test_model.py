@@ -87,8 +87,8 @@ def test_roster_gives_members_title_and_role() -> None:
     meeting = in_meeting().meeting
     assert meeting is not None
     assert (meeting.members, meeting.title, meeting.is_host) == ((ALICE, BOB), "Weekly", True)
-    again = reduce(in_meeting(), RosterChanged((ALICE,))).meeting
-    assert again is not None and again.title == "Weekly"
+    again = reduce(in_meeting(), RosterChanged((ALICE,), recording="paused")).meeting
+    assert again is not None and (again.title, again.recording) == ("Weekly", "paused")
 
 
 def test_who_speaks_is_marked_with_the_level_and_others_are_not() -> None:

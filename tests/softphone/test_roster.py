@@ -68,6 +68,15 @@ def test_a_missing_update_is_asked_for_and_junk_is_passed_over() -> None:
     assert len(feed.members) == 2
 
 
+def test_that_the_meeting_is_recorded_comes_with_the_roster_and_goes_with_it() -> None:
+    feed = RosterFeed("our-call", Focus().subscribe)
+    assert feed.recording == ""
+    for version, recording in enumerate(("recording", "paused", "", "recording"), 1):
+        assert feed.receive(notify(ConferenceInfo("sip:d@h", version, "full" if version == 1 else "partial", users("ann"),
+                                                  recording=recording)), 0)
+        assert feed.recording == recording
+
+
 def test_a_focus_that_forgets_us_is_asked_again_and_one_that_refuses_is_not() -> None:
     focus = Focus()
     feed = RosterFeed("our-call", focus.subscribe)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from softphone.shares import Choice
+from rtp.codecs.i420 import Picture
+from softphone.shares import Choice, LatestPicture
 
 
 @pytest.mark.parametrize(("text", "choice"), [
@@ -26,3 +27,22 @@ def test_a_choice_is_read_as_it_is_written(text: str, choice: Choice) -> None:
 def test_what_is_no_choice_is_refused_with_the_way_to_write_one(text: str) -> None:
     with pytest.raises(ValueError, match="region:WxH"):
         Choice.parse(text)
+
+
+def test_the_newest_picture_is_taken_once_and_made_to_fit_where_a_size_is_wanted() -> None:
+    latest = LatestPicture()
+    assert latest.take() is None and latest.take_fitted() is None
+    pictures = [Picture.create(640, 360) for _ in range(2)]
+    pictures[1].fill(235, 128, 128)
+    for picture in pictures:
+        latest.put(picture)
+    assert latest.take() is pictures[1] and latest.take() is None and latest.take_fitted() is None
+    latest.want(320, 320)
+    fitted = latest.take_fitted()
+    assert fitted is not None and fitted.shape == (180, 320, 3) and int(fitted.min()) > 250
+    latest.put(pictures[0])
+    fitted = latest.take_fitted()
+    assert fitted is not None and fitted.shape == (180, 320, 3) and int(fitted.max()) < 5 and latest.take_fitted() is None
+    latest.want(1280, 1000)
+    fitted = latest.take_fitted()
+    assert fitted is not None and fitted.shape == (720, 1280, 3)

@@ -161,6 +161,13 @@ def test_chips_say_that_plain_sound_is_not_protected() -> None:
     assert [(chip.text, chip.kind) for chip in safe] == [("On hold", "warning"), ("Encrypted", "success")]
 
 
+@pytest.mark.parametrize(("recording", "told"), [
+    ("recording", [("Recording", "danger")]), ("paused", [("Recording paused", "muted")]), ("", [])])
+def test_a_chip_says_that_the_meeting_is_recorded(recording: str, told: list[tuple[str, str]]) -> None:
+    chips = chips_of(meeting(recording=recording), ENGLISH)
+    assert [(chip.text, chip.kind) for chip in chips if chip.name == "recording"] == told
+
+
 # ---- languages
 
 

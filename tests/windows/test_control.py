@@ -151,3 +151,28 @@ def write_there(screen: Display) -> None:
     screen.xdotool("mousemove", 200, 200)
     screen.write("stock")
     screen.key("Return")
+
+
+async def test_in_a_call_between_two_it_works_the_same(server: Server, tmp_path: Path) -> None:
+    typed = tmp_path / "typed.txt"
+    for name in ("anna", "bernd"):
+        server.json("user", "add", name, "--password", "x" * 12, "--display-name", name.title())
+    where = f"{server.host}:{server.port}"
+    with display(640, 480) as screen, terminal(screen, f"cat > {typed}"):
+        async with (Phone("anna", "x" * 12, where, listen="127.0.0.1") as one,
+                    Phone("bernd", "x" * 12, where, listen="127.0.0.1") as two):
+            calling = asyncio.create_task(two.call("anna"))
+            anna = await one.next_call()
+            await anna.answer()
+            bernd = await calling
+            await until(lambda: anna.desktops.state.is_possible and bernd.desktops.state.is_possible)
+            await share(anna, bernd, screen)
+            await asks(bernd, anna, CONTROL_IT)
+            await until(lambda: bernd.desktops.state.view_size == (640, 480) and anna.desktops.state.controller == "Bernd")
+            view = bernd.desktops.state.view
+            assert isinstance(view, Watching)
+            view.move_pointer(60, 60, 0)
+            type_text(view, "两个人\n")
+            await until(lambda: typed.read_text("utf-8") == "两个人\n")
+            bernd.hang_up()
+            await until(lambda: not anna.desktops.shown)

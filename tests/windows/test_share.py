@@ -10,7 +10,9 @@ import pytest
 
 from softphone.errors import PhoneError
 from softphone.media.screen import find_shareables, open_source
+from softphone.media.share import ShareSettings, Slides
 from softphone.remote.injector import Area
+from softphone.remote.x11 import open_display
 from softphone.shares import Choice
 from tests.helpers.screen import Display, display
 from tests.helpers.vnc import terminal, until
@@ -73,3 +75,24 @@ def test_of_a_region_only_changes_within_are_told_and_the_pointer_is_in_the_pict
     assert area.x <= columns.min() and area.y <= rows.min()
     assert area.x + area.width > columns.max() and area.y + area.height > rows.max()
     source.close()
+
+
+def test_a_screen_that_changes_its_size_goes_on_in_the_new_one_and_one_that_goes_is_told() -> None:
+    with display(800, 600) as screen:
+        whole = open_source(Choice("screen"), screen.name)
+        part = open_source(Choice("region", region=(0, 0, 700, 64)), screen.name)
+        slides = Slides(whole, ShareSettings("h264"))
+        first = slides.turn(1.0)
+        assert first is not None and (first.width, first.height) == (800, 600) and part.size() == (700, 64)
+        connection = open_display(screen.name, ["RANDR"])
+        root = connection.screen().root
+        resources = root.xrandr_get_screen_resources()
+        connection.xrandr_set_crtc_config(resources.crtcs[0], resources.config_timestamp, 0, 0, 0, 1, [])
+        root.xrandr_set_screen_size(640, 480, 170, 127)
+        connection.sync()
+        then = slides.turn(1.1)
+        assert then is not None and (then.width, then.height, then.is_key) == (640, 480, True) and part.size() == (640, 64)
+        connection.close()
+    for source in (whole, part):
+        with pytest.raises(PhoneError, match="can't be read any more"):
+            source.take()

@@ -38,11 +38,19 @@ const EVENTS = {
   "lobby-entered": ["{who} waits in the lobby of {room}", "{who} 在 {room} 的等候室中等候"],
   "unmute-asked": ["{who} is asked to unmute in {room}", "已请 {who} 在 {room} 解除静音"],
   "host-changed": ["{room} has a new host: {who}", "{room} 的新主持人：{who}"],
-  "recording-requested": ["{room}: recording, {action}", "{room}：录制，{action}"],
+  "recording-changed": ["{room}: recording {state}", "{room}：录制{state}"], "dial-out": ["{room} calls {target}: {state}", "{room} 呼叫 {target}：{state}"],
   "command-judged": ["{room}: {verb} by {actor} {refusal}", "{room}：{actor} 执行 {verb} {refusal}"],
   "activity-suspended": ["{room}: all activity was suspended, or goes on", "{room}：全部活动已暂停或恢复"],
   "conference-closing": ["{room} is ending", "{room} 即将结束"], "conference-closed": ["{room} is over", "{room} 已结束"],
   "lock-changed": ["{room}: the lock was changed", "{room}：锁定状态已改变"],
+};
+
+// What `{state}` is called; "" is a recording that is over.
+const STATES = {
+  "": ["stopped", "已停止"], on: ["on", "进行中"], recording: ["on", "进行中"], paused: ["paused", "已暂停"],
+  "looking-up": ["looking up", "正在查找"], "dialing-out": ["calling", "呼叫中"], alerting: ["it rings", "响铃中"],
+  answered: ["answered", "已接听"], busy: ["busy", "忙线"], declined: ["declined", "已拒绝"], "no-answer": ["no answer", "无人接听"],
+  failed: ["failed", "失败"], cancelled: ["cancelled", "已取消"],
 };
 
 const known = document.cookie.match(/(?:^|; )confero_language=(en|zh)/);
@@ -65,5 +73,6 @@ export function t(key, ...values) {
 export function eventWords(event) {
   const words = EVENTS[event.event];
   if (!words) return null;
-  return pick(words).replace(/\{(\w+)\}/g, (_, name) => (name === "who" ? event.participant?.name : event[name]) ?? "").trim();
+  const values = { ...event, who: event.participant?.name ?? "", state: STATES[event.state] ? pick(STATES[event.state]) : event.state };
+  return pick(words).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "").trim();
 }

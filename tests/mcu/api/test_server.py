@@ -106,3 +106,19 @@ async def test_a_port_that_is_taken_is_an_error_only_where_it_was_asked_for(fron
             server = await open_http(default, front.desk, None)
         assert server.urls == [] and "no dashboard and no REST" in caplog.text
         await server.close()
+
+
+async def test_a_client_that_never_reads_holds_up_nobody_else(front: Front) -> None:
+    async with HttpServer(front.app, ("127.0.0.1",), 0) as server:
+        port = int(server.urls[0].rstrip("/").rpartition(":")[2])
+        greedy = socket.socket()
+        greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        greedy.connect(("127.0.0.1", port))
+        greedy.setblocking(False)
+        asked = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 200                      # some 20 MB of answers
+        try:
+            greedy.send(asked)
+            for _ in range(3):
+                assert b"200 OK" in await talk(server, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        finally:
+            greedy.close()

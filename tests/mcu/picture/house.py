@@ -60,10 +60,14 @@ class Film:
         self.size = width, height
         self._encoder = create_video_encoder(self._codec, width, height, 400_000)
 
+    def draw(self, picture: Picture) -> None:
+        """Draw the next picture."""
+        draw(picture, self.number, self.count)
+
     def packets(self, now_ns: int) -> list[bytes]:
         """Those of the next picture; 25 a second."""
         picture = Picture.create(*self.size)
-        draw(picture, self.number, self.count)
+        self.draw(picture)
         data = self._encoder.encode(picture, self.count * 3600, is_key=self.sender.takes_key_frame(now_ns))
         self.count += 1
         if self.garbage is not None:

@@ -46,7 +46,8 @@ async def test_stock_phones_of_two_codecs_see_everybody_and_the_one_who_speaks_i
     assert workers.workers[0].pid == 0
 
 
-async def test_a_worker_that_hangs_is_replaced_and_the_pictures_go_on() -> None:
+async def test_a_worker_that_hangs_is_replaced_and_the_pictures_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mcu.picture.process.PATIENCE_S", 1.0)
     async with PictureWorkers() as workers, living(House()) as house:
         house.film(1)
         screen = house.watch_tv(1)
@@ -57,7 +58,8 @@ async def test_a_worker_that_hangs_is_replaced_and_the_pictures_go_on() -> None:
         await until(lambda: screen.charts(tiles) == [1], "the picture is there")
         worker = workers.workers[0]
         os.kill(worker.pid, signal.SIGSTOP)
-        await until(lambda: worker.restarts == 1 and worker.pid, "there is another one")
+        await until(lambda: worker.restarts and worker.pid, "there is another one")
+        monkeypatch.undo()
         seen = screen.pictures
         await until(lambda: screen.pictures > seen + 5 and screen.charts(tiles) == [1], "the picture is there again")
         assert screen.failures == 0

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mcu.picture.layout import Layout, Tile, gallery, speaker
+from mcu.picture.loop import paced
 from mcu.picture.messages import Output, OutputFigures, PutSource, Scene, SourceFigures, SourceKind, StudioFigures
 from mcu.picture.output import REPEAT_NS
 from mcu.picture.source import SHARE_NS, STALE_NS
@@ -262,6 +265,26 @@ def test_a_datagram_that_is_nobodys_is_counted(desk: Desk, data: bytes) -> None:
     desk.studio.receive(data, desk.now)
     assert desk.studio.figures(30)[-1] == StudioFigures(1, 30, 0, 0, 1)
 
+
+
+@settings(max_examples=60)
+@given(st.binary(max_size=120), st.sampled_from([97, 98, 96, 200, 201, 205, 206]), st.integers(0, 0xFFFF))
+def test_no_bytes_from_a_source_or_a_viewer_raise(data: bytes, kind: int, sequence: int) -> None:
+    studio = Studio(1, 77, lambda: 0, lambda *where: None)
+    studio.add_output(replace(OUTPUT, width=64, height=36))
+    studio.put_source(PutSource(1, 1, 101, SourceKind.STREAM, "Person"))
+    studio.scene = Scene((1,))
+    head = bytes((0x80, kind)) + (sequence.to_bytes(2) + bytes(4) if kind < 128 else (len(data) // 4).to_bytes(2))
+    for step in range(3):
+        studio.receive(head + (101 if kind < 128 else 77).to_bytes(4) + data, step)
+        studio.receive(head + (101).to_bytes(4) + data[::-1], step)
+        studio.compose(step * SECOND)
+    assert studio.failures == 0 and studio.datagrams_to_send()
+
+
+@pytest.mark.parametrize(("slowness", "share", "then"), [(1, 0.9, 2), (6, 1.0, 6), (3, 0.7, 3), (3, 0.2, 2), (1, 0.0, 1)])
+def test_a_worker_that_is_too_busy_looks_less_often_and_comes_back(slowness: int, share: float, then: int) -> None:
+    assert paced(slowness, share) == then
 
 
 @pytest.mark.parametrize(("layout", "scene", "seen"), [

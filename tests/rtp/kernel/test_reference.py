@@ -219,11 +219,12 @@ def test_a_report_from_the_phone_tells_round_trip_and_loss() -> None:
         table.run(300)
         report = parse_compound(phone.rtcp[-1])[0]
         assert isinstance(report, SenderReport)
-        block = ReportBlock(report.ssrc, 64, 10, 300, 0, (report.ntp >> 16) & 0xFFFFFFFF, 0)
+        block = ReportBlock(report.ssrc, 64, 10, 300, 24, (report.ntp >> 16) & 0xFFFFFFFF, 0)
         phone.send(build_compound([ReceiverReport(phone.ssrc, (block,)), SourceDescription({phone.ssrc: "phone"})]))
         table.step()
         figures = table.room.statistics(table.now_ns)[0]
         assert figures.remote_loss == 0.25 and 0 <= figures.rtt_ms < 60_000
+        assert figures.remote_jitter_ms == 3.0
 
 
 def test_a_phone_that_restarts_its_stream_is_heard_again() -> None:

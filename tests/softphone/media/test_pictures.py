@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import random
+import socket
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
 
 from rtp.codecs import chart
+from rtp.kernel.sockets import BurstSender
 from rtp.keying.certificate import Certificate
-from rtp.sdp.negotiation import Capabilities
+from rtp.sdp import several
+from rtp.sdp.negotiation import Capabilities, LocalMedia
 from rtp.sdp.parser import parse
 from rtp.sdp.protection import SrtpPolicy
+from rtp.sdp.several import LocalVideo
 from rtp.sdp.video import H264, VP8, VideoCapabilities
 from softphone.media.camera import Camera, ChartSource
 from softphone.media.pictures import CAPABILITIES, MAIN, SLIDES, PictureSettings, Shown
@@ -122,10 +127,75 @@ async def test_slots_have_no_port_until_the_peer_knows_bundle() -> None:
         offer = parse(a.session.offer())
         pictures = [media for media in offer.media if media.kind == "video"]
         assert len(pictures) == 10 and [bool(media.port) for media in pictures] == [True, True, *[False] * 8]
+        assert len(bytes(offer)) < 8000
         assert not any(media.has("crypto") or media.has("fingerprint") for media in pictures[2:])
         a.session.apply(b.session.answer(bytes(offer)))
         assert a.session.pictures is not None and set(a.session.pictures.negotiated) == {MAIN, SLIDES}
         assert a.session.pictures.negotiated[SLIDES].direction == "inactive"
+    finally:
+        a.end()
+        b.end()
+
+
+async def test_all_lines_stay_when_the_other_side_makes_the_next_offer_and_rest_on_hold() -> None:
+    a = side(1, PictureSettings(), SrtpPolicy.OFF)
+    pictures = a.session.pictures
+    assert pictures is not None
+    local = LocalMedia("127.0.0.1", 9000, 9001)
+    theirs = [LocalVideo(replace(local, rtp_port=9004 if content else 9002), content) for content in ("", "slides", *[""] * 8)]
+    try:
+        answer, _, agreed = several.answer(parse(a.session.offer()), Capabilities(), local, CAPABILITIES, theirs, session_id=1,
+                                           version=1)
+        assert len(agreed) == 10
+        a.session.apply(bytes(answer))
+        before = {key: each.mid for key, each in pictures.negotiated.items()}
+        assert before == {0: "main", 1: "slides", **{key: f"v{key - 1}" for key in range(2, 10)}}
+        again = several.offer(Capabilities(), local, CAPABILITIES, theirs, session_id=1, version=2, previous=answer)
+        reply = parse(a.session.answer(bytes(again)))
+        assert all(media.port for media in reply.media if media.kind == "video")
+        assert {key: each.mid for key, each in pictures.negotiated.items()} == before
+        a.session.is_held = True
+        held = parse(a.session.offer())
+        assert {held.direction(media) for media in held.media if media.kind == "video"} == {"inactive"}
+    finally:
+        a.end()
+
+
+class Lossy(BurstSender):
+    """Loses one datagram in ten, and bursts of twenty when it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.burst = 0
+        self._dice = random.Random(5)
+
+    def send(self, sock: socket.socket, remote: tuple[str, int], datagrams: Sequence[bytes]) -> None:
+        """See BurstSender."""
+        kept = []
+        for datagram in datagrams:
+            if self.burst or self._dice.random() < 0.1:
+                self.burst = max(0, self.burst - 1)
+            else:
+                kept.append(datagram)
+        super().send(sock, remote, kept)
+
+
+async def test_lost_packets_are_asked_for_and_a_burst_costs_a_key_frame_and_not_the_picture() -> None:
+    a, b = side(7, PictureSettings(slots=0)), side(9, PictureSettings(slots=0))
+    try:
+        a.session.apply(b.session.answer(a.session.offer()))
+        assert a.session.pictures is not None and b.session.pictures is not None
+        seen = b.session.pictures
+        lossy = a.session.pictures._ways[0]._burst = Lossy()
+        a.begin()
+        b.begin()
+        await until(lambda: MAIN in seen.received() and seen.received()[MAIN].recovered > 5)
+        lossy.burst = 20
+        await until(lambda: lossy.burst == 0)
+        before = seen.received()[MAIN].pictures
+        await until(lambda: seen.received()[MAIN].pictures > before + 25)
+        sent = a.session.pictures.sent()
+        assert sent is not None and sent.key_frames >= 1 and a.session.pictures.sending()["resent"] > 5
     finally:
         a.end()
         b.end()
