@@ -42,7 +42,8 @@ class Chat(tk.Frame):
     def draw(self, meeting: Meeting) -> None:
         """Show what is written, and to whom one may write."""
         tr = self.look.tr
-        others = [(str(one.member_id), plain(one.name or one.uri)) for one in meeting.members if not one.is_self and one.member_id]
+        others = [(str(one.member_id), plain(one.name or one.uri)) for one in meeting.members
+                  if not one.is_self and one.member_id]
         values = [(ALL, tr("To everyone")), (HOSTS, tr("To the hosts"))]
         values += [(key, tr("To {name}", name=name)) for key, name in others]
         chosen = self.to.value if any(value == self.to.value for value, _ in values) else ALL

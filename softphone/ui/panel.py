@@ -139,7 +139,8 @@ class Panel(tk.Frame):
             self._draw_chat(self._meeting)
 
     def _waiting_row(self, person: WaitingPerson) -> Row:
-        return Row(f"{WAITING}{person.id}", person.name, plain(person.name), self.look.tr("waits in the lobby"), "clock", "muted")
+        words = self.look.tr("waits in the lobby")
+        return Row(f"{WAITING}{person.id}", person.name, plain(person.name), words, "clock", "muted")
 
     def _open_person(self, key: str) -> None:
         """The menu of who was clicked."""

@@ -138,7 +138,8 @@ class RowList(tk.Canvas):
                 tags="subtitle",
             )
         if row.icon:
-            colour = {"danger": palette.danger, "muted": palette.muted, "accent": palette.accent}.get(row.icon_kind, palette.text)
+            colours = {"danger": palette.danger, "muted": palette.muted, "accent": palette.accent}
+            colour = colours.get(row.icon_kind, palette.text)
             self.create_image(
                 width - px(26), middle, image=icon_picture(look, row.icon, px(18), colour), tags=f"icon:{row.icon}"
             )

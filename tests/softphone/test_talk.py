@@ -66,7 +66,8 @@ async def test_what_can_not_be_read_is_said_to_be_so(body: bytes) -> None:
 async def test_lines_are_read_as_text_and_own_ones_known_and_wrong_ones_left_out() -> None:
     wire = Wire()
     lines: list[Any] = [{"at": 1, "from": "12", "name": "Bob\x1b[1m", "text": "a\u202eb\nc", "to": ""},
-                        {"at": 2, "from": "11", "name": "Me", "text": "x", "to": "12", "to_name": "Bob"}, {"at": "x", "text": "y"}, 7]
+                        {"at": 2, "from": "11", "name": "Me", "text": "x", "to": "12", "to_name": "Bob"},
+                        {"at": "x", "text": "y"}, 7]
     assert wire.talk.receive(json.dumps({"event": "history", "lines": lines}).encode())
     (news,) = wire.news
     assert news.kind == "history" and [(one.text, one.is_own, one.to_name) for one in news.lines] == [

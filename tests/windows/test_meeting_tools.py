@@ -37,7 +37,8 @@ def drawn(canvas: tk.Canvas, tag: str) -> list[str]:
 def test_a_text_is_written_and_texts_that_came_are_counted_until_they_are_read(open_window: Open) -> None:
     driver = open_window(START)
     meeting(driver)
-    driver.publish(ChatArrived((ChatLine(1.0, "Bob Smith", "hello\n你好"), ChatLine(2.0, "王小明", "psst", "11", "Alice Chen"))))
+    driver.publish(ChatArrived((ChatLine(1.0, "Bob Smith", "hello\n你好"),
+                                ChatLine(2.0, "王小明", "psst", "11", "Alice Chen"))))
     panel, toolbar = driver.page.panel, driver.page.toolbar
     assert (panel.unread, toolbar.chat.text) == (2, "Chat (2)")
     driver.click(driver.page.header)
