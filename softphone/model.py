@@ -49,7 +49,7 @@ class AudioDevice:
 class Member:
     """One person of the roster: `member_id` is the CSRC of their audio in the mix (RFC 4575 `<src-id>`), 0 while unknown;
     video: direction of their pictures as the server sees it, empty where it does not say; hand: 0 while it is down, else the
-    lower the earlier it was raised."""
+    lower the earlier it was raised; is_video_stopped: by a host; is_spotlit: a host wants them shown large to all."""
 
     member_id: int
     name: str
@@ -64,6 +64,8 @@ class Member:
     video: str = ""
     hand: int = 0
     is_muted_by_host: bool = False
+    is_video_stopped: bool = False
+    is_spotlit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

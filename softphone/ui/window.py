@@ -17,6 +17,7 @@ import customtkinter as ctk
 from PIL import ImageTk
 
 from softphone.bridge import Bridge
+from softphone.meeting_orders import GiveOrder
 from softphone.model import (
     Banner,
     BannerDismissed,
@@ -173,7 +174,10 @@ class Window:
                 self.send(toggled_hold(meeting))
             case "invite" if meeting is not None:
                 self._copy_invitation(meeting.uri)
-            case "people" | "stats" if page is not None:
+            case "hand" if meeting is not None and meeting.has_orders:
+                own = meeting.own
+                self.send(GiveOrder("lower-hand" if own is not None and own.hand else "raise-hand"))
+            case "people" | "stats" | "chat" if page is not None and (action != "chat" or page.has_chat):
                 page.toggle_panel(action)
                 self._panel_tab = page.panel_tab
                 self._draw()
