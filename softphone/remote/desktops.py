@@ -60,6 +60,7 @@ class _Shown:
     who: Person
     end: ShownDesktop | None = None
     has_clipboard: bool = False
+    is_taken_back: bool = False
 
 
 @dataclass(slots=True)
@@ -174,14 +175,15 @@ class Desktops:
             self._floors.decide(request_id, Status.GRANTED)
         else:
             self._floors.decide(request_id, Status.DENIED, VIEW_ONLY if answer == VIEW else "")
+        self._settle_hands()
         if answer in (CONTROL_IT, VIEW):
-            may_act = answer == CONTROL_IT and CONTROL not in self._floors.holders
-            self._show_to(asked.who, may_act=may_act, has_clipboard=has_clipboard)
+            self._show_to(asked.who, has_clipboard=has_clipboard)
         self._show()
 
     def take_back(self, reason: str = "taken back by the owner") -> None:
         """As the owner: nobody acts here any more."""
         for each in self.shown.values():
+            each.is_taken_back = True
             if each.end is not None:
                 each.end.take()
         self._floors.take_back(reason)
@@ -221,6 +223,7 @@ class Desktops:
                 self._on_controller(holder)
             case HolderChanged(floor, _, is_ours) if floor == SCREEN:
                 self._on_sharer(is_ours)
+        self._settle_hands()
         self._show()
 
     def _on_standing(self, standing: Standing) -> None:
@@ -240,11 +243,20 @@ class Desktops:
     def _on_controller(self, holder: Person | None) -> None:
         """Another may act on our desktop, or nobody."""
         for user_id, each in self.shown.items():
-            if each.end is not None and self._floors.shares():
-                if holder is not None and holder.user_id == user_id:
-                    each.end.give()
-                else:
-                    each.end.take()
+            if holder is not None and holder.user_id == user_id:
+                each.is_taken_back = False
+
+    def _settle_hands(self) -> None:
+        """Let who holds control act, and nobody else; and not even them while the owner is asked, or they would answer."""
+        holder = self._floors.holders.get(CONTROL) if self._floors.shares() else None
+        for user_id, each in self.shown.items():
+            if each.end is None:
+                continue
+            may_act = holder is not None and holder.user_id == user_id and not each.is_taken_back and not self._asked
+            if may_act and not each.end.may_act:
+                each.end.give()
+            elif not may_act:
+                each.end.take()
 
     def _on_sharer(self, is_ours: bool) -> None:
         """Another share, or none: what was seen of the last one is over."""
@@ -266,15 +278,12 @@ class Desktops:
 
     # ---- our desktop at another's
 
-    def _show_to(self, who: Person, *, may_act: bool, has_clipboard: bool) -> None:
-        there = self.shown.get(who.user_id)
-        if there is None:
+    def _show_to(self, who: Person, *, has_clipboard: bool) -> None:
+        if who.user_id not in self.shown:
             self.shown[who.user_id] = there = _Shown(who, has_clipboard=has_clipboard)
-            self._tasks.start(self._begin_showing(there, may_act))
-        elif may_act and there.end is not None:
-            there.end.give()
+            self._tasks.start(self._begin_showing(there))
 
-    async def _begin_showing(self, shown: _Shown, may_act: bool) -> None:
+    async def _begin_showing(self, shown: _Shown) -> None:
         from softphone.remote.ends import ShownDesktop
 
         user_id = shown.who.user_id
@@ -286,9 +295,7 @@ class Desktops:
         shown.end = ShownDesktop(seat, certificate, replace(part, allows_clipboard=shown.has_clipboard), "desktop",
                                  on_taken_back=self.take_back, on_text=self._copied,
                                  on_end=lambda reason: self._shown_ended(user_id, shown, reason))
-        controller = self._floors.holders.get(CONTROL)
-        if (controller is None and may_act) or (controller is not None and controller.user_id == user_id):
-            shown.end.give()
+        self._settle_hands()
         self._show()
 
     def _shown_ended(self, user_id: int, shown: _Shown, reason: str) -> None:

@@ -25,6 +25,7 @@ async def own(uri: str, listen: str, display: str, answer: str) -> None:
     async with Phone(listen=listen, display_name="Anna") as phone:
         call = await phone.call(uri)
         call.desktops.part = Part(display)
+        call.floors.listeners.remove(call.showing._on_floor_event)    # the desktop alone, of another display than the phone's
         controller = ""
 
         def publish(state: DesktopState) -> None:

@@ -59,6 +59,7 @@ async def in_a_room(server: Server, room: str) -> AsyncIterator[tuple[Call, Call
 async def share(anna: Call, bernd: Call, screen: Display) -> None:
     """Anna shares a screen, and Bernd's phone knows."""
     anna.desktops.part = Part(screen.name)
+    anna.floors.listeners.remove(anna.showing._on_floor_event)        # the desktop alone, of another display than the phone's
     assert (await anna.floors.ask(SCREEN)).status is Status.GRANTED
     await until(lambda: bernd.desktops.state.sharer == "Anna" and anna.desktops.state.is_ours)
 
@@ -140,6 +141,12 @@ async def test_what_was_not_granted_does_nothing(server: Server, tmp_path: Path)
             view.move_pointer(60, 60, 0)
             type_text(view, "now\n")
             await until(lambda: typed.read_text("utf-8") == "now\n")
+            chen.desktops.ask_for_control()                           # Bernd's mouse must not answer in Anna's place
+            await until(lambda: anna.desktops.state.requests)
+            before = anna.desktops.shown[bernd.floors.user_id].end.refused              # type: ignore[union-attr]
+            type_text(view, "yes\n")
+            await until(lambda: anna.desktops.shown[bernd.floors.user_id].end.refused > before)   # type: ignore[union-attr]
+            anna.desktops.answer(anna.desktops.state.requests[0].request_id, DENY)
             bernd.floors.release(CONTROL)
             await until(lambda: not bernd.desktops.state.may_act)
             type_text(view, "after\n")
