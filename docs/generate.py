@@ -54,6 +54,8 @@ MEANINGS = {
     "stun_server": "Who is asked for the public address with `auto`, HOST or HOST:PORT. There is no default: nobody else is "
                    "asked.",
     "open": "Anyone who reaches the server may call rooms, make rooms and be host.",
+    "desktop_control": "Who shares a screen may be asked for the mouse and the keyboard: "
+                       "[let somebody control your desktop](../how-to/control-a-desktop.md). `false`: nobody may, anywhere.",
     "workers": "How many media processes are started.",
     "picture_workers": "How many processes may compose pictures, each started when it is needed; 0: phones with one video line "
                        "see who speaks, if they take that codec.",

@@ -116,6 +116,7 @@ class ServerConfig(BaseModel):
     public_address: Annotated[str | None, BeforeValidator(_to_public_address)] = None
     stun_server: Annotated[str | None, BeforeValidator(_to_server)] = None
     open: bool = False
+    desktop_control: bool = True
     workers: int = Field(default_factory=default_workers, ge=1, le=256)
     picture_workers: int = Field(default_factory=default_picture_workers, ge=0, le=256)
     srtp: Literal["off", "prefer", "require"] = "prefer"
@@ -181,6 +182,7 @@ EXPECTED = {
     "public_address": "an IP address, or auto,",
     "stun_server": "a server such as stun.example.org or 192.0.2.1:3478",
     "open": "true or false",
+    "desktop_control": "true or false",
     "srtp": "one of off, prefer, require",
     "workers": "a number from 1 to 256",
     "picture_workers": "a number from 0 to 256",

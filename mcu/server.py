@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -205,6 +205,7 @@ class Server:
         def told(event: FloorEvent) -> None:
             on_event(event)
             self._loop.call_soon(self.driver.pump)
+        control.floors.settings = replace(control.floors.settings, is_control_allowed=self.config.desktop_control)
         return FloorDoors(control, told, self.pool.certificate, self.pool.some_ports)
 
     def keep_record(self, record: CallRecord) -> None:

@@ -111,6 +111,9 @@ async def test_what_was_not_granted_does_nothing(server: Server, tmp_path: Path)
             await share(anna, bernd, screen)
             chen = await third.call(server.uri("refused"))
             await until(lambda: chen.desktops.state.sharer == "Anna")
+            await asyncio.to_thread(server.json, "room", "set", "refused", "control", "nobody")
+            assert (await bernd.floors.ask(CONTROL)).status is Status.DENIED and not anna.desktops.state.requests
+            await asyncio.to_thread(server.json, "room", "set", "refused", "control", "all")
             bernd.desktops.ask_for_control()
             await until(lambda: anna.desktops.state.requests)
             for stranger in (bernd, chen):                            # neither who asks nor a third one may grant it
