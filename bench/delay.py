@@ -54,7 +54,7 @@ class Observers(Watchers):
         super()._on_picture(watcher)
         if self.eye is None or watcher is not self.eye.watcher:
             return
-        self.eye.sees(())
+        self.eye.look()
         tile = gallery(2, 1280, 720)[1]
         chart = None
         if self.eye.picture is not None:

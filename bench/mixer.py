@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mcu.worker.taps import Watch
 from rtp import srtp
 from rtp.codecs.registry import CLOCK_RATES, create_encoder
 from rtp.codecs.resample import Samples
@@ -111,14 +112,19 @@ def listen(peers: list[Peer]) -> int:
 
 
 def measure(codec: str, legs: int, talkers: int, ticks: int, suite: Suite | None = None, *,
-            are_quiet: bool = False, is_awake: bool = False, recorder: Heard | None = None) -> dict[str, object]:
+            are_quiet: bool = False, is_awake: bool = False, recorder: Heard | None = None,
+            watch: Watch | None = None) -> dict[str, object]:
     """One run, at the pace of real time. are_quiet: only the talkers send; is_awake: the processor does not sleep in between,
-    so that what waking up costs is not in the figure; recorder: told what is heard."""
+    so that what waking up costs is not in the figure; recorder: told what is heard; watch: a capture, shown every packet."""
     room = Room(1)
     if recorder is not None:
         room.recorders[1] = recorder
     peers = [join(room, number, codec, suite) for number in range(legs)]
+    if watch is not None:
+        for leg in room.legs.values():
+            leg.observers = (watch,)
     spoken, quiet = voices(codec, min(talkers, legs), ticks + WARM_UP_TICKS), silence(codec)
+    slowest_ns = late = 0
     used_ns = received = 0
     due = time.monotonic_ns()
     for tick in range(ticks + WARM_UP_TICKS):
@@ -130,17 +136,21 @@ def measure(codec: str, legs: int, talkers: int, ticks: int, suite: Suite | None
             pass
         begun = time.process_time_ns()
         room.tick(due)
+        if watch is not None:
+            watch.flush()
         spent = time.process_time_ns() - begun
         heard = listen(peers)
         if tick >= WARM_UP_TICKS:
             used_ns += spent
+            slowest_ns, late = max(slowest_ns, spent), late + (spent > TICK_NS)
             received += heard
     room.close()
     for peer in peers:
         peer.socket.close()
     each_us = used_ns / 1000 / ticks / legs
     return {"codec": codec, "legs": legs, "talkers": min(talkers, legs), "us_per_leg_tick": round(each_us, 2),
-            "ms_per_participant_s": round(each_us * 50 / 1000, 3), "sent_per_leg_tick": round(received / ticks / legs, 3)}
+            "ms_per_participant_s": round(each_us * 50 / 1000, 3), "sent_per_leg_tick": round(received / ticks / legs, 3),
+            "slowest_tick_ms": round(slowest_ns / 1e6, 2), "ticks_longer_than_20_ms": late}
 
 
 def main() -> int:

@@ -71,7 +71,7 @@ def send(streams: int, width: int, height: int, rate: float) -> None:
     sock.bind((HOST, 0))
     port = sock.getsockname()[1]
     local = LocalMedia(HOST, port, port + 1)
-    videos = [LocalVideo(local, "", "", "", False) for _ in range(9)]
+    videos = [LocalVideo(local, "", "", "", False) for _ in range(10)]
     answer, _, agreed = several.answer(offer, Capabilities(), LocalMedia(HOST, 9, 10), CAPABILITIES, videos, session_id=1,
                                        version=1)
     text = bytes(answer)

@@ -22,6 +22,8 @@ from typing import Any
 import pytest
 
 CAPTURE_VARIABLE, CAPTURE = "CONFERO_TEST_PCAP", "server.pcapng"
+START_S = 60.0
+"""How long a server may take to come up on a machine that has other things to do."""
 TONES_HZ = (440, 1000, 1300, 700, 1700, 560, 2100, 850)
 
 
@@ -104,7 +106,7 @@ def start_server(data: Path, *options: str, host: str = "127.0.0.1", port: int =
         begins_at = out.tell()                  # a server that ran here before has said that it is up, too
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
     server = Server(host, port, data, process, log, prefix)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and process.poll() is None:
         if b"Confero is up" in log.read_bytes()[begins_at:] and server.cli("room", "list", "--json").returncode == 0:
             return server

@@ -24,7 +24,7 @@ from tests.helpers.vnc import terminal
 
 FOLDER = Path(__file__).resolve().parent / "images"
 OWNER, CONTROLLER = (1240, 1000), (1240, 760)
-SHARE, ALLOW = (864, 478), (601, 445)
+SHARE, ALLOW = (864, 478), (601, 468)
 """Places in the owner's window: of the picker, and of the question."""
 ASK, TERMINAL = (1150, 729), (300, 570)
 """Places in the controller's: of the line below, and of the terminal in the picture of the desktop."""

@@ -120,6 +120,18 @@ class UserCall:
         self._is_over = False
 
     @property
+    def _has_pictures(self) -> bool:
+        """Whether the caller brings pictures: so it is asked for some of whom they call, unless that is a telephone number."""
+        return b"m=video" in (self._event.offer or b"") and not isinstance(self._callee, Outside)
+
+    def _see_each_other(self) -> None:
+        """Both sides are there: what they send is shown, and not before."""
+        for leg in self.legs:
+            leg.media.let_pass("main", True)
+            if self._room is not None:
+                self._room.describe(leg.media.leg_id, leg.identity.display_name)
+
+    @property
     def room_id(self) -> int | None:
         """The media room's id."""
         return self._room.room_id if self._room is not None else None
@@ -189,7 +201,8 @@ class UserCall:
         """Call a phone. identity: whose it is; srtp: what the other side of the call wants of SRTP."""
         server, room, flow = self._server, self._room, way.flow
         assert room is not None
-        media = create_media(room, server.new_id(), flow, capabilities, srtp=(srtp, identity.srtp))
+        media = create_media(room, server.new_id(), flow, capabilities, srtp=(srtp, identity.srtp),
+                             has_pictures=self._has_pictures)
         self._furnish(media, identity)
         hops = self._event.request.max_forwards
         try:
@@ -264,7 +277,8 @@ class UserCall:
     def _make_leg(self) -> CallLeg:
         call, server = self._call, self._server
         assert self._room is not None
-        media = create_media(self._room, server.new_id(), call.flow, srtp=(self._caller.srtp, self._callee.srtp))
+        media = create_media(self._room, server.new_id(), call.flow, srtp=(self._caller.srtp, self._callee.srtp),
+                             has_pictures=self._has_pictures)
         self._furnish(media, self._caller)
         record = begin_record(self._event.request, call, self._caller, None, server.wallclock())
         return CallLeg(call, media, self._caller, record)
@@ -322,6 +336,7 @@ class UserCall:
             self._other.call.hang_up(server.now(), reason)
             return
         self._leg = leg
+        self._see_each_other()
         for one in self.legs:
             server.keep_record(one.record)
 
@@ -439,6 +454,7 @@ class UserCall:
             self._call, self._leg = leg.call, leg
         else:
             self._other = leg
+        self._see_each_other()
 
     def join_with(self, by: Call, other: UserCall, their: Call) -> int:
         """An attended transfer: `by` (here) and `their` (in `other`) are one person, whose two partners are connected.

@@ -106,7 +106,8 @@ class RoomDesktops:
         self.sessions[session.id] = session
         self._relay.open_desktop(OpenDesktop(
             session.id, Seat(owner, digest_of(words[OWNER]), self._fingerprints[owner]), seat,
-            LIFETIME_S if guest is None else GUEST_LIFETIME_S, plain_word="" if guest is None else guest.plain_word))
+            LIFETIME_S if guest is None else GUEST_LIFETIME_S, allows_clipboard=True,
+            plain_word="" if guest is None else guest.plain_word))
         return session
 
     def set_holder(self, owner: ParticipantId, holder: ParticipantId | None) -> None:

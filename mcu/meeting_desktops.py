@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 VIEW_ONLY = "view only"
 """The reason of a denial by which the owner lets somebody look all the same."""
+NO_WAY = "one of the two phones can't reach desktops"
+"""Why a grant is taken away at once: that of a phone without a line for RFB, which may have asked by BFCP all the same."""
 Note = Callable[["ParticipantId | None", str, "ParticipantId | None", str], None]
 """Takes a line of the audit: who, what, about whom, and more."""
 _STEPS = {GateStep.OPENED: "input passes", GateStep.CLOSED: "input stopped", GateStep.REFUSED: "input refused",
@@ -139,9 +141,10 @@ class MeetingDesktops:
         """A floor was granted or has ended, or somebody asked for one: gates first."""
         match event:
             case FloorGranted(grant) if grant.floor is FloorId.CONTROL and grant.desktop is not None:
-                self.rules.open(grant.desktop, grant.holder)
-                self.rules.set_holder(grant.desktop, grant.holder)
                 self._note(grant.desktop, "control granted", grant.holder, "")
+                if self.rules.open(grant.desktop, grant.holder) is None:
+                    asyncio.get_running_loop().call_soon(self._revoke, grant.request_id, NO_WAY)
+                self.rules.set_holder(grant.desktop, grant.holder)
             case FloorEnded(grant, reason) if grant.floor is FloorId.CONTROL and grant.desktop is not None:
                 self.rules.set_holder(grant.desktop, None)
                 self._note(grant.desktop, "control ended", grant.holder, reason)
@@ -155,6 +158,9 @@ class MeetingDesktops:
                 self._note(request.participant, "control asked", chair, request.info)
             case RequestChanged(request) if request.floor is FloorId.CONTROL and request.status is Status.DENIED:
                 self._denied(request.participant, request.reason)
+
+    def _revoke(self, request_id: int, reason: str) -> None:
+        self._floors.execute(RevokeFloor(request_id, reason), None)
 
     def _denied(self, participant: ParticipantId, reason: str) -> None:
         owner = self.sharer
@@ -210,7 +216,7 @@ class MeetingDesktops:
         self._note(session.viewer, "desktop closed", session.owner, reason)
         grant = self._floors.control.floors.grant_of(FloorId.CONTROL)
         if grant is not None and (grant.holder, grant.desktop) == (session.viewer, session.owner):
-            self._floors.execute(RevokeFloor(grant.request_id, reason), None)
+            self._revoke(grant.request_id, reason)
         self._dismiss(session.viewer)
 
 

@@ -85,6 +85,7 @@ class Agent:
         self._quit = asyncio.Event()
         self._dialing: asyncio.Task[None] | None = None
         self._is_in_prejoin = False
+        self._dialed = ""
 
     @property
     def phone(self) -> Phone | None:
@@ -170,7 +171,7 @@ class Agent:
             case model.ChangeSetting(name, value):
                 self._change_setting(name, value)
             case (model.AskForControl() | model.ReleaseControl() | model.AnswerControl() | model.TakeBackControl()
-                  | model.CloseDesktop()) if self.call is not None:
+                  | model.CopyToDesktop() | model.CloseDesktop()) if self.call is not None:
                 self.call.desktops.handle(command)
             case shares.LookForShareables():
                 self._start(self._look_for_shareables())
@@ -243,11 +244,12 @@ class Agent:
         self._muting.is_muted = muted
         shown = title or title_of(target_uri(uri, None))
         self._publish(model.CallStarted(uri, f"Calling {shown} …"))
+        self._dialed = target
         self._dialing = self._start(self._place_call(self.phone, target))
 
-    async def _place_call(self, phone: Phone, target: str) -> None:
+    async def _place_call(self, phone: Phone, target: str, *, is_plain: bool = False) -> None:
         try:
-            call = await phone.dial(target)
+            call = await phone.dial(target, is_plain=is_plain)
         except CallFailed as error:
             self._publish(model.CallEnded(_sentence(str(error)), True))
             await self._settle_desk()
@@ -368,7 +370,8 @@ class Agent:
         self._meeting.begin(call)
         call.showing.begin(lambda share: self._publish(shares.ShareChanged(share)),
                            lambda text: self._banner(Banner(_sentence(text), "warning")))
-        call.desktops.begin(lambda state: self._publish(model.DesktopChanged(state)), lambda text: self._banner(Banner(text)))
+        call.desktops.begin(lambda state: self._publish(model.DesktopChanged(state)), lambda text: self._banner(Banner(text)),
+                            lambda text: self._publish(model.TextCopied(text)))
         self._picturing.begin(call)
         self._publish_members(call)
         self._remember(call)
@@ -391,7 +394,10 @@ class Agent:
         assert call.end is not None
         if was_ringing and call.end.cause == "cancelled":
             self._banner(Banner(f"Missed call from {call.remote_name}"))
-        if call is self.call:
+        if call is self.call and call.may_be_plainer and self.phone is not None:
+            self.call = None
+            self._dialing = self._start(self._place_call(self.phone, self._dialed, is_plain=True))
+        elif call is self.call:
             self.call = None
             self._picturing.end()
             self._publish(model.CallEnded(_sentence(call.end.text), call.end.is_error))

@@ -57,6 +57,8 @@ VANISHED_S = 30.0
 PROBE_AFTER_S, PROBE_EVERY_S = 10.0, 20.0
 """A peer that is silent for so long is asked by OPTIONS whether it still knows the call, and again."""
 REOFFERS = 3
+PICTURES_REFUSED = frozenset((400, 415, 488, 513, 606))
+"""What a server says that can't read, take or carry a long offer."""
 OUR_SERVER = "Confero"
 """How a server of ours calls itself."""
 LINES_AFTER_S = 0.3
@@ -177,6 +179,12 @@ class Call:
         """Whether we are the conference's host."""
         own = self._feed.own if self._feed is not None else None
         return own is not None and own.role == "host"
+
+    @property
+    def may_be_plainer(self) -> bool:
+        """Whether it was refused in a way that sound alone might not be (RFC 3261 §21.4.26: 488, and what old servers say)."""
+        return (self.end is not None and self.up_at is None and self.signalling.is_outgoing
+                and self.media.pictures is not None and self.end.status in PICTURES_REFUSED)
 
     async def established(self) -> None:
         """Wait until the call is answered. Raises CallFailed with words when it is not."""

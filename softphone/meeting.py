@@ -1,4 +1,4 @@
-"""What the window asks of a meeting besides its own sound and pictures, texts and verbs, and what the meeting tells of itself."""
+"""What the window asks of a meeting besides sound and pictures, texts and verbs, and what the meeting tells of itself."""
 
 from __future__ import annotations
 

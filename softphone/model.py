@@ -49,7 +49,7 @@ class AudioDevice:
 class Member:
     """One person of the roster: `member_id` is the CSRC of their audio in the mix (RFC 4575 `<src-id>`), 0 while unknown;
     video: direction of their pictures as the server sees it, empty where it does not say; hand: 0 while it is down, else the
-    lower the earlier it was raised."""
+    lower the earlier it was raised; is_video_stopped: by a host; is_spotlit: a host wants them shown large to all."""
 
     member_id: int
     name: str
@@ -64,6 +64,8 @@ class Member:
     video: str = ""
     hand: int = 0
     is_muted_by_host: bool = False
+    is_video_stopped: bool = False
+    is_spotlit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,8 @@ class ControlRequest:
 class DesktopState:
     """Desktops in the call. is_possible: whether the server carries them; sharer: whose screen is shared, is_ours: whether it
     is this one; requests: who asks for it; controller: who acts on it; is_asking, may_act: how our own request stands; view:
-    the desktop that we see (`softphone.remote.watching.Watching`), view_size: its pixels; viewers: who sees ours."""
+    the desktop that we see (`softphone.remote.watching.Watching`), view_size: its pixels; viewers: who sees
+    ours; has_clipboard: whether our clipboard is shared with who acts here."""
 
     is_possible: bool = False
     sharer: str = ""
@@ -123,6 +126,7 @@ class DesktopState:
     view: object | None = None
     view_size: tuple[int, int] = (0, 0)
     viewers: tuple[str, ...] = ()
+    has_clipboard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +365,13 @@ class DesktopChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class TextCopied:
+    """A text was copied at the other end of a desktop, and is for our clipboard."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class QualityChanged:
     """Fresh figures, about once a second."""
 
@@ -420,7 +431,7 @@ Event = (
     | CamerasChanged | VideoChanged | PicturesChanged | CallStarted | CallEstablished | RosterChanged | SpeakersChanged
     | MuteChanged | HoldChanged | QualityChanged | CallEnded
     | IncomingRang | IncomingGone | BannerShown | BannerDismissed | RecentChanged | SettingsChanged | DesktopChanged
-    | ShareablesFound | ShareChanged | OrdersAllowed | ChatArrived
+    | TextCopied | ShareablesFound | ShareChanged | OrdersAllowed | ChatArrived
 )
 
 
@@ -562,15 +573,23 @@ class ReleaseControl:
 
 @dataclass(frozen=True, slots=True)
 class AnswerControl:
-    """What we, the owner, say to a request: `control`, `view` or `deny`."""
+    """What we, the owner, say to a request: `control`, `view` or `deny`. has_clipboard: texts that are copied go to and fro."""
 
     request_id: int
     answer: str
+    has_clipboard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TakeBackControl:
     """Nobody acts on our desktop any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyToDesktop:
+    """A text was copied here, while our clipboard is shared with who acts on our desktop."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -587,7 +606,7 @@ Command = (
     SignIn | NewMeeting | OpenPrejoin | ClosePrejoin | Dial | Answer | Decline | SetMuted | SetHold | Transfer | SendDigits
     | Leave | ChooseDevice | SetVideo | ChooseCamera | TestSpeaker | ChangeSetting | Quit
     | AskForControl | ReleaseControl | AnswerControl
-    | TakeBackControl | CloseDesktop | LookForShareables | StartShare | StopShare | SendChat | GiveOrder
+    | TakeBackControl | CopyToDesktop | CloseDesktop | LookForShareables | StartShare | StopShare | SendChat | GiveOrder
 )
 
 

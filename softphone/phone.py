@@ -209,23 +209,31 @@ class Phone:
     # ---- calls
 
     async def call(self, target: str) -> Call:
-        """Call a room or a person: a name at our server, or a SIP URI. Waits for the answer. Raises CallFailed in words."""
+        """Call a room or a person: a name at our server, or a SIP URI. Waits for the answer. Raises CallFailed in words.
+
+        Who refuses a call for its pictures is called again without them.
+        """
         call = await self.dial(target)
         try:
             await call.established()
         except asyncio.CancelledError:
             call.hang_up()
             raise
+        except CallFailed:
+            if not call.may_be_plainer:
+                raise
+            call = await self.dial(target, is_plain=True)
+            await call.established()
         return call
 
     async def new_meeting(self) -> Call:
         """Call the conference factory (RFC 4579 §5.4): a new room, whose address is `call.uri`. Raises CallFailed."""
         return await self.call(FACTORY)
 
-    async def dial(self, target: str, headers: HeaderList = ()) -> Call:
+    async def dial(self, target: str, headers: HeaderList = (), *, is_plain: bool = False) -> Call:
         """Send the INVITE; `call.established()` waits for the answer. Raises CallFailed when the address is of no use.
 
-        headers: what else the INVITE says.
+        headers: what else the INVITE says; is_plain: sound alone is offered.
         """
         try:
             uri = target_uri(target, self.server)
@@ -236,7 +244,7 @@ class Phone:
         if len(self.calls) >= MAX_CALLS:
             raise CallFailed(f"there are {MAX_CALLS} calls already")
         assert self._endpoint is not None
-        media = self._media(flow)
+        media = self._media(flow, is_plain=is_plain)
         try:
             offer = media.offer()
         except MediaRefused as refused:
@@ -458,12 +466,13 @@ class Phone:
         except OSError as error:
             raise AddressError(f"there is no way to {remote[0]} from here ({error.strerror or error})") from None
 
-    def _media(self, flow: Flow) -> MediaSession:
+    def _media(self, flow: Flow, *, is_plain: bool = False) -> MediaSession:
         if self._certificate is None:                       # for handshakes of this run of the phone
             self._certificate = Certificate.create(datetime.now(UTC))
         return MediaSession(MediaSettings(flow.local[0], self.capabilities, self.dtx, is_secure(flow.transport),
                                           self._certificate, self._keying, self._suites,
-                                          self._capture.packet if self._capture is not None else None, self.pictures))
+                                          self._capture.packet if self._capture is not None else None,
+                                          None if is_plain else self.pictures))
 
     def _identity(self, flow: Flow) -> NameAddr:
         if self.server is not None and self.user:

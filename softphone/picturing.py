@@ -26,6 +26,7 @@ from softphone.model import AudioDevice, Banner, BannerShown, Event, PictureQual
 TEST = "test"
 """The key of the test picture among the cameras."""
 NONE = "none"
+STOPPED, NOT_ALLOWED = "The host has stopped your camera.", "The host does not let you start your camera."
 MIN_KBPS, MAX_KBPS, DEFAULT_KBPS = 100, 3000, 1000
 Start = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
@@ -47,6 +48,7 @@ class Picturing:
         self._found: list[tuple[str, str]] = []
         self._camera: Camera | None = None
         self._call: Call | None = None
+        self._is_stopped = False
         self._shown: dict[int, str] = {}
         self._telling: asyncio.Task[None] | None = None
         self._counted: dict[str, tuple[int, float]] = {}
@@ -96,7 +98,10 @@ class Picturing:
         self.tell()
 
     def set(self, is_on: bool) -> None:
-        """Turn the camera on or off."""
+        """Turn the camera on or off, as the user wants it."""
+        if is_on and self._is_stopped:
+            self._publish(BannerShown(Banner(NOT_ALLOWED, "warning")))
+            return
         if is_on == self.is_on:
             return
         self.is_on = is_on
@@ -182,12 +187,20 @@ class Picturing:
         if media is not None:
             media.on_picture = lambda shown: None
         self._call = None
+        self._is_stopped = False
         self._shown.clear()
         for key in self.board.shown() - {SELF}:
             self.board.remove(key)
 
     def on_roster(self, call: Call) -> None:
-        """The focus has told who is there and who shows something: whoever shows nothing has no picture any more."""
+        """The focus has told who is there and who shows something: whoever shows nothing has no picture any more. Perhaps the
+        host has stopped our camera."""
+        own = next((member for member in call.roster if member.is_self), None)
+        was_stopped, self._is_stopped = self._is_stopped, own is not None and own.is_video_stopped
+        if self._is_stopped and not was_stopped and self.is_on:
+            self._publish(BannerShown(Banner(STOPPED)))
+            self.set(False)
+            self._close()
         gone = {f"id:{member.member_id}" for member in call.roster if member.video in ("recvonly", "inactive")}
         here = {f"id:{member.member_id}" for member in call.roster}
         for key in self.board.shown():

@@ -41,6 +41,7 @@ def _member(user: User, call_id: str) -> Member:
         audio is not None and audio.status in ("recvonly", "inactive"),
         codec=audio.display_text if audio is not None else "", status=endpoint.status,
         video=video.status if video is not None else "", hand=user.decided.hand, is_muted_by_host=user.decided.is_muted_by_host,
+        is_video_stopped=user.decided.is_video_stopped, is_spotlit=user.decided.is_spotlit,
     )
 
 

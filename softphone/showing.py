@@ -17,12 +17,13 @@ from softphone.errors import CallFailed, PhoneError
 from softphone.floors import SCREEN, FloorEvent, Floors, HolderChanged, Standing
 from softphone.media.pictures import SLIDES, PictureMedia, Shown
 from softphone.media.screen import open_source
-from softphone.media.share import CodedSlide, ShareSettings, Sharing
+from softphone.media.share import START_BPS, CodedSlide, ShareSettings, Sharing
 from softphone.shares import Choice, LatestPicture, Share
 
 NO_LINE = "The other side takes no shared screen."
 FLOOR_TRIES, FLOOR_PAUSE_S = 50, 0.1
-"""How often it is looked whether floor control has been reached, which takes a moment after the call is up."""
+"""How often it is looked whether floor control has been reached, which takes a moment after the call is up, and whether the
+last request has come to its end."""
 log = logging.getLogger(__name__)
 
 
@@ -43,6 +44,7 @@ class Showing:
         self._starting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._figures = (0, 0)
+        self._stopping = asyncio.Lock()
         self._is_closed = False
         floors.listeners.append(self._on_floor_event)
         if pictures is not None:
@@ -67,7 +69,7 @@ class Showing:
 
     def start(self, choice: Choice, title: str = "") -> None:
         """Share; what comes of it is published and told."""
-        if self._starting is None or self._starting.done():
+        if not _is_under_way(self._starting):
             self._starting = self._run(self._start(choice, title))
 
     def stop(self) -> None:
@@ -94,8 +96,20 @@ class Showing:
         """Whether the call has a line of slides. One between two has none; the desktop can be asked for all the same."""
         return self._pictures is not None and _takes_slides(self._pictures.negotiated.get(SLIDES))
 
+    @property
+    def _is_shown(self) -> bool:
+        """Whether our screen is shared, with pictures or without."""
+        return self.share is not None and self.share.is_own and not self.share.is_asked
+
+    @property
+    def _is_wanted(self) -> bool:
+        """Whether our screen is shared, or about to be."""
+        return self._is_shown or _is_under_way(self._starting)
+
     async def _start(self, choice: Choice, title: str) -> None:
         pictures = self._pictures
+        async with self._stopping:                              # what is being ended comes to its end first
+            pass
         try:
             await asyncio.to_thread(_try_out, choice, self._display)
             if not self._has_line and not self._floors.is_there:
@@ -116,7 +130,7 @@ class Showing:
         if not self._floors.is_there and not self._is_conference():
             return
         for _ in range(FLOOR_TRIES):
-            if self._floors.is_there:
+            if self._floors.is_there and self._floors.standing(SCREEN) is None:
                 break
             await asyncio.sleep(FLOOR_PAUSE_S)
         standing = await self._floors.ask(SCREEN)
@@ -138,6 +152,7 @@ class Showing:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._on_ended, sharing, reason)
 
+        pictures.want(SLIDES, START_BPS)
         sharing = self._sharing = Sharing(lambda: open_source(choice, self._display), settings, _Line(pictures), on_ended)
         sharing.start()
 
@@ -148,6 +163,10 @@ class Showing:
             self._run(self._stop())
 
     async def _stop(self) -> None:
+        async with self._stopping:
+            await self._end()
+
+    async def _end(self) -> None:
         sharing, self._sharing = self._sharing, None
         if sharing is not None:
             await asyncio.to_thread(sharing.stop)
@@ -164,10 +183,14 @@ class Showing:
     # ---- what floor control tells
 
     def _on_floor_event(self, event: FloorEvent) -> None:
+        if self._is_closed:
+            return
         match event:
-            case Standing(floor, Status.REVOKED, reason) if floor == SCREEN and self._sharing is not None:
+            case Standing(floor, Status.REVOKED, reason) if floor == SCREEN and self._is_shown:
                 self.tell(f"Your screen is not shared any more: {reason or 'the host has ended it'}")
                 self.stop()
+            case Standing(floor) if floor == SCREEN and not event.is_over and not self._is_wanted:
+                self._floors.release(SCREEN)                    # asked for, and given up before there was an answer
             case HolderChanged(floor, _, is_ours) if floor == SCREEN and not is_ours:
                 if self.share is None or not self.share.is_own:
                     self._show(self._of_another())
@@ -219,6 +242,10 @@ class _Line:
         """See SlidesLine."""
         if self._pictures.may_send(SLIDES):
             self._pictures.send_coded(SLIDES, slide.data, slide.taken_ns)
+
+
+def _is_under_way(task: asyncio.Task[None] | None) -> bool:
+    return task is not None and not task.done() and not task.cancelling()
 
 
 def _takes_slides(agreed: NegotiatedVideo | None) -> bool:

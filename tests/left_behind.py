@@ -52,7 +52,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]
         if item.stash[_failed]:
             report.sections.append(("left behind", f"captures, reports and logs of the servers: {folder_of(item.nodeid)}"))
     if call.when == "teardown":
-        for number, data in enumerate(item.stash.get(_failed, [])):
+        for number, data in enumerate(item.stash.get(_failed, list[Path]())):
             keep(data, folder_of(item.nodeid), f"server{number or ''}")
     return report
 

@@ -31,6 +31,8 @@ LONGEST_HEAD = 16 * 1024
 MOST_CONNECTIONS = 200
 LONGEST_MESSAGE = 4096
 """What a client may say over the event feed."""
+HANDSHAKE_S = 5.0
+BACKLOG = 100
 GOODBYE_S = 1
 TICK_S = 1.0
 
@@ -95,7 +97,17 @@ class _Uvicorn(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """As uvicorn does it, but that a handshake has a time limit of ours."""
+        config, loop = self.config, asyncio.get_running_loop()
+
+        def serve_one() -> asyncio.Protocol:
+            return Patience(config=config, server_state=self.server_state, app_state={})
+
+        self.servers = []
+        for listening in sockets or ():
+            self.servers.append(await loop.create_server(serve_one, sock=listening, ssl=config.ssl, backlog=BACKLOG,
+                                                         ssl_handshake_timeout=HANDSHAKE_S if config.ssl else None))
+        self.started = True
         self.is_up.set()
 
     async def main_loop(self) -> None:
@@ -139,6 +151,8 @@ class HttpServer:
             waiting = asyncio.create_task(server.is_up.wait())
             await asyncio.wait((waiting, task), return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
+            if task.done():
+                task.result()
         self.urls = [_url(sock, sock in protected) for sock in (*plain, *protected)]
 
     async def close(self) -> None:
@@ -162,7 +176,7 @@ class HttpServer:
         plain, protected = list[socket.socket](), list[socket.socket]()
         try:
             for host in self._hosts:
-                is_here = ip_address(host).is_loopback
+                is_here = is_clear(host)
                 if not is_here and self._files is None:
                     raise McuError(f"HTTP on {host} needs TLS, which is switched off; leave --http-listen away")
                 opened = _listen(host, self._port, may_fail=is_here and bool(plain))
@@ -192,6 +206,11 @@ class HttpServer:
         return config
 
 
+def is_clear(host: str) -> bool:
+    """Whether an address is served without TLS."""
+    return ip_address(host).is_loopback
+
+
 def _listen(host: str, port: int, *, may_fail: bool) -> socket.socket | None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
@@ -200,7 +219,7 @@ def _listen(host: str, port: int, *, may_fail: bool) -> socket.socket | None:
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind((host, port))
-        listening.listen(100)
+        listening.listen(BACKLOG)
         listening.setblocking(False)
     except OSError as error:
         listening.close()

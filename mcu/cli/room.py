@@ -108,7 +108,7 @@ def say(
     as_json: JsonOption = False,
 ) -> None:
     """Let a voice say something to all in a room. Example: confero room say daily "Five minutes left" """
-    show(execute(data, "room.say", {"name": room, "text": text}), as_json, _played)
+    show(execute(data, "room.say", {"name": room, "text": text}), as_json, lambda done: f"room {done['name']} is told it")
 
 
 @app.command()

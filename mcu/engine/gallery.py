@@ -15,7 +15,7 @@ from typing import Protocol
 
 from mcu.engine.base import Engine
 from mcu.engine.composing import COMPOSED_TYPES, Composer, Face, Format, Scene, Viewer
-from mcu.engine.stage import Place, Source, Speakers, arrange, in_order
+from mcu.engine.stage import Place, Source, Speakers, arrange, fits, in_order
 from mcu.video_messages import (
     AddPort,
     AddProducer,
@@ -76,7 +76,7 @@ class _Composing:
 
 class Gallery:
     """All pictures of one room. kind: one of `mcu.messages.ROOM_KINDS`: in an echo everybody sees themselves, with a tone there
-    is a test picture; ports, streams: the latest figures."""
+    is a test picture, in a relay two see each other untouched where they can; ports, streams: the latest figures."""
 
     def __init__(self, room_id: int, engine: Engine, send: Callable[..., None], kind: str = "mix") -> None:
         self.room_id = room_id
@@ -96,7 +96,7 @@ class Gallery:
         self._names: dict[int, str] = {}
         self._speakers = Speakers()
         self._composer: Composer | None = None
-        self._layout = ""
+        self._layout = "switch" if kind == "relay" else ""
         self._speaking: tuple[int, ...] = ()
         self._composing = _Composing()
         self._scene = Scene()
@@ -292,7 +292,7 @@ class Gallery:
 
     def _tell_composer(self) -> None:
         """The scene and the viewers, where they have changed."""
-        if self._engine.compose is None or self._kind == "echo" or not (self._viewers or self._composer):
+        if self._engine.compose is None or self._kind == "echo" or not (self._who_wants_it_composed() or self._composer):
             return
         if self._composer is None:
             if not self._names and self._kind != "tone":
@@ -300,13 +300,24 @@ class Gallery:
             self._composer = self._engine.compose(self)
             if self._layout:
                 self._composer.set_layout(self._layout)
-        scene, viewers = self._scene_now(), tuple(self._viewers.values())
+        scene, viewers = self._scene_now(), self._who_wants_it_composed()
         if scene != self._scene:
             self._scene = scene
             self._composer.show(scene)
         if viewers != self._served:
             self._served = viewers
             self._composer.serve(viewers)
+
+    def _who_wants_it_composed(self) -> tuple[Viewer, ...]:
+        """Phones with one line; of a call between two only who can't take the other's pictures as they are."""
+        if self._kind != "relay":
+            return tuple(self._viewers.values())
+        return tuple(viewer for viewer in self._viewers.values() if not self._takes_the_others(viewer.participant))
+
+    def _takes_the_others(self, participant: int) -> bool:
+        places = [place for place in self._places.values() if place.participant == participant and not place.is_slides]
+        others = [source for source in self._sources.values() if source.participant != participant]
+        return all(any(fits(source, place) for place in places) for source in others if source.producer_id in self._open)
 
     def _scene_now(self) -> Scene:
         if self._kind == "tone":
@@ -315,7 +326,8 @@ class Gallery:
         pictured = {source.participant for source in sources if not source.is_slides}
         slides = next((source for source in reversed(sources) if source.is_slides), None)
         faces = tuple(Face(participant, name, participant in pictured) for participant, name in self._names.items())
-        return Scene(faces, tuple(self._speakers.recent), *((slides.producer_id, slides.participant) if slides else (0, 0)),
+        speakers = tuple(self._names) if self._kind == "relay" else tuple(self._speakers.recent)
+        return Scene(faces, speakers, *((slides.producer_id, slides.participant) if slides else (0, 0)),
                      self._speaking)
 
     def _local_port(self, port_id: int, sock: socket.socket) -> PortSpec:

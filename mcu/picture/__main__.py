@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import mmap
 import os
+import resource
 import signal
 import socket
 import sys
@@ -18,6 +19,8 @@ from mcu.picture.loop import PictureLoop
 from mcu.picture.messages import NOTE
 from mcu.secrecy import keep_memory_private
 
+MAX_MEMORY = 4 << 30
+"""Address space: what a decoder asks for beyond that it doesn't get, and the machine keeps its memory for sound."""
 NICENESS = 5
 """A picture that comes late is seen by few, sound that does is heard by all."""
 
@@ -31,6 +34,8 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):     # these reach the whole group: control hangs up first, then closes
         signal.signal(number, signal.SIG_IGN)
     keep_memory_private()
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY if hard == resource.RLIM_INFINITY else min(MAX_MEMORY, hard), hard))
     os.nice(NICENESS)
     cv2.setNumThreads(1)
     note = mmap.mmap(int(sys.argv[2]), NOTE.size)

@@ -124,7 +124,7 @@ class RoomComposer:
         self._last_id = 0
         self._near, self._far = local_pair()
         self._port_id = stage.open_port(self._near)
-        self._is_open = True
+        self._is_open = self._has_worker = True
         self._begin_studio()
 
     def _begin_studio(self) -> None:
@@ -234,7 +234,7 @@ class RoomComposer:
     def _assign(self) -> None:
         """Let every viewer have the stream that fits; one that fits nobody ends."""
         changed = [(participant, seat) for participant, seat in self._viewers.items() if self._choose(participant, seat)]
-        for participant, seat in changed:
+        for participant, seat in changed if self._has_worker else ():
             self._stage.assign(participant, self._streams[seat.output_id].producer_id)
         used = {seat.output_id for seat in self._viewers.values()}
         for output_id in [one for one in self._streams if one not in used]:
@@ -264,6 +264,14 @@ class RoomComposer:
         return output.output_id
 
     # ---- beginning again
+
+    def rely_on(self, has_worker: bool) -> None:
+        """Whether pictures can be composed at all; while they can't, viewers see who speaks, untouched."""
+        if has_worker == self._has_worker:
+            return
+        self._has_worker = has_worker
+        for participant, seat in self._viewers.items():
+            self._stage.assign(participant, self._streams[seat.output_id].producer_id if has_worker else None)
 
     def recover(self, worker: WorkerLine, blamed: int = 0) -> None:
         """Go on with another picture worker. blamed: whose picture the one before was decoding when it died, 0 for nobody's."""

@@ -37,6 +37,8 @@ from mcu.picture.messages import (
 )
 
 MAX_BACKOFF_S = 10.0
+MAX_STILLBORN = 2
+"""So many that die before their first sign of life, and phones are shown who speaks until one lives."""
 HANG_CPU_S, PATIENCE_S = 1.0, 8.0
 """A worker that has worked for so long without a sign of life hangs. On a busy machine it may be kept from working for longer:
 it is the last in the line."""
@@ -50,7 +52,7 @@ class PictureWorker:
     def __init__(self, on_report: Callable[[PictureReport], None]) -> None:
         self.rooms: dict[int, RoomComposer] = {}
         self.pid = self.restarts = 0
-        self._may_blame = False
+        self._may_blame = self._has_lived = False
         self._on_report = on_report
         self._channel: Channel | None = None
         self._note_fd = os.memfd_create("note", os.MFD_CLOEXEC)
@@ -81,7 +83,7 @@ class PictureWorker:
         os.close(self._note_fd)
 
     async def _run(self) -> None:
-        backoff_s = 0.0
+        backoff_s, stillborn = 0.0, 0
         loop = asyncio.get_running_loop()
         try:
             while True:
@@ -90,6 +92,10 @@ class PictureWorker:
                     await self._run_process()
                 except OSError as error:
                     logger.error("a picture worker could not be started: %s", error)
+                stillborn = 0 if self._has_lived else stillborn + 1
+                if stillborn >= MAX_STILLBORN:
+                    for room in self.rooms.values():
+                        room.rely_on(False)
                 self._replace()
                 backoff_s = min(MAX_BACKOFF_S, backoff_s * 2 + 0.1) if loop.time() - begun < START_S else 0.0
                 await asyncio.sleep(backoff_s)
@@ -101,6 +107,7 @@ class PictureWorker:
         """One life of the worker."""
         channel = self._channel
         assert channel is not None
+        self._has_lived = False
         self.note(0, 0)
         descriptor = channel.worker_end.fileno()
         process = None
@@ -153,6 +160,10 @@ class PictureWorker:
         match message:
             case Heartbeat():
                 self._heartbeat = message
+                if not self._has_lived:
+                    self._has_lived = True
+                    for room in self.rooms.values():
+                        room.rely_on(True)
             case SourceFigures() | OutputFigures() | StudioFigures():
                 self._on_report(message)
             case _:

@@ -79,6 +79,11 @@ class DesktopRelay:
         """End all sessions and the process."""
         await self._stop()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process that hears what it is told."""
+        return self._channel is not None
+
     def open_door(self, door: Door, listener: socket.socket) -> None:
         """Let it take the connections of a listening socket, which stays the caller's and open."""
         self._doors.append((door, listener))

@@ -56,6 +56,7 @@ class RelayService:
         self._listeners: dict[int, Listener] = {}
         self._doors: dict[tuple[Door, str], socket.socket] = {}
         self._ready = asyncio.Event()
+        self._life = -1
 
     async def __aenter__(self) -> RelayService:
         """Nothing is started yet."""
@@ -83,7 +84,12 @@ class RelayService:
     @property
     def fingerprint(self) -> Fingerprint | None:
         """Of the relay's certificate; None while it does not run."""
-        return Fingerprint.of(self._relay.certificate) if self._ready.is_set() else None
+        return Fingerprint.of(self._relay.certificate) if self._is_ready else None
+
+    @property
+    def _is_ready(self) -> bool:
+        """Whether it runs and has said so; after a death not before it has begun again."""
+        return self._relay.is_running and self._life == self._relay.restarts
 
     @property
     def certificate_file(self) -> Path:
@@ -121,7 +127,7 @@ class RelayService:
 
     def _tell(self, say: Callable[[], None]) -> None:
         self.begin()
-        if self._ready.is_set():
+        if self._is_ready:
             say()
         else:
             self._waiting.append(say)
@@ -141,6 +147,7 @@ class RelayService:
         match report:
             case RelayReady(certificate):
                 self._write_certificate(certificate)
+                self._life = self._relay.restarts
                 self._ready.set()
                 waiting, self._waiting = self._waiting, []
                 for say in waiting:

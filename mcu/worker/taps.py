@@ -15,16 +15,19 @@ from rtp.kernel.port import Port
 from rtp.kernel.spec import Address
 
 NOWHERE = ("0.0.0.0", 0)
+_FLAGS = ((0, RTCP), (OUT, OUT | RTCP))
+"""By whether a packet goes out, and whether it is RTCP."""
 
 
 class Watch:
     """One capture. Legs of `room_id` are seen, all with 0; of these `leg_id` alone, all with 0."""
 
-    __slots__ = ("_offset_ns", "_told", "leg_id", "room_id", "tap")
+    __slots__ = ("_media", "_offset_ns", "_told", "leg_id", "room_id", "tap")
 
     def __init__(self, message: OpenTap, tap: Tap) -> None:
         self.room_id, self.leg_id = message.room_id, message.leg_id
         self.tap = tap
+        self._media = tap.media
         self._told: dict[int, tuple[Address | None, Address | None]] = {}
         self._offset_ns = 0
         self.flush()
@@ -39,7 +42,7 @@ class Watch:
         told = self._told.get(spec.leg_id)
         if told is None or told[0] is not spec.remote or told[1] is not spec.remote_rtcp:
             self._tell(leg)
-        self.tap.media(spec.leg_id, OUT * is_out | RTCP * is_rtcp, time_ns + self._offset_ns, packet)
+        self._media(spec.leg_id, _FLAGS[is_out][is_rtcp], time_ns + self._offset_ns, packet)
 
     def _tell(self, leg: Leg) -> None:
         spec = leg.spec

@@ -397,7 +397,9 @@ class Leg:
         if self._is_mute_for_want_of_keys:
             return
         if self.observers:
-            self.show(packet, time.monotonic_ns(), is_out=True)
+            now_ns = time.monotonic_ns()
+            for observer in self.observers:
+                observer(self, True, False, now_ns, packet)
         if self.srtp is not None:
             packet = self.srtp.protect(packet) or b""
             if not packet:

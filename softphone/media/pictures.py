@@ -34,8 +34,8 @@ from softphone.media.security import SecuritySettings
 
 MAIN, SLIDES, FIRST_SLOT = 0, 1, 2
 """Keys of the lines."""
-SLOTS = 8
-"""Lines that only take pictures; with the main one nine people are seen."""
+SLOTS = 9
+"""Lines that only take pictures: so many others are seen at once."""
 DEFAULT_BPS = 1_000_000
 CAPABILITIES = VideoCapabilities(extensions=((3, MID), (4, TRANSPORT_SEQUENCE)))
 
@@ -210,6 +210,11 @@ class PictureMedia:
             self._encoders.pop(MAIN, None)
             return
         self.send_coded(MAIN, coded, taken_ns)
+
+    def want(self, key: int, bitrate_bps: int) -> None:
+        """What would be sent on a line if it went through: an estimate that is less is tried to be raised."""
+        with self._lock:
+            self._way(key).transport.wanted_bps = bitrate_bps
 
     def takes_key_frame(self, key: int) -> bool:
         """Whether the line's next picture is to be a key frame; asking counts as making it."""

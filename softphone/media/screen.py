@@ -27,8 +27,8 @@ from softphone.shares import Choice, Shareable
 
 NO_MODULE = "To share a screen, the packages mss and python-xlib are needed; type: pip install 'confero[phone]'"
 TEST_SIZE = (1280, 720)
-DRAWN_S = 0.2
-"""So long programs have to draw windows that were covered, before small pictures are taken."""
+DRAWN_S, PATIENCE_S = 0.2, 1.0
+"""So long programs have to draw windows that were covered, before small pictures are taken; and those that are still blank."""
 SMALL, LARGE = (200, 120), (560, 340)
 """Small pictures of windows and monitors are no larger; that of the whole screen is, as a part of it is chosen there."""
 
@@ -103,11 +103,16 @@ def _windows(display: str | None) -> list[Shareable]:
     for window in list_windows(display):
         with contextlib.suppress(PhoneError):
             opened.append((window, WindowGrabber(window.number, display)))
+    until = time.monotonic() + PATIENCE_S
     time.sleep(DRAWN_S if opened else 0.0)
     for window, grabber in opened:
         with contextlib.suppress(PhoneError):
             width, height = grabber.size()
-            picture = preview_of(grabber.grab(Area(0, 0, width, height)))
+            pixels = grabber.grab(Area(0, 0, width, height))
+            while pixels is not None and pixels.min() == pixels.max() and time.monotonic() < until:
+                time.sleep(DRAWN_S / 2)
+                pixels = grabber.grab(Area(0, 0, width, height))
+            picture = preview_of(pixels)
             found.append(Shareable(Choice("window", window.number), window.title, (width, height), picture))
         grabber.close()
     return found

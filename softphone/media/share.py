@@ -35,7 +35,7 @@ SETTLED_BYTES, SETTLED_TURNS = 1500, 10
 from picture to picture, and the first few may find nothing to add."""
 MAX_REFINEMENTS_S = 4.0
 """So long a picture that rests is sent again at most."""
-FEW_BPS, SLOW_RATE = 400_000, 5
+FEW_BPS, SLOW_RATE = 300_000, 5
 """With less than this the pictures are few and readable, rather than many and blurred."""
 
 log = logging.getLogger(__name__)

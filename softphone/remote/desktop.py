@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,6 +33,7 @@ BLIND_RATE = 15.0
 EVERYWHERE = Area(-(1 << 15), -(1 << 15), 1 << 16, 1 << 16)
 REST = 1.0
 """Time off after a picture, in units of the time that it took: a film on the screen must not starve the phone's sound."""
+MAX_TEXTS = 8
 PAUSE_S = 0.1
 """How soon the loop notices that it shall stop."""
 
@@ -65,6 +67,7 @@ class Desktop:
         self._area: Area | None = None
         self._frame: Pixels = np.zeros((1, 1), np.uint32)
         self._next_grab = 0.0
+        self._texts: deque[str] = deque(maxlen=MAX_TEXTS)
 
     def run(self) -> None:
         """Until the viewer is gone, or `stop`."""
@@ -84,6 +87,10 @@ class Desktop:
         """End it soon; from any thread."""
         self._is_stopping.set()
 
+    def set_clipboard(self, text: str) -> None:
+        """A text was copied here; from any thread."""
+        self._texts.append(text)
+
     def give(self) -> None:
         """Let the viewer act again, after it was taken back; from any thread."""
         self._is_giving.set()
@@ -97,6 +104,8 @@ class Desktop:
         if data or not self._pipe.is_open:
             self._server.receive_data(data, now)
         self._take_events()
+        while self._texts:
+            self._server.set_clipboard(self._texts.popleft(), now)
         self._show(now)
         self._server.handle_timer(now)
         while self._pipe.is_clear and (out := self._server.data_to_send()):

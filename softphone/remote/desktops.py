@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sip.bfcp.attributes import Status
@@ -33,6 +33,7 @@ from softphone.model import (
     CloseDesktop,
     Command,
     ControlRequest,
+    CopyToDesktop,
     DesktopState,
     ReleaseControl,
     TakeBackControl,
@@ -54,10 +55,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Shown:
-    """Our desktop at one viewer. end: None while the seat is asked for."""
+    """Our desktop at one viewer. end: None while the seat is asked for; has_clipboard: as it was answered at first."""
 
     who: Person
     end: ShownDesktop | None = None
+    has_clipboard: bool = False
 
 
 @dataclass(slots=True)
@@ -74,12 +76,14 @@ class _Tasks:
 
 class Desktops:
     """The desktops of one call. part: what of this machine's screen is shown, None where nothing could be steered; publish:
-    gets the state; tell: gets a sentence for the user; offer_again: sends an offer in the call."""
+    gets the state; tell: gets a sentence for the user; copied: gets a text for our clipboard; offer_again: sends an offer in
+    the call."""
 
     def __init__(self, floors: Floors, line: DesktopLine, offer_again: Callable[[], Awaitable[int]]) -> None:
         self.part: Part | None = Part()
         self.publish: Callable[[DesktopState], None] = lambda state: None
         self.tell: Callable[[str], None] = lambda text: None
+        self.copied: Callable[[str], None] = lambda text: None
         self.shown: dict[int, _Shown] = {}
         self.seen: SeenDesktop | None = None
         self._floors, self._line, self._offer_again = floors, line, offer_again
@@ -107,6 +111,7 @@ class Desktops:
             may_act=standing is not None and standing.status is Status.GRANTED,
             view=seen.watching if seen is not None else None, view_size=seen.size if seen is not None else (0, 0),
             viewers=tuple(each.who.name for each in self.shown.values() if each.end is not None),
+            has_clipboard=any(each.has_clipboard and each.end is not None and each.end.may_act for each in self.shown.values()),
         )
 
     # ---- what the user does
@@ -123,9 +128,10 @@ class Desktops:
             case _:
                 self.part = None
 
-    def begin(self, publish: Callable[[DesktopState], None], tell: Callable[[str], None]) -> None:
+    def begin(self, publish: Callable[[DesktopState], None], tell: Callable[[str], None],
+              copied: Callable[[str], None] = lambda text: None) -> None:
         """Somebody wants to know from now on."""
-        self.publish, self.tell = publish, tell
+        self.publish, self.tell, self.copied = publish, tell, copied
         publish(self.state)
 
     def handle(self, command: Command) -> None:
@@ -135,8 +141,10 @@ class Desktops:
                 self.ask_for_control()
             case ReleaseControl():
                 self.release()
-            case AnswerControl(request_id, answer):
-                self.answer(request_id, answer)
+            case AnswerControl(request_id, answer, has_clipboard):
+                self.answer(request_id, answer, has_clipboard=has_clipboard)
+            case CopyToDesktop(text):
+                self.set_clipboard(text)
             case TakeBackControl():
                 self.take_back()
             case CloseDesktop():
@@ -151,8 +159,14 @@ class Desktops:
         """Give control back, or ask no more."""
         self._floors.release(CONTROL)
 
-    def answer(self, request_id: int, answer: str) -> None:
-        """What the owner says to a request: `control`, `view`, or `deny`."""
+    def set_clipboard(self, text: str) -> None:
+        """A text was copied here, for who acts on our desktop."""
+        for each in self.shown.values():
+            if each.end is not None and each.has_clipboard:
+                each.end.set_clipboard(text)
+
+    def answer(self, request_id: int, answer: str, *, has_clipboard: bool = False) -> None:
+        """What the owner says to a request: `control`, `view`, or `deny`. has_clipboard: whether texts go to and fro."""
         asked = self._asked.pop(request_id, None)
         if asked is None:
             return
@@ -162,7 +176,7 @@ class Desktops:
             self._floors.decide(request_id, Status.DENIED, VIEW_ONLY if answer == VIEW else "")
         if answer in (CONTROL_IT, VIEW):
             may_act = answer == CONTROL_IT and CONTROL not in self._floors.holders
-            self._show_to(asked.who, may_act=may_act)
+            self._show_to(asked.who, may_act=may_act, has_clipboard=has_clipboard)
         self._show()
 
     def take_back(self, reason: str = "taken back by the owner") -> None:
@@ -252,10 +266,10 @@ class Desktops:
 
     # ---- our desktop at another's
 
-    def _show_to(self, who: Person, *, may_act: bool) -> None:
+    def _show_to(self, who: Person, *, may_act: bool, has_clipboard: bool) -> None:
         there = self.shown.get(who.user_id)
         if there is None:
-            self.shown[who.user_id] = there = _Shown(who)
+            self.shown[who.user_id] = there = _Shown(who, has_clipboard=has_clipboard)
             self._tasks.start(self._begin_showing(there, may_act))
         elif may_act and there.end is not None:
             there.end.give()
@@ -269,7 +283,8 @@ class Desktops:
         if seat is None or certificate is None or part is None or self.shown.get(user_id) is not shown:
             self.shown.pop(user_id, None)
             return
-        shown.end = ShownDesktop(seat, certificate, part, "desktop", on_taken_back=self.take_back,
+        shown.end = ShownDesktop(seat, certificate, replace(part, allows_clipboard=shown.has_clipboard), "desktop",
+                                 on_taken_back=self.take_back, on_text=self._copied,
                                  on_end=lambda reason: self._shown_ended(user_id, shown, reason))
         controller = self._floors.holders.get(CONTROL)
         if (controller is None and may_act) or (controller is not None and controller.user_id == user_id):
@@ -283,6 +298,9 @@ class Desktops:
         if self.shown.get(user_id) is shown:
             del self.shown[user_id]
         self._show()
+
+    def _copied(self, text: str) -> None:
+        self.copied(text)
 
     # ---- another's desktop here
 
@@ -300,7 +318,8 @@ class Desktops:
                 self.tell("The server gave no way to the desktop")
             return
         if self.seen is None and self._wants_to_see:
-            self.seen = SeenDesktop(seat, self._line.certificate, on_open=lambda _: self._show(), on_end=self._seen_ended)
+            self.seen = SeenDesktop(seat, self._line.certificate, on_open=lambda _: self._show(), on_end=self._seen_ended,
+                                    on_text=self._copied)
 
     def _seen_ended(self, seen: SeenDesktop, reason: str) -> None:
         log.info("a desktop is seen no longer", extra={"reason": reason})

@@ -18,7 +18,7 @@ from rtp.keying.certificate import Certificate
 from rtp.keying.dtls import Role
 from rtp.keying.tls import TlsEndpoint
 from rtp.rfb.preface import preface
-from rtp.rfb.server import RfbServer, ServerEvent, ServerSettings, SessionClosed
+from rtp.rfb.server import RfbServer, ServerEvent, ServerSettings, SessionClosed, TextCopied
 from rtp.rfb.viewer import DesktopOpened, RfbViewer, ViewerEvent, ViewerSettings
 from softphone.errors import PhoneError
 from softphone.remote.desktop import Desktop, TakenBack
@@ -42,16 +42,17 @@ def connect(seat: Invitation, certificate: Certificate) -> Pipe:
 
 class ShownDesktop:
     """This machine's desktop, shown to one viewer. on_taken_back: the owner took the mouse, why; on_end: it is over, with words
-    for the user when something is wrong.
+    for the user when something is wrong; on_text: the viewer copied a text.
 
     may_act: whether the viewer's input is carried out; refused: how many keys and movements were not.
     """
 
     def __init__(self, seat: Invitation, certificate: Certificate, part: Part, name: str, *,
-                 on_taken_back: Callable[[str], None], on_end: Callable[[str], None]) -> None:
+                 on_taken_back: Callable[[str], None], on_end: Callable[[str], None],
+                 on_text: Callable[[str], None] = lambda text: None) -> None:
         self.may_act = False
         self._seat, self._certificate, self._part, self._name = seat, certificate, part, name
-        self._on_taken_back, self._on_end = on_taken_back, on_end
+        self._on_taken_back, self._on_end, self._on_text = on_taken_back, on_end, on_text
         self._loop = asyncio.get_running_loop()
         self._desktop: Desktop | None = None
         self._is_stopping = False
@@ -72,6 +73,11 @@ class ShownDesktop:
     def take(self) -> None:
         """Let the viewer act no more."""
         self.may_act = False
+
+    def set_clipboard(self, text: str) -> None:
+        """A text was copied here; it goes to the viewer while they may act."""
+        if self._desktop is not None and self._part.allows_clipboard and self.may_act:
+            self._desktop.set_clipboard(text)
 
     def stop(self) -> None:
         """End it soon."""
@@ -127,6 +133,8 @@ class ShownDesktop:
         if isinstance(event, TakenBack) and self.may_act:
             self.may_act = False
             self._tell(self._on_taken_back, event.reason)
+        elif isinstance(event, TextCopied) and self.may_act:
+            self._tell(self._on_text, event.text)
 
     def _tell(self, listener: Callable[[str], None], text: str) -> None:
         try:
@@ -136,14 +144,15 @@ class ShownDesktop:
 
 
 class SeenDesktop:
-    """Another's desktop. watching: what a window needs of it. on_open: it is there; on_end: it is over, why."""
+    """Another's desktop. watching: what a window needs of it. on_open: it is there; on_end: it is over, why;
+    on_text: a text was copied there."""
 
     def __init__(self, seat: Invitation, certificate: Certificate, *, on_open: Callable[[SeenDesktop], None],
-                 on_end: Callable[[SeenDesktop, str], None], allows_clipboard: bool = False) -> None:
+                 on_end: Callable[[SeenDesktop, str], None], on_text: Callable[[str], None] = lambda text: None) -> None:
         self.watching: Watching | None = None
         self.size = (0, 0)
-        self._seat, self._certificate, self._allows_clipboard = seat, certificate, allows_clipboard
-        self._on_open, self._on_end = on_open, on_end
+        self._seat, self._certificate = seat, certificate
+        self._on_open, self._on_end, self._on_text = on_open, on_end, on_text
         self._loop = asyncio.get_running_loop()
         self._reason = "the desktop is no longer shown"
         self._is_stopping = False
@@ -170,7 +179,7 @@ class SeenDesktop:
         from softphone.remote.jpeg import PillowJpeg
 
         pipe = connect(self._seat, self._certificate)
-        viewer = RfbViewer(ViewerSettings(allows_clipboard=self._allows_clipboard), now=time.monotonic(), jpeg=PillowJpeg())
+        viewer = RfbViewer(ViewerSettings(allows_clipboard=True), now=time.monotonic(), jpeg=PillowJpeg())
         self.watching = Watching(pipe, viewer, self._on_event)
         if self._is_stopping:
             self.watching.stop()
@@ -181,6 +190,8 @@ class SeenDesktop:
             case DesktopOpened(_, width, height):
                 self.size = (width, height)
                 self._tell(lambda: self._on_open(self))
+            case TextCopied(text):
+                self._tell(lambda: self._on_text(text))
             case SessionClosed(reason):
                 self._reason = reason or self._reason
 

@@ -12,6 +12,7 @@ from softphone.model import (
     AskForControl,
     CloseDesktop,
     ControlRequest,
+    CopyToDesktop,
     DesktopState,
     ReleaseControl,
     State,
@@ -20,7 +21,7 @@ from softphone.model import (
 from softphone.ui import widgets
 from softphone.ui.button import Button
 from softphone.ui.card import Card
-from softphone.ui.desktop_window import DesktopWindow
+from softphone.ui.desktop_window import DesktopWindow, clipboard_of
 from softphone.ui.page import Host
 from softphone.ui.screen_frame import ScreenFrame
 from softphone.ui.words import plain
@@ -41,6 +42,8 @@ class ConsentCard(Card):
         words = tr("Whoever controls it can do all that you can do. Press Escape twice, or move your mouse, to take it back. "
                    "Without an answer it is refused after 30 seconds.")
         widgets.label(self.body, look, words, 13, muted=True, wrap=self.field_width()).pack(anchor="w", pady=(0, look.px(14)))
+        self.clipboard = widgets.Switch(self.body, look, tr("Share the clipboard, too"), False, lambda _: None)
+        self.clipboard.pack(anchor="w", pady=(0, look.px(14)))
         row = widgets.box(self.body)
         row.pack(anchor="e")
         answers = ((tr("Allow control"), "danger", "control"), (tr("Allow view"), "plain", "view"),
@@ -53,7 +56,8 @@ class ConsentCard(Card):
         return button
 
     def _answer(self, answer: str) -> None:
-        self.host.send(AnswerControl(self.request.request_id, answer))
+        has_clipboard = answer == "control" and self.clipboard.is_on
+        self.host.send(AnswerControl(self.request.request_id, answer, has_clipboard))
         self.destroy()
 
     def open(self) -> None:
@@ -130,6 +134,7 @@ class DesktopParts:
         self.bar = DesktopBar(host)
         self.frame: ScreenFrame | None = None
         self.window: DesktopWindow | None = None
+        self._copied = ""
 
     def draw(self, state: State) -> None:
         """Show the state of now."""
@@ -138,6 +143,26 @@ class DesktopParts:
         self._draw_card(desktop)
         self._draw_frame(desktop)
         self._draw_window(desktop)
+        if desktop.has_clipboard:
+            self._look_at_clipboard()
+
+    def take_text(self, text: str) -> None:
+        """A text was copied at the other end: it is for our clipboard, when that is wanted here."""
+        if self.window is not None and not self.window.has_clipboard:
+            return
+        self._copied = text
+        if self.window is not None:
+            self.window.copied = text
+        root = self.host.look.root
+        root.clipboard_clear()
+        root.clipboard_append(text)
+
+    def _look_at_clipboard(self) -> None:
+        """What was copied here since the last time goes to who acts on our desktop."""
+        text = clipboard_of(self.host.look.root)
+        if text and text != self._copied:
+            self._copied = text
+            self.host.send(CopyToDesktop(text))
 
     def close(self) -> None:
         """Take everything away."""

@@ -27,7 +27,7 @@ WAY_OUT = "Control_R"
 
 
 class DesktopWindow(tk.Toplevel):
-    """view: the session; shown: how many pictures were drawn."""
+    """view: the session; shown: how many pictures were drawn; copied: the text that is the same at both ends."""
 
     def __init__(self, host: Host, desktop: DesktopState, on_close: Callable[[], None]) -> None:
         assert isinstance(desktop.view, Watching)
@@ -36,6 +36,8 @@ class DesktopWindow(tk.Toplevel):
         super().__init__(look.root, bg=palette.window)
         self.shown = 0
         self.is_fitted, self.has_keyboard, self.may_act = True, False, False
+        self.has_clipboard = False
+        self.copied = ""
         self._name = plain(desktop.sharer)
         self.title(tr("Desktop of {name}", name=self._name))
         width = min(look.px(SIZE[0]), self.winfo_screenwidth())
@@ -47,7 +49,9 @@ class DesktopWindow(tk.Toplevel):
         self.close = Button(head, look, tr("Close"), on_close, kind="plain", height=34)
         self.fit = Button(head, look, tr("1:1"), self.toggle_fit, kind="plain", height=34)
         self.control = Button(head, look, tr("Ask for control"), self._press_control, kind="accent", height=34)
-        for button in (self.close, self.fit, self.control):
+        self.clipboard = Button(head, look, tr("Clipboard"), self.toggle_clipboard, kind="plain", height=34,
+                                tip=tr("Texts that are copied go to and fro, if the owner allows it."))
+        for button in (self.close, self.clipboard, self.fit, self.control):
             button.pack(side="right", padx=(look.px(8), 0))
         self.hint = widgets.label(head, look, "", 13, muted=True)
         self.hint.pack(side="left", fill="x", expand=True)
@@ -81,6 +85,11 @@ class DesktopWindow(tk.Toplevel):
         self.is_fitted = not self.is_fitted
         self.fit.change(text=self.look.tr("1:1") if self.is_fitted else self.look.tr("Fit"))
         self._offset = [0, 0]
+
+    def toggle_clipboard(self) -> None:
+        """Let texts go to and fro, or not."""
+        self.has_clipboard = not self.has_clipboard
+        self.clipboard.change(kind="chosen" if self.has_clipboard else "plain")
 
     def destroy(self) -> None:
         """Let go of everything and close."""
@@ -190,6 +199,14 @@ class DesktopWindow(tk.Toplevel):
                 return
             self.has_keyboard = True
             self._show_hint()
+            self._send_clipboard()
+
+    def _send_clipboard(self) -> None:
+        """What was copied here since the last time goes over there."""
+        text = clipboard_of(self) if self.has_clipboard else ""
+        if text and text != self.copied:
+            self.copied = text
+            self.view.set_clipboard(text)
 
     def _moved(self, event: tk.Event[Any]) -> None:
         is_inside = 0 <= event.x < self.canvas.winfo_width() and 0 <= event.y < self.canvas.winfo_height()
@@ -228,3 +245,11 @@ class DesktopWindow(tk.Toplevel):
     def _size(self) -> tuple[int, int]:
         with self.view.picture() as pixels:
             return pixels.shape[1], pixels.shape[0]
+
+
+def clipboard_of(widget: tk.Misc) -> str:
+    """The text of the clipboard, empty when there is none."""
+    try:
+        return str(widget.clipboard_get())
+    except tk.TclError:
+        return ""

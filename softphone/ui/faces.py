@@ -24,6 +24,7 @@ class Face:
     is_self: bool = False
     bars: int = 0
     note: str = ""
+    is_spotlit: bool = False
 
 
 def faces_of(meeting: Meeting, talking: frozenset[str], tr: Callable[..., str]) -> dict[str, Face]:
@@ -42,6 +43,7 @@ def _face(member: Member, meeting: Meeting, is_talking: bool, tr: Callable[..., 
         member.is_self,
         strength(meeting.quality) if member.is_self else _bars(meeting, key_of(member)),
         note,
+        member.is_spotlit,
     )
 
 

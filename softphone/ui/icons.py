@@ -127,6 +127,20 @@ def _record(pen: Pen) -> None:
     pen.dot(12, 12, 4.5)
 
 
+def _chat(pen: Pen) -> None:
+    pen.box(3.5, 4.5, 20.5, 16.5, 3.5)
+    pen.area(((7, 15.5), (7, 21), (12.5, 15.5)))
+    pen.line((8, 10.5), (8.2, 10.5))
+    pen.line((12, 10.5), (12.2, 10.5))
+    pen.line((16, 10.5), (16.2, 10.5))
+
+
+def _hand(pen: Pen) -> None:
+    for x, top in ((8.2, 6.0), (11.2, 3.8), (14.2, 4.6), (17.2, 7.0)):
+        pen.line((x, top), (x, 13))
+    pen.line((8.2, 13), (5, 10.8), (4.2, 12.4), (8.4, 18.4), (10.5, 20.5), (14.5, 20.5), (17.2, 17.6), (17.2, 12))
+
+
 def _pause(pen: Pen) -> None:
     pen.line((8.5, 5.5), (8.5, 18.5), width=3)
     pen.line((15.5, 5.5), (15.5, 18.5), width=3)
@@ -318,6 +332,8 @@ ICONS: dict[str, Callable[[Pen], None]] = {
     "stats": _stats,
     "keypad": _keypad,
     "record": _record,
+    "chat": _chat,
+    "hand": _hand,
     "pause": _pause,
     "play": _play,
     "more": _more,

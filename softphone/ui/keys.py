@@ -25,6 +25,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("video", "v", "V", "Start or stop the camera"),
     Action("share", "d", "D", "Share the screen, or stop sharing it"),
     Action("people", "p", "P", "Show or hide the people"),
+    Action("chat", "c", "C", "Show or hide the chat"),
+    Action("hand", "r", "R", "Raise or lower your hand"),
     Action("stats", "t", "T", "Show or hide the statistics"),
     Action("keypad", "k", "K", "Show or hide the keypad"),
     Action("view", "w", "W", "Change between gallery and speaker"),

@@ -22,7 +22,7 @@ ROOMY = 820
 
 
 class MeetingPage(Page):
-    """What one sees in a call or conference. `panel_tab` is people, stats, or empty while the panel is away."""
+    """What one sees in a call or conference. `panel_tab` is people, chat, stats, or empty while the panel is away."""
 
     def __init__(self, host: Host, panel_tab: str | None = None, is_speaker_view: bool = False) -> None:
         super().__init__(host)
@@ -55,10 +55,20 @@ class MeetingPage(Page):
         self.panel_tab = ("people" if is_roomy else "") if panel_tab is None else panel_tab
         self._place_panel()
 
+    @property
+    def has_chat(self) -> bool:
+        """Whether one can write in this meeting."""
+        meeting = self.host.state.meeting
+        return meeting is not None and meeting.has_orders
+
     def toggle_panel(self, tab: str) -> None:
         """Show the panel with a tab, or put it away when that tab is what it shows."""
         self.panel_tab = "" if self.panel_tab == tab else tab
         self._place_panel()
+        if self.panel_tab == "chat":
+            self.after_idle(self.panel.chat.field.focus_set)
+        elif tab == "chat":
+            self.focus_set()
 
     def toggle_view(self) -> None:
         """Change between gallery and speaker view; whoever was pinned is so no more."""
@@ -126,6 +136,8 @@ class MeetingPage(Page):
         shown = meeting.share if meeting.share is not None and not meeting.share.is_own else None
         self._place_stage(shown is not None)
         self.stage.draw(shown)
+        if self.panel_tab == "chat" and self.panel.unread:
+            self.panel.read()
         drawn = (meeting, talking, self._extra)
         if meeting is not self._drawn[0] or drawn[1:] != self._drawn[1:]:
             self._drawn = drawn
@@ -134,7 +146,8 @@ class MeetingPage(Page):
         if self.panel_tab:
             self.panel_tab = self.panel.tab
             self.panel.meter.show(SILENT_DBOV if meeting.is_muted else state.microphone_level_dbov)
-        self.toolbar.draw(state, meeting, self.panel_tab, self.gallery.is_speaker_view, self.has_keypad)
+        self.toolbar.draw(state, meeting, self.panel_tab, self.gallery.is_speaker_view, self.has_keypad,
+                          self.panel.unread)
 
     def draw_pictures(self, state: State) -> None:
         """Show pictures that came, between two times that the state is drawn."""

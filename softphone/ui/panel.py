@@ -1,13 +1,16 @@
-"""What stands at the right of a meeting: the people, or the statistics; below them the own level and the invitation."""
+"""What stands at the right of a meeting: people, chat or statistics; below them the own level and the invitation."""
 
 from __future__ import annotations
 
 import tkinter as tk
 
+from softphone.meeting_orders import WaitingPerson
 from softphone.model import Meeting, Quality
 from softphone.ui import widgets
 from softphone.ui.button import Button
+from softphone.ui.chat import Chat
 from softphone.ui.page import Host
+from softphone.ui.person import person_items, waiting_items
 from softphone.ui.rows import Row, RowList
 from softphone.ui.sparklines import Sparklines
 from softphone.ui.theme import Look
@@ -18,10 +21,12 @@ from softphone.ui.words import figures, member_line, member_name, picture_figure
 WIDTH = 300
 SEARCH_FROM = 8
 """From so many people on there is a field to find one."""
+WAITING = "waiting:"
+"""What the keys of rows of the lobby begin with."""
 
 
 class Panel(tk.Frame):
-    """People and statistics. `tab` is the one that is shown: people or stats."""
+    """People, chat and statistics. `tab` is the one that is shown: people, chat or stats; unread: texts that came meanwhile."""
 
     def __init__(self, master: tk.Misc, host: Host) -> None:
         self.host, self.look = host, host.look
@@ -34,6 +39,7 @@ class Panel(tk.Frame):
         tabs.pack(fill="x", padx=look.px(12), pady=(look.px(12), look.px(8)))
         self.people_tab = Button(tabs, look, tr("People"), lambda: self.choose("people"), height=34, size=13.5, kind="quiet")
         self.stats_tab = Button(tabs, look, tr("Stats"), lambda: self.choose("stats"), height=34, size=13.5, kind="quiet")
+        self.chat_tab = Button(tabs, look, tr("Chat"), lambda: self.choose("chat"), height=34, size=13.5, kind="quiet")
         for tab in (self.people_tab, self.stats_tab):
             tab.pack(side="left", fill="x", expand=True, padx=look.px(2))
         self._foot(card)
@@ -41,9 +47,13 @@ class Panel(tk.Frame):
         self._middle.pack(fill="both", expand=True, padx=look.px(10))
         self.search = widgets.entry(self._middle, look, tr("Find a person"))
         self.search.bind("<KeyRelease>", lambda _event: self._filter())
-        self.roster = RowList(self._middle, look)
+        self.roster = RowList(self._middle, look, self._open_person)
+        self.chat = Chat(self._middle, host)
         self.stats = Stats(self._middle, look)
         self.tab = ""
+        self.unread = 0
+        self._read = 0
+        self._meeting: Meeting | None = None
         self._rows: tuple[Row, ...] = ()
         self.choose("people")
 
@@ -58,17 +68,20 @@ class Panel(tk.Frame):
         self.meter.pack(side="left", fill="x", expand=True)
 
     def choose(self, tab: str) -> None:
-        """Show people or stats."""
+        """Show people, chat or stats."""
         if tab == self.tab:
             return
         self.tab = tab
         self.people_tab.change(kind="plain" if tab == "people" else "quiet")
+        self.chat_tab.change(kind="plain" if tab == "chat" else "quiet")
         self.stats_tab.change(kind="plain" if tab == "stats" else "quiet")
-        for widget in (self.search, self.roster, self.stats):
+        for widget in (self.search, self.roster, self.chat, self.stats):
             widget.pack_forget()
         if tab == "people":
             self._place_search()
             self.roster.pack(fill="both", expand=True)
+        elif tab == "chat":
+            self.chat.pack(fill="both", expand=True)
         else:
             self.stats.pack(fill="both", expand=True)
 
@@ -99,28 +112,70 @@ class Panel(tk.Frame):
     def draw(self, meeting: Meeting, talking: frozenset[str]) -> None:
         """Show people and figures of a meeting. talking: the keys of who talks now."""
         tr = self.look.tr
-        self._place_invite(meeting.is_conference)
-        rows = tuple(self._row(meeting, index, talking) for index in range(len(meeting.members)))
+        self._meeting = meeting
+        self._place_invite(meeting.is_conference and self.tab != "chat")
+        rows = tuple(self._waiting_row(person) for person in meeting.lobby)
+        rows += tuple(self._row(meeting, index, talking) for index in _in_order(meeting))
         if rows != self._rows:
             self._rows = rows
-            self.people_tab.change(text=f"{tr('People')} {len(rows)}")
+            self.people_tab.change(text=f"{tr('People')} {len(meeting.members)}")
             self._place_search()
             self._filter()
+        self._draw_chat(meeting)
         self.stats.draw(meeting)
+
+    def _draw_chat(self, meeting: Meeting) -> None:
+        if meeting.has_orders and not self.chat_tab.winfo_manager():
+            self.chat_tab.pack(side="left", fill="x", expand=True, padx=self.look.px(2), before=self.stats_tab)
+        self.chat.draw(meeting)
+        count = sum(not line.is_own for line in meeting.chat)
+        self._read = count if self.tab == "chat" and self.winfo_ismapped() else min(self._read, count)
+        self.unread = count - self._read
+        self.chat_tab.change(text=f"{self.look.tr('Chat')} ({self.unread})" if self.unread else self.look.tr("Chat"))
+
+    def read(self) -> None:
+        """The chat is looked at."""
+        if self._meeting is not None:
+            self._draw_chat(self._meeting)
+
+    def _waiting_row(self, person: WaitingPerson) -> Row:
+        words = self.look.tr("waits in the lobby")
+        return Row(f"{WAITING}{person.id}", person.name, plain(person.name), words, "clock", "muted")
+
+    def _open_person(self, key: str) -> None:
+        """The menu of who was clicked."""
+        meeting = self._meeting
+        if meeting is None:
+            return
+        waiting = next((one for one in meeting.lobby if f"{WAITING}{one.id}" == key), None)
+        member = next((one for one in meeting.members if key_of(one) == key), None)
+        items = waiting_items(self.host, waiting) if waiting is not None else (
+            person_items(self.host, meeting, member) if member is not None else [])
+        if items:
+            self.host.open_menu(self.roster, items)
 
     def _row(self, meeting: Meeting, index: int, talking: frozenset[str]) -> Row:
         member, tr = meeting.members[index], self.look.tr
         is_talking = key_of(member) in talking
         is_muted = meeting.is_muted if member.is_self else member.is_muted
+        icon, kind = ("mic_off", "danger") if is_muted else ("mic", "plain")
+        if member.hand:
+            icon, kind = "hand", "accent"
         return Row(
             key_of(member),
             plain(member.name or member.uri),
             member_name(member, tr),
             member_line(member, is_talking, tr),
-            "mic_off" if is_muted else "mic",
-            "danger" if is_muted else "plain",
+            icon,
+            kind,
             is_talking,
         )
+
+
+def _in_order(meeting: Meeting) -> list[int]:
+    """The members' places: ourselves, then who has raised a hand, in the order of raising, then the others."""
+    members = meeting.members
+    return sorted(range(len(members)), key=lambda at: (not members[at].is_self, members[at].hand or 1 << 31, at))
 
 
 class Stats(tk.Canvas):

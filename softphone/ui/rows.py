@@ -16,7 +16,7 @@ from softphone.ui.widgets import background_of, disc_picture, icon_picture
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. key: what `command` gets. avatar: whose colour and initials. icon_kind: plain, danger or muted."""
+    """One row. key: what `command` gets. avatar: whose colour and initials. icon_kind: plain, danger, muted or accent."""
 
     key: str
     avatar: str
@@ -138,7 +138,8 @@ class RowList(tk.Canvas):
                 tags="subtitle",
             )
         if row.icon:
-            colour = {"danger": palette.danger, "muted": palette.muted}.get(row.icon_kind, palette.text)
+            colours = {"danger": palette.danger, "muted": palette.muted, "accent": palette.accent}
+            colour = colours.get(row.icon_kind, palette.text)
             self.create_image(
                 width - px(26), middle, image=icon_picture(look, row.icon, px(18), colour), tags=f"icon:{row.icon}"
             )

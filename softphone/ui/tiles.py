@@ -30,7 +30,7 @@ Rgb = npt.NDArray[np.uint8]
 
 class Gallery(tk.Canvas):
     """The canvas of tiles. `is_speaker_view` shows one member large and the others in a strip; so does `pinned`, the key of who
-    is to be the large one, empty for nobody. on_click: gets the key of a tile that was clicked."""
+    is to be the large one, empty for nobody; so does a host's spotlight. on_click: gets the key of a tile that was clicked."""
 
     def __init__(self, master: tk.Misc, look: Look, on_click: Callable[[str], None] = lambda key: None) -> None:
         super().__init__(master, bg=look.palette.window, bd=0, highlightthickness=0, width=1, height=1)
@@ -54,7 +54,8 @@ class Gallery(tk.Canvas):
         if latest and (not self._recent or self._recent[0] != latest):
             self._recent = [latest, *(key for key in self._recent if key != latest)][:50]
         has_large = self.is_speaker_view and not self.pinned
-        if list(faces) != list(self._all) or (latest != self._latest and (has_large or REST in self.boxes)):
+        is_moved = list(faces) != list(self._all) or _spotlit(faces) != _spotlit(self._all)
+        if is_moved or (latest != self._latest and (has_large or REST in self.boxes)):
             self._all, self._latest = faces, latest
             for known in (self._pictures, self._raw, self._overlays):
                 for key in [key for key in known if key not in faces]:
@@ -126,7 +127,7 @@ class Gallery(tk.Canvas):
         self.faces, self.boxes, self._shapes = {}, {}, {}
         if width <= 1 or not self._all:
             return
-        large = next((key for key in (self.pinned, STAGE) if key in self._all), "")
+        large = next((key for key in (self.pinned, STAGE, _spotlit(self._all)) if key in self._all), "")
         if large or self.is_speaker_view:
             others = [key for key in self._all if key != "self"]
             first = large or (self._latest if self._latest in self._all else (others or list(self._all))[0])
@@ -244,6 +245,11 @@ class Gallery(tk.Canvas):
         if found is None:
             found = self._shapes[key] = ImageTk.PhotoImage(make(), master=self)
         return found
+
+
+def _spotlit(faces: dict[str, Face]) -> str:
+    """The key of who is in the host's spotlight; ourselves we need not see large."""
+    return next((key for key, face in faces.items() if face.is_spotlit and not face.is_self), "")
 
 
 def _microphone(face: Face, key: str) -> tuple[str, str] | None:

@@ -10,16 +10,20 @@ from softphone.ui import layout, widgets
 from softphone.ui.button import Button
 from softphone.ui.menu import Item
 from softphone.ui.page import Host
+from softphone.ui.person import meeting_items
 
 HEIGHT = 60
 GAP = 8
 ALWAYS_IN_MORE = ("invite", "transfer", "full_screen", "settings", "help")
 OF_A_CONFERENCE, OF_A_CALL = ("invite",), ("transfer",)
 """What "More" offers in one of the two alone."""
+OF_ORDERS = ("chat", "hand")
+"""Buttons for meetings whose server takes texts and verbs."""
 
 
 class Toolbar(tk.Frame):
-    """Mute, video, People, Stats, Keypad, Hold, view, More, Leave. "Start video" is there in calls with pictures."""
+    """Mute, video, People, Chat, hand, Stats, Keypad, Hold, view, More, Leave. "Start video" is there where there are
+    pictures, Chat and the hand where the server takes texts and verbs."""
 
     def __init__(self, master: tk.Misc, host: Host) -> None:
         self.host, self.look = host, host.look
@@ -33,15 +37,19 @@ class Toolbar(tk.Frame):
         self.video = self._button(tr("Start video"), "camera_off", lambda: do("video"), arrow=self._open_cameras, width=112)
         self.share = self._button(tr("Share screen"), "share", lambda: do("share"))
         self.people = self._button(tr("People"), "people", lambda: do("people"))
+        self.chat = self._button(tr("Chat"), "chat", lambda: do("chat"))
+        self.hand = self._button(tr("Raise hand"), "hand", lambda: do("hand"))
         self.keypad = self._button(tr("Keypad"), "keypad", lambda: do("keypad"))
         self.stats = self._button(tr("Stats"), "stats", lambda: do("stats"))
         self.hold = self._button(tr("Hold"), "pause", lambda: do("hold"))
         self.view = self._button(tr("Speaker view"), "speaker_view", lambda: do("view"))
         self.more = self._button(tr("More"), "more", self._open_more)
         self.leave = self._button(tr("Leave"), "hang_up", self._leave, kind="danger", width=92)
-        self.foldable = {
+        self.foldable = self._every = {
             "share": self.share,
             "people": self.people,
+            "chat": self.chat,
+            "hand": self.hand,
             "keypad": self.keypad,
             "stats": self.stats,
             "hold": self.hold,
@@ -76,10 +84,17 @@ class Toolbar(tk.Frame):
             radius=12,
         )
 
-    def draw(self, state: State, meeting: Meeting, panel_tab: str, is_speaker_view: bool, has_keypad: bool) -> None:
-        """Show a meeting. panel_tab: people, stats or nothing."""
+    def draw(self, state: State, meeting: Meeting, panel_tab: str, is_speaker_view: bool, has_keypad: bool,
+             unread: int = 0) -> None:
+        """Show a meeting. panel_tab: people, chat, stats or nothing; unread: texts that nobody has looked at."""
         tr = self.look.tr
         self._meeting = meeting
+        self.foldable = {name: button for name, button in self._every.items() if meeting.has_orders or name not in OF_ORDERS}
+        own = meeting.own
+        is_hand_up = own is not None and bool(own.hand)
+        self.hand.change(text=tr("Lower hand") if is_hand_up else tr("Raise hand"), kind="accent" if is_hand_up else "plain")
+        self.chat.change(text=f"{tr('Chat')} ({unread})" if unread else tr("Chat"),
+                         kind="accent" if panel_tab == "chat" else "plain")
         self.mute.change(
             text=tr("Unmute") if meeting.is_muted else tr("Mute"),
             icon="mic_off" if meeting.is_muted else "mic",
@@ -119,12 +134,12 @@ class Toolbar(tk.Frame):
         room = available - fixed - self.more.natural_width() - px(GAP)
         count = layout.buttons_that_fit(widths, room, px(GAP))
         names = list(self.foldable)
-        arranged = (count, widths, fixed)
+        arranged = (count, names, widths, fixed)
         always = (self.mute, self.video) if self.has_video else (self.mute,)
         if arranged == self._arranged:
             return
         self._arranged, self.folded = arranged, names[count:]
-        for button in (self.mute, self.video, *self.foldable.values(), self.more, self.leave):
+        for button in (self.mute, self.video, *self._every.values(), self.more, self.leave):
             button.pack_forget()
         for button in (*always, *(self.foldable[name] for name in names[:count]), self.more, self.leave):
             button.pack(side="left", padx=(px(GAP + 14) if button is self.leave else px(GAP) // 2, px(GAP) // 2))
@@ -148,6 +163,7 @@ class Toolbar(tk.Frame):
         is_call = self._meeting is None or not self._meeting.is_conference
         senseless = OF_A_CONFERENCE if is_call else OF_A_CALL
         always = [name for name in ALWAYS_IN_MORE if name not in senseless]
+        items += meeting_items(self.host, self._meeting) if self._meeting is not None else []
         items += [Item(names[name][1], self._doing(name), icon=names[name][0]) for name in always]
         self.host.open_menu(self.more, items)
 

@@ -17,6 +17,7 @@ import customtkinter as ctk
 from PIL import ImageTk
 
 from softphone.bridge import Bridge
+from softphone.meeting_orders import GiveOrder
 from softphone.model import (
     Banner,
     BannerDismissed,
@@ -28,6 +29,7 @@ from softphone.model import (
     SetMuted,
     SetVideo,
     State,
+    TextCopied,
     reduce,
 )
 from softphone.shares import StopShare
@@ -172,7 +174,10 @@ class Window:
                 self.send(toggled_hold(meeting))
             case "invite" if meeting is not None:
                 self._copy_invitation(meeting.uri)
-            case "people" | "stats" if page is not None:
+            case "hand" if meeting is not None and meeting.has_orders:
+                own = meeting.own
+                self.send(GiveOrder("lower-hand" if own is not None and own.hand else "raise-hand"))
+            case "people" | "stats" | "chat" if page is not None and (action != "chat" or page.has_chat):
                 page.toggle_panel(action)
                 self._panel_tab = page.panel_tab
                 self._draw()
@@ -220,6 +225,8 @@ class Window:
         self.root.after(TICK_MS, self._tick)
         state = self.state
         for event in self._bridge.take_events():
+            if isinstance(event, TextCopied):
+                self._desktops.take_text(event.text)
             state = reduce(state, event)
         if self._bridge.is_closed and not self._is_cut_off:
             self._is_cut_off = True

@@ -17,6 +17,7 @@ MAX_BANNER = 640
 JOINERS = "\u200c\u200d"
 """Of format characters these two are part of how some languages are written."""
 CODEC_NAMES = {"opus": "Opus", "g722": "G.722", "pcmu": "PCMU", "pcma": "PCMA"}
+ROLE_NAMES = {"host": "Host", "co-host": "Co-host", "presenter": "Presenter", "listener": "Listener"}
 Tr = Callable[..., str]
 
 
@@ -91,8 +92,8 @@ def codec_name(codec: str) -> str:
 def member_line(member: Member, is_talking: bool, tr: Tr) -> str:
     """What stands below a member's name: role or voice, and codec."""
     parts = []
-    if member.role == "host":
-        parts.append(tr("Host"))
+    if member.role in ROLE_NAMES:
+        parts.append(tr(ROLE_NAMES[member.role]))
     if member.status not in ("connected", ""):
         parts.append(tr(member.status.replace("-", " ")))
     elif is_talking:

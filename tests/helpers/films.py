@@ -54,12 +54,21 @@ class Eye:
     def __post_init__(self) -> None:
         self.receiver = VideoReceiver({form.receive_type: form.name.lower() for form in self.watcher.lines[0].formats})
 
-    def sees(self, tiles: Iterable[Tile]) -> list[int | None]:
-        """Whose charts are in which tiles."""
+    def look(self) -> None:
+        """Take what has come."""
         for _, packet in self.watcher.came[self.taken:]:
             self.taken += 1
             for coded in self.receiver.receive(bytes(packet), self.taken * 1_000_000):
                 self.picture = self.decoder.decode(coded.data)[-1] if coded.is_decodable else self.picture
+
+    def size(self) -> tuple[int, int]:
+        """Of the newest picture."""
+        self.look()
+        return (0, 0) if self.picture is None else (self.picture.width, self.picture.height)
+
+    def sees(self, tiles: Iterable[Tile]) -> list[int | None]:
+        """Whose charts are in which tiles."""
+        self.look()
         if self.picture is None:
             return []
         charts = [read(self.picture.region(tile.left, tile.top, tile.width, tile.height).y) for tile in tiles]

@@ -96,6 +96,7 @@ class FakeMedia:
         self.rooms: list[FakeRoom] = []
         self.lines: list[ApplicationLine] = []
         self.sent: set[str] = set()
+        self.has_pictures = False
         self.passing: list[tuple[str, bool]] = []
         self._local = LocalMedia(HOUSE[0], port, port + 1, crypto=KEYS)
         self._offered: Any = None
@@ -220,7 +221,7 @@ class FakeRoom:
         """A leg; its keys are always the same."""
         known = replace(capabilities or Capabilities(), srtp=strictest(SrtpPolicy.PREFER, *srtp))
         media = self.legs[leg_id] = FakeMedia(leg_id, 20000 + 2 * len(self.legs), known)
-        media.rooms = [self]
+        media.rooms, media.has_pictures = [self], has_pictures
         return media
 
     def adopt(self, media: object) -> None:

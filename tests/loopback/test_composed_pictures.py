@@ -9,6 +9,7 @@ import pytest
 from confero.testing import Server, start_server
 from mcu.picture.composing import TEST_ID
 from mcu.picture.layout import gallery, speaker
+from rtp.feedback import ReceiverEstimate
 from rtp.sdp.video import SLIDES
 from tests.helpers.films import Eye, FilmStream
 from tests.helpers.watchers import Watchers
@@ -48,6 +49,20 @@ async def test_a_room_is_composed_as_its_host_says_and_what_is_shared_is_in_fron
         floors.flush()
         await crowd.show_until(lambda: eye.sees(speaker(1, 1280, 720)) == [2])
         await floors.close()
+
+
+async def test_who_can_take_little_gets_a_smaller_picture_and_the_others_keep_theirs(server: Server) -> None:
+    async with Watchers(server) as crowd:
+        poor, rich = [await crowd.watch("thin", 440 + 260 * n) for n in range(2)]
+        for person in (poor, rich):
+            person.streams = {"": FilmStream(person.streams[""].number, "")}
+        eyes = Eye(poor), Eye(rich)
+        await crowd.show_until(lambda: [eye.size() for eye in eyes] == [(1280, 720), (1280, 720)])
+        remote = poor.lines[0].remote
+        assert remote is not None and poor.lines[0].rtcp_mux
+        poor.sock.sendto(bytes(ReceiverEstimate(1, 300_000, ())), remote)
+        await crowd.show_until(lambda: eyes[0].size() == (352, 288))
+        assert eyes[1].size() == (1280, 720)
 
 
 async def test_a_tone_comes_with_a_test_picture_and_an_echo_shows_the_caller(server: Server) -> None:

@@ -58,6 +58,9 @@ async def test_a_screen_is_shared_by_one_at_a_time_and_seen_by_all_and_by_newcom
         server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     async with AsyncExitStack() as stack:
         anna, ben = [await join(stack, server, name) for name in ("Anna", "Ben")]
+        anna.call.showing.start(Choice("test"))                         # changed their mind twice
+        await until(lambda: anna.share is not None)
+        anna.call.showing.stop()
         anna.call.showing.start(Choice("test", frame_rate=30), "Slides")
         await until(lambda: ben.sees("Anna"))
         assert anna.share == Share(is_own=True, title="Slides") and anna.told == []

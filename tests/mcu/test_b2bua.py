@@ -408,3 +408,22 @@ def test_refer_to_a_room_calls_somebody_in_and_tells_how_that_fares() -> None:
     house.run(0.1)
     assert progress(alice)[-3:] == [100, 180, 200]
     assert call.is_up and len(house.live.people("daily")) == 2
+
+
+def test_pictures_pass_once_both_are_there_and_are_asked_for_only_where_the_caller_brings_some() -> None:
+    house = House()
+    alice, bob = registered(house, "alice"), registered(house, "bob")
+    alice.call("sip:bob@house.example", sdp(alice.address[0]) + b"m=video 41000 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n")
+    (leg,) = house.rooms[0].legs.values()
+    assert leg.has_pictures and leg.passing == []
+    theirs = ringing(bob, house)
+    assert leg.passing == []
+    theirs.accept(sdp(bob.address[0]), house.time)
+    house.run(0.1)
+    assert [(media.has_pictures, media.passing) for media in house.rooms[0].legs.values()] == [(True, [("main", True)])] * 2
+
+
+def test_a_call_without_pictures_asks_for_none() -> None:
+    house = House()
+    answered(house)
+    assert [media.has_pictures for media in house.rooms[0].legs.values()] == [False, False]

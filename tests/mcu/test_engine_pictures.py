@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mcu.engine.base import Engine
+from mcu.engine.composing import Scene, Viewer
 from mcu.engine.handles import RoomMedia
 from mcu.engine.leg import LegMedia
 from mcu.engine.ports import PortRange
@@ -277,3 +278,42 @@ def test_a_stranger_is_offered_no_handshake_on_any_line() -> None:
     offered = parse(room.create_leg(1, local_host=HOST, signalling_host=HOST, has_pictures=True).offer())
     assert len(offered.media) == 2 and not any(line.has("fingerprint") for line in offered.media)
     room.close()
+
+
+def test_two_in_a_call_see_each_other_untouched_and_a_composer_is_for_codecs_that_do_not_fit() -> None:
+    bench = Bench(kind="relay")
+    served: list[tuple[Viewer, ...]] = []
+    scenes: list[Scene] = []
+
+    class Fake:
+        """A composer that remembers whom it is to serve, and how."""
+
+        def show(self, scene: Scene) -> None:
+            """A scene."""
+            scenes.append(scene)
+
+        def serve(self, viewers: tuple[Viewer, ...]) -> None:
+            """Viewers."""
+            served.append(viewers)
+
+        def follow(self, participant: int, estimate_bps: int) -> None:
+            """A path."""
+
+        def set_layout(self, layout: str) -> None:
+            """A layout."""
+            assert layout == "switch"
+
+        def close(self) -> None:
+            """The end."""
+
+    object.__setattr__(bench.room.pictures._engine, "compose", lambda stage: Fake())
+    anna, bernd = leg_of(bench, 1), leg_of(bench, 2)
+    for leg in (anna, bernd):
+        leg.answer(sdp(extra=ONE))
+        leg.let_pass("main", True)
+        bench.room.describe(leg.leg_id, "somebody")
+    assert served == [] and {show.producer_id for show in told(bench, ShowProducer)} == {1, 2}
+    bernd.answer(sdp(extra="m=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"))
+    assert {viewer.participant for viewer in served[-1]} == {1, 2}
+    assert set(scenes[-1].speakers) == {1, 2}                                   # so that each sees the other, not themselves
+    bench.room.close()

@@ -14,7 +14,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcu.errors import CommandError, McuError, ProtocolError
@@ -141,6 +141,7 @@ def test_gaps_late_comers_and_lost_ticks_are_silence_and_all_files_stay_in_step(
     assert [(track["name"], track["file"]) for track in facts["tracks"]][1] == ("Ann", "01-Ann.wav")
 
 
+@settings(max_examples=40)
 @given(st.lists(st.sets(st.integers(1, 3)), min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_whoever_speaks_whenever_stems_and_mix_have_one_length(tmp_path_factory: pytest.TempPathFactory,
                                                                heard: list[set[int]], rng: random.Random) -> None:

@@ -7,9 +7,12 @@ import asyncio
 import numpy as np
 import pytest
 
+from sip.media_backend import MediaRefused
 from softphone.errors import CallFailed
 from softphone.line import CallArrived, CallOver, CallProgressed, MessageArrived, PhoneEvent
+from softphone.media.pictures import PictureSettings
 from softphone.media.player import Tone
+from softphone.media.session import MediaSession
 from softphone.phone import Phone
 from tests.helpers import tones
 from tests.softphone.ears import Ear, talk
@@ -220,3 +223,22 @@ async def test_the_end_of_a_phone_hangs_up_its_calls() -> None:
             await calling
         end = await asyncio.wait_for(theirs.ended(), 5)
         assert end.cause == "hung_up" and end.by_remote
+
+
+async def test_who_refuses_a_call_for_its_pictures_is_called_again_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = MediaSession.answer
+    offers: list[bytes] = []
+
+    def picky(session: MediaSession, offer: bytes) -> bytes:
+        offers.append(offer)
+        if b"m=video" in offer:
+            raise MediaRefused("pictures are not known here")
+        return answer(session, offer)
+
+    monkeypatch.setattr(MediaSession, "answer", picky)
+    async with Phone(listen="127.0.0.1", pictures=PictureSettings()) as a, Phone(listen="127.0.0.1") as b:
+        calling = asyncio.create_task(a.call(b.addresses[0]))
+        theirs = await asyncio.wait_for(b.next_call(), 20)
+        await theirs.answer()
+        call = await calling
+        assert call.is_up and call.media.pictures is None and [b"m=video" in offer for offer in offers] == [True, False]

@@ -63,13 +63,13 @@ async def share(anna: Call, bernd: Call, screen: Display) -> None:
     await until(lambda: bernd.desktops.state.sharer == "Anna" and anna.desktops.state.is_ours)
 
 
-async def asks(bernd: Call, anna: Call, answer: str) -> None:
+async def asks(bernd: Call, anna: Call, answer: str, *, has_clipboard: bool = False) -> None:
     """Bernd asks for control, and Anna answers."""
     bernd.desktops.ask_for_control()
     await until(lambda: anna.desktops.state.requests)
     request = anna.desktops.state.requests[0]
     assert request.name == "Bernd"
-    anna.desktops.answer(request.request_id, answer)
+    anna.desktops.answer(request.request_id, answer, has_clipboard=has_clipboard)
 
 
 def type_text(watching: Watching, text: str) -> None:
@@ -84,11 +84,14 @@ async def test_one_types_on_anothers_desktop_until_it_is_taken_back(server: Serv
     with display(640, 480) as screen, terminal(screen, f"cat > {typed}"):
         async with in_a_room(server, "typing") as (anna, bernd):
             await share(anna, bernd, screen)
+            heard: list[str] = []
+            anna.desktops.copied = heard.append
             await asks(bernd, anna, CONTROL_IT)
             await until(lambda: bernd.desktops.state.view is not None and bernd.desktops.state.view_size == (640, 480))
             await until(lambda: bernd.desktops.state.may_act and anna.desktops.state.controller == "Bernd")
             view = bernd.desktops.state.view
             assert isinstance(view, Watching)
+            view.set_clipboard("was not allowed")
             view.move_pointer(60, 60, 0)
             type_text(view, SENTENCE + "\n")
             await until(lambda: typed.exists() and typed.read_text("utf-8").endswith("\n"))
@@ -97,15 +100,26 @@ async def test_one_types_on_anothers_desktop_until_it_is_taken_back(server: Serv
             await until(lambda: not bernd.desktops.state.may_act)
             type_text(view, "rm -rf everything\n")
             await until(lambda: has_logged(server, "input refused", "typing"))
-            assert "rm" not in typed.read_text("utf-8")
+            assert "rm" not in typed.read_text("utf-8") and heard == []
             assert next(iter(anna.desktops.shown.values())).end is not None
 
 
 async def test_what_was_not_granted_does_nothing(server: Server, tmp_path: Path) -> None:
     typed = tmp_path / "typed.txt"
     with display(640, 480) as screen, terminal(screen, f"cat > {typed}"):
-        async with in_a_room(server, "refused") as (anna, bernd):
+        async with in_a_room(server, "refused") as (anna, bernd), Phone(listen="127.0.0.1", display_name="Chen") as third:
             await share(anna, bernd, screen)
+            chen = await third.call(server.uri("refused"))
+            await until(lambda: chen.desktops.state.sharer == "Anna")
+            bernd.desktops.ask_for_control()
+            await until(lambda: anna.desktops.state.requests)
+            for stranger in (bernd, chen):                            # neither who asks nor a third one may grant it
+                stranger.floors.decide(anna.desktops.state.requests[0].request_id, Status.GRANTED)
+            assert await chen.media.desktop_line.ask("recvonly", chen._offer_again) is None
+            assert await chen.media.desktop_line.ask("sendonly", chen._offer_again) is None
+            assert anna.desktops.state.controller == "" and not bernd.desktops.state.may_act
+            bernd.desktops.release()
+            await until(lambda: not anna.desktops.state.requests and not bernd.desktops.state.is_asking)
             await asks(bernd, anna, DENY)
             await until(lambda: not bernd.desktops.state.is_asking)
             assert bernd.desktops.state.view is None
@@ -116,10 +130,19 @@ async def test_what_was_not_granted_does_nothing(server: Server, tmp_path: Path)
             type_text(view, "never\n")
             view.move_pointer(600, 400, 1)
             await until(lambda: has_logged(server, "input refused", "refused"))
+            assert typed.read_text("utf-8") == ""
+            await asks(bernd, anna, CONTROL_IT)                       # the same window, and now it may
+            await until(lambda: bernd.desktops.state.may_act and anna.desktops.state.controller == "Bernd")
+            assert bernd.desktops.state.view is view
+            view.move_pointer(60, 60, 0)
+            type_text(view, "now\n")
+            await until(lambda: typed.read_text("utf-8") == "now\n")
             bernd.floors.release(CONTROL)
+            await until(lambda: not bernd.desktops.state.may_act)
+            type_text(view, "after\n")
             anna.floors.release(SCREEN)
             await until(lambda: bernd.desktops.state.view is None and not anna.desktops.shown)
-        assert typed.read_text("utf-8") == ""
+        assert typed.read_text("utf-8") == "now\n"
 
 
 async def test_a_stock_viewer_controls_by_a_ticket_once_the_owner_agrees(server: Server, tmp_path: Path) -> None:
@@ -167,12 +190,20 @@ async def test_in_a_call_between_two_it_works_the_same(server: Server, tmp_path:
             bernd = await calling
             await until(lambda: anna.desktops.state.is_possible and bernd.desktops.state.is_possible)
             await share(anna, bernd, screen)
-            await asks(bernd, anna, CONTROL_IT)
+            heard: list[str] = []
+            for one_of_them in (anna, bernd):
+                one_of_them.desktops.copied = heard.append
+            await asks(bernd, anna, CONTROL_IT, has_clipboard=True)
             await until(lambda: bernd.desktops.state.view_size == (640, 480) and anna.desktops.state.controller == "Bernd")
             view = bernd.desktops.state.view
             assert isinstance(view, Watching)
             view.move_pointer(60, 60, 0)
             type_text(view, "两个人\n")
             await until(lambda: typed.read_text("utf-8") == "两个人\n")
+            view.set_clipboard("copied by Bernd: 剪")
+            await until(lambda: heard == ["copied by Bernd: 剪"])
+            assert anna.desktops.state.has_clipboard
+            anna.desktops.set_clipboard("copied by Anna")
+            await until(lambda: heard[1:] == ["copied by Anna"])
             bernd.hang_up()
             await until(lambda: not anna.desktops.shown)

@@ -42,6 +42,8 @@ def log_in(page: Page) -> None:
     page.fill("input[name=user]", "root")
     page.fill("input[name=password]", "secret")
     page.click("button[type=submit]")
+    page.click("[data-room=daily]")
+    page.click("[data-verb=admit]")
     page.until("document.querySelectorAll('tr[data-id]').length === 2")
 
 
@@ -57,6 +59,7 @@ async def test_who_is_muted_by_a_click_is_heard_no_more_and_a_name_is_no_markup(
     server, url = site
     with Browser(tmp_path) as browser:
         async with Crowd(server) as crowd:
+            server.json("room", "create", "daily", "--lobby")
             ann = await crowd.join("daily", 440, name="ann")
             bob = await crowd.join("daily", 1000, name="bob", shown=EVIL)
             async with talking(crowd):

@@ -16,6 +16,7 @@ from softphone.bridge import Bridge
 from softphone.config import load
 from softphone.model import Quit, Screen, State
 from softphone.options import parse_options
+from softphone.picturing import NOT_ALLOWED, STOPPED
 from softphone.ui.header import chips_of
 from softphone.ui.strings import Translator
 from tests.windows.conftest import Driver, texts_of
@@ -146,12 +147,19 @@ def test_the_window_shows_others_and_oneself_and_stops_the_camera(window: Driver
     window.until(lambda: window.page.gallery.find_withtag("picture:self"))
     window.until(lambda: [key for key in window.page.gallery._pictures if key.startswith("id:")])
     bob = next(key for key in window.page.gallery._pictures if key != "self")
+    server.json("room", "spotlight", "daily", "Bob Smith")
+    window.until(lambda: window.page.gallery.boxes[bob].width > 2 * window.page.gallery.boxes["self"].width)
     window.click(window.page.gallery, *middle_of(window, bob))
     window.until(lambda: window.page.gallery.pinned == bob and number_in(window, bob) == 5)
     window.key("v")
     window.until(lambda: not window.window.state.is_video_on and not window.page.gallery.find_withtag("picture:self"))
     window.key("v")
     window.until(lambda: window.page.gallery.find_withtag("picture:self"))
+    own = next(person["name"] for person in people(server, "daily") if person["name"] != "Bob Smith")
+    server.json("room", "stop-video", "daily", own)
+    window.until(lambda: not window.window.state.is_video_on and window.window._banner.text == STOPPED)
+    window.key("v")
+    window.until(lambda: window.window._banner.text == NOT_ALLOWED and not window.window.state.is_video_on)
 
 
 def middle_of(window: Driver, key: str) -> tuple[float, float]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from mcu.api import server as http
 from mcu.api.front import open_http
 from mcu.api.limits import Limits
 from mcu.api.server import HttpServer
+from mcu.certificates import own_files
 from mcu.config import load
 from mcu.errors import McuError
 from tests.helpers.front import Front
@@ -75,6 +78,23 @@ async def test_what_is_no_http_is_refused_and_the_next_one_served(front: Front, 
         except ConnectionResetError:
             pass
         assert b"200 OK" in await talk(server, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+
+
+async def test_half_a_handshake_is_not_waited_for(front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "HANDSHAKE_S", 0.3)
+    monkeypatch.setattr(http, "is_clear", lambda host: False)
+    files = own_files(tmp_path, "meet.example", ["127.0.0.1"])
+    async with HttpServer(front.app, ("127.0.0.1",), 0, (files.certificate, files.key)) as server:
+        url = server.urls[0]
+        assert url.startswith("https://127.0.0.1:")
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rstrip("/").rpartition(":")[2]))
+        writer.write(b"\x16\x03\x01")
+        async with asyncio.timeout(PATIENCE_S):
+            assert await reader.read() == b""
+        writer.close()
+        authority = ssl.create_default_context(cafile=files.certificate.with_name("ca.pem"))
+        async with httpx.AsyncClient(verify=authority, trust_env=False) as client:
+            assert (await client.get(f"{url}healthz")).status_code == 200
 
 
 async def test_idle_connections_keep_nobody_out(front: Front) -> None:

@@ -84,7 +84,7 @@ class Room:
 
     def assign(self, participant: int, producer_id: int | None) -> None:
         """See Stage."""
-        assert producer_id in self.composed
+        assert producer_id is None or producer_id in self.composed
         self.assigned[participant] = producer_id
 
     def close_port(self, port_id: int) -> None:
@@ -244,6 +244,17 @@ def test_who_takes_two_workers_along_is_shown_as_an_avatar_and_nobody_else(desk:
     desk.composer.show(Scene(tuple(face for face in faces(3) if face.participant != 2)))
     desk.composer.show(Scene(faces(3)))
     assert sorted(desk.room.watched.values()) == [1, 2, 3], "who comes again is given another chance"
+
+
+def test_while_no_worker_lives_viewers_see_who_speaks_and_then_the_room_again(desk: Desk) -> None:
+    desk.composer.show(Scene(faces(2)))
+    desk.composer.serve((Viewer(1, (H264,)), Viewer(2, (VP8,))))
+    before = dict(desk.room.assigned)
+    desk.composer.rely_on(False)
+    desk.composer.set_layout(Layout.SPEAKER)
+    assert (desk.room.assigned.get(1), desk.room.assigned.get(2)) == (None, None)
+    desk.composer.rely_on(True)
+    assert set(desk.room.assigned.values()).isdisjoint(before.values()) and desk.room.assigned[1] != desk.room.assigned[2]
 
 
 def test_rate_classes_fall_in_every_measure() -> None:

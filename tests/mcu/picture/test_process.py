@@ -81,3 +81,15 @@ async def test_who_takes_two_workers_along_is_not_decoded_again() -> None:
         assert worker.restarts == 2
         assert house.watched == 0
     house.close()
+
+
+async def test_where_no_worker_can_run_phones_are_shown_who_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mcu.picture.process.sys.executable", "/bin/false")
+    house = House()
+    async with PictureWorkers() as workers:
+        composer = workers(house)
+        composer.serve((Viewer(1, (H264,)),))
+        await until(lambda: house.assigned == {1: None}, "nobody composes")
+        monkeypatch.undo()
+        await until(lambda: house.assigned[1] in house.producers, "somebody composes")
+    house.close()

@@ -126,8 +126,8 @@ async def test_slots_have_no_port_until_the_peer_knows_bundle() -> None:
     try:
         offer = parse(a.session.offer())
         pictures = [media for media in offer.media if media.kind == "video"]
-        assert len(pictures) == 10 and [bool(media.port) for media in pictures] == [True, True, *[False] * 8]
-        assert len(bytes(offer)) < 8000
+        assert len(pictures) == 11 and [bool(media.port) for media in pictures] == [True, True, *[False] * 9]
+        assert len(bytes(offer)) < 8500
         assert not any(media.has("crypto") or media.has("fingerprint") for media in pictures[2:])
         a.session.apply(b.session.answer(bytes(offer)))
         assert a.session.pictures is not None and set(a.session.pictures.negotiated) == {MAIN, SLIDES}
@@ -142,14 +142,14 @@ async def test_all_lines_stay_when_the_other_side_makes_the_next_offer_and_rest_
     pictures = a.session.pictures
     assert pictures is not None
     local = LocalMedia("127.0.0.1", 9000, 9001)
-    theirs = [LocalVideo(replace(local, rtp_port=9004 if content else 9002), content) for content in ("", "slides", *[""] * 8)]
+    theirs = [LocalVideo(replace(local, rtp_port=9004 if content else 9002), content) for content in ("", "slides", *[""] * 9)]
     try:
         answer, _, agreed = several.answer(parse(a.session.offer()), Capabilities(), local, CAPABILITIES, theirs, session_id=1,
                                            version=1)
-        assert len(agreed) == 10
+        assert len(agreed) == 11
         a.session.apply(bytes(answer))
         before = {key: each.mid for key, each in pictures.negotiated.items()}
-        assert before == {0: "main", 1: "slides", **{key: f"v{key - 1}" for key in range(2, 10)}}
+        assert before == {0: "main", 1: "slides", **{key: f"v{key - 1}" for key in range(2, 11)}}
         again = several.offer(Capabilities(), local, CAPABILITIES, theirs, session_id=1, version=2, previous=answer)
         reply = parse(a.session.answer(bytes(again)))
         assert all(media.port for media in reply.media if media.kind == "video")
