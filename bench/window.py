@@ -168,9 +168,9 @@ def measure(tiles: int, seconds: float, size: tuple[int, int]) -> dict[str, Any]
         window.quit()
         return result
     finally:
-        phone.stop()
         process.kill()
         process.wait()
+        phone.stop()
 
 
 def _run(window: Window, session: MediaSession, phone: Phone, seconds: float) -> dict[str, Any]:

@@ -60,8 +60,8 @@ new guest."""
 AFTER = """\
 WHO is a member's id (`confero room people`), account, URI or shown name, or `all`; in a text, left away, oneself. A name that
 several have is answered with 409. On the command line `confero` has the operator's right to every verb, and every verb wants an
-open room, but for `set`, `allow` and `forbid` on a permanent one. A code on the keypad is given up after five seconds between
-its keys. What REST takes in its body has the argument's name as in the command, in small letters.
+open room, but for `set`, `allow`, `forbid` and `unban` on a permanent one. A code on the keypad is given up after five seconds
+between its keys. What REST takes in its body has the argument's name as in the command, in small letters.
 
 Without a key: what needs a name or a text can't be keyed. Without a verb here: create, join and leave (dial, hang up), chat
 (MESSAGE), sharing and control of a screen (BFCP: [floors](floors.md)).

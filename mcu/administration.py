@@ -16,7 +16,7 @@ from mcu.commands import SetSwitch
 from mcu.directory import Directory
 from mcu.errors import CommandError, McuError, UnknownError, UsageError
 from mcu.memory import Memory
-from mcu.policy import Policy, with_switches
+from mcu.policy import Policy, switches_of, with_switches
 from mcu.protection import is_protected, words_of
 from mcu.storage.base import Account, CallRecord, RoomRecord, RoomState, Storage, TokenRecord
 from mcu.tokens import Tokens
@@ -269,6 +269,10 @@ class Administration:
         arguments.finish()
         room, is_open = self._directory.room(name), self._open_room(name)
         facts = self._room_facts(room, is_open, shows_pins=True)
+        if room is not None and is_open is None:
+            memory = self._memory_of(name)
+            usual = switches_of(Policy(room.max_members, lobby=room.lobby))
+            facts |= {"switches": {**usual, **memory.switches}, "bans": list(memory.bans)}
         return facts | {"people": self._live.people(name) if self._live is not None and is_open is not None else []}
 
     def _close_room(self, arguments: Arguments) -> Facts:
@@ -297,6 +301,8 @@ class Administration:
         order = build(verb, values)
         if self._open_room(name) is None and verb in ("set", "allow", "forbid"):
             return {"name": name, "verb": verb, **values, "count": self._turn_switch(name, order)}
+        if self._open_room(name) is None and verb == "unban":
+            return {"name": name, "verb": verb, **values, "count": self._unban(name, order.values["banned"])}
         return {"name": name, "verb": verb, **values, "count": self._running().order(name, order, arguments.by)}
 
     def _turn_switch(self, name: str, order: Order) -> int:
@@ -307,16 +313,30 @@ class Administration:
     def _keep_switches(self, name: str, switches: Mapping[str, str]) -> int:
         """Turn switches of a permanent room that is not open."""
         _check_switches(switches)
+        memory = self._memory_of(name)
+        self._keep_memory(name, replace(memory, switches={**memory.switches, **switches}))
+        return len(switches)
+
+    def _unban(self, name: str, banned: str) -> int:
+        """Let an account or an address into a permanent room again that is not open."""
+        memory = self._memory_of(name)
+        if banned not in memory.bans:
+            raise UnknownError(f"{banned[:80]!r} is not banned from room {name!r}")
+        self._keep_memory(name, replace(memory, bans=tuple(one for one in memory.bans if one != banned)))
+        return 1
+
+    def _memory_of(self, name: str) -> Memory:
+        """What a room remembers that is not open."""
         self._storage.flush()
-        known = next((state for state in self._storage.room_states() if state.name == name), None)
-        memory = Memory.parse(known.memory) if known is not None else Memory()
-        turned = replace(memory, switches={**memory.switches, **switches})
+        return next((Memory.parse(state.memory) for state in self._storage.room_states() if state.name == name), Memory())
+
+    def _keep_memory(self, name: str, memory: Memory) -> None:
         now = self._clock()
-        self._storage.put_room_state(RoomState(name, str(turned), now, now if known is None else known.emptied_at))
+        known = next((state for state in self._storage.room_states() if state.name == name), None)
+        self._storage.put_room_state(RoomState(name, str(memory), now, now if known is None else known.emptied_at))
         self._storage.flush()
         if self._live is not None:
             self._live.open_rooms_changed(name)
-        return len(switches)
 
     def _audit(self, arguments: Arguments) -> list[Facts]:
         room, limit = arguments.text_or_none("name"), arguments.number("limit", 100)

@@ -17,7 +17,7 @@ from typing import Protocol
 from mcu.call_desk import CallDesk
 from mcu.leg import CallLeg, answer_call, begin_record, create_media, own_contact
 from mcu.location import Located, Way, ways_to
-from mcu.participant import Identity
+from mcu.participant import Identity, ParticipantId
 from mcu.storage.base import Account, CallRecord
 from mcu.surroundings import Media, MediaRoom, Surroundings
 from mcu.trunk import Trunk
@@ -124,6 +124,12 @@ class UserCall:
         """Whether the caller brings pictures: so it is asked for some of whom they call, unless that is a telephone number."""
         return b"m=video" in (self._event.offer or b"") and not isinstance(self._callee, Outside)
 
+    def _share(self, who: ParticipantId, may_pass: bool) -> None:
+        """Let the slides of one side be shown to the other, or not any more."""
+        for leg in self.legs:
+            if leg.media.leg_id == who:
+                leg.media.let_pass("slides", may_pass)
+
     def _see_each_other(self) -> None:
         """Both sides are there: what they send is shown, and not before."""
         for leg in self.legs:
@@ -151,7 +157,7 @@ class UserCall:
     def start(self, phones: list[Located], callee: Account) -> None:
         """Ring all phones of the callee; when there is none the call is refused at once."""
         if self._open():
-            self._desk = CallDesk(self._server, f"call {self._call.id}")
+            self._desk = CallDesk(self._server, f"call {self._call.id}", self._share)
             self._ring_all(phones, capabilities_for(self._event.offer), self._caller, callee)
             self._await()
 

@@ -6,10 +6,10 @@ A `CallDesk` belongs to one call (`mcu.b2bua`). It answers the `m=application` l
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from mcu.application_line import ApplicationLine
-from mcu.floor import Event
+from mcu.floor import Event, FloorEnded, FloorGranted, FloorId, Grant
 from mcu.floor_line import MeetingFloors
 from mcu.meeting_desktops import MeetingDesktops
 from mcu.participant import Identity, ParticipantId
@@ -21,10 +21,12 @@ log = logging.getLogger(__name__)
 
 
 class CallDesk:
-    """The floors and desktops of one call. name: of the call in the audit; is_over: its lines answer nothing any more."""
+    """The floors and desktops of one call. name: of the call in the audit; share: called with who may have their slides shown
+    from now on, or not any more; is_over: its lines answer nothing any more."""
 
-    def __init__(self, server: Surroundings, name: str) -> None:
-        self._server, self._name = server, name
+    def __init__(self, server: Surroundings, name: str,
+                 share: Callable[[ParticipantId, bool], None] = lambda who, may_pass: None) -> None:
+        self._server, self._name, self._share = server, name, share
         self.is_over = False
         self._who: dict[ParticipantId, Identity] = {}
         self.floors = MeetingFloors(server, lambda _: False, self._on_floor)
@@ -45,6 +47,11 @@ class CallDesk:
             self.floors.close()
 
     def _on_floor(self, event: Event) -> None:
+        match event:
+            case FloorGranted(Grant(FloorId.SCREEN, holder=holder)):
+                self._share(holder, True)
+            case FloorEnded(Grant(FloorId.SCREEN, holder=holder)):
+                self._share(holder, False)
         self.desktops.on_floor(event)
 
     def _note(self, actor: ParticipantId | None, verb: str, target: ParticipantId | None, detail: str) -> None:

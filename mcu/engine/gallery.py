@@ -10,7 +10,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from mcu.engine.base import Engine
@@ -216,8 +216,7 @@ class Gallery:
 
     def arrange(self) -> None:
         """Have shown what is to be shown now."""
-        sources = in_order((source for source in self._sources.values() if source.producer_id in self._open),
-                           self._speakers.recent)
+        sources = in_order(self._open_sources(), self._speakers.recent)
         by_viewer: dict[int, list[Place]] = {}
         for place in self._places.values():
             by_viewer.setdefault(place.participant, []).append(place)
@@ -229,6 +228,15 @@ class Gallery:
                 rank = wanted[place.slot_id][1]
                 self._show(place.slot_id, (composed, rank) if composed and not place.is_slides else wanted[place.slot_id])
         self._tell_composer()
+
+    def _open_sources(self) -> list[Source]:
+        """What may be shown, each with the formats of the coding that comes, once that is known."""
+        return [self._narrowed(source) for source in self._sources.values() if source.producer_id in self._open]
+
+    def _narrowed(self, source: Source) -> Source:
+        known = self.streams.get(source.producer_id)
+        formats = tuple(one for one in source.formats if known is not None and one[1] == known.coding)
+        return replace(source, formats=formats) if formats else source
 
     def _show(self, slot_id: int, wanted: tuple[int, int]) -> None:
         if self._told.get(slot_id, (0, wanted[1])) != wanted:
@@ -253,7 +261,10 @@ class Gallery:
                         self._composer.follow(self._owners[statistics.port_id].participant, statistics.estimate_bps)
             case ProducerReport(_, stream):
                 if stream.producer_id in self._sources:
+                    before = self.streams.get(stream.producer_id)
                     self.streams[stream.producer_id] = stream
+                    if stream.coding != (before.coding if before is not None else ""):
+                        self.arrange()
             case PortStreams(_, port_id, streams) if port_id in self._owners:
                 self._owners[port_id].receive_streams(port_id, streams)
             case PortLearnt(_, port_id, remote) if port_id in self._owners:
@@ -316,8 +327,8 @@ class Gallery:
 
     def _takes_the_others(self, participant: int) -> bool:
         places = [place for place in self._places.values() if place.participant == participant and not place.is_slides]
-        others = [source for source in self._sources.values() if source.participant != participant]
-        return all(any(fits(source, place) for place in places) for source in others if source.producer_id in self._open)
+        others = [source for source in self._open_sources() if source.participant != participant]
+        return all(any(fits(source, place) for place in places) for source in others)
 
     def _scene_now(self) -> Scene:
         if self._kind == "tone":

@@ -70,14 +70,15 @@ def _admit(room: Room, participant: Participant, now: float) -> None:
     _enter(room, participant, now)
 
 
-def depart(room: Room, participant: Participant, now: float, reason: str, *, is_dropped: bool) -> None:
-    """A member is out, for whatever reason."""
+def depart(room: Room, participant: Participant, now: float, reason: str, *, is_dropped: bool = False,
+           is_put_out: bool = False) -> None:
+    """A member is out, for whatever reason. A host who was put out has no claim to come back as one."""
     del room.participants[participant.id]
     room.transmissions.leave(participant.id, reason)
     room.remember(participant)
     room.emit(ParticipantLeft(participant))
     if participant.role is Role.HOST and room.state is State.ACTIVE:
-        roles.host_left(room, participant, now, is_dropped=is_dropped)
+        roles.host_left(room, participant, now, is_dropped=is_dropped, is_put_out=is_put_out)
     if not room.participants:
         life.emptied(room, now)
 
@@ -112,7 +113,7 @@ def send_back(room: Room, command: SendToLobby, now: float, actor: ParticipantId
     participant = room.participants.get(command.target)
     if participant is None:
         return _NOBODY
-    depart(room, participant, now, "sent to the lobby", is_dropped=False)
+    depart(room, participant, now, "sent to the lobby", is_put_out=True)
     participant.is_in_lobby, participant.hand_at, participant.is_spotlit = True, None, False
     if participant.role is Role.HOST:
         participant.role = Role.ATTENDEE
@@ -130,7 +131,7 @@ def kick(room: Room, command: KickParticipant, now: float, actor: ParticipantId 
     participant = room.participants.get(command.target)
     if participant is None:
         return _NOBODY
-    depart(room, participant, now, command.reason, is_dropped=False)
+    depart(room, participant, now, command.reason, is_put_out=True)
     room.emit(ParticipantKicked(participant, command.reason))
     return Done()
 

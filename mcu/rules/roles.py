@@ -78,12 +78,12 @@ def _make_host(room: Room, participant: Participant) -> None:
 # ---- when the host is gone
 
 
-def host_left(room: Room, host: Participant, now: float, *, is_dropped: bool) -> None:
+def host_left(room: Room, host: Participant, now: float, *, is_dropped: bool, is_put_out: bool) -> None:
     """The host has left. A member of their own who stays may take over; one who dropped may come back first."""
     if room.stand_in is not None and room.stand_in[0] == host.id:
         room.stand_in = None                                    # the host whom they stood in for is still the rightful one
     else:
-        room.rightful = host.identity.account
+        room.rightful = None if is_put_out else host.identity.account
     room.emit(HostChanged(None))
     if not room.participants:
         return

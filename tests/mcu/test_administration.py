@@ -150,7 +150,7 @@ def test_a_room_is_made_with_the_servers_maximum_and_shown_with_its_pins(alone: 
     made = alone.do("room.create", name="daily", pin="1234", host_pin="99999")
     assert made["max_members"] == 20
     shown = alone.do("room.show", name="DAILY")
-    assert shown == made | {"people": []}
+    assert shown == made | {"people": [], "switches": shown["switches"], "bans": []}
     assert (shown["pin"], shown["host_pin"], shown["state"]) == ("1234", "99999", "created")
 
 
@@ -199,6 +199,17 @@ def test_deleting_an_open_room_ends_it_too(desk: Desk, server: Server) -> None:
     with pytest.raises(CommandError, match="there is no permanent room 'blue-fox'"):
         desk.do("room.close", name="blue-fox", delete=True)
     assert "blue-fox" in server.open
+
+
+def test_settings_and_bans_of_a_room_that_is_not_open_can_be_seen_and_changed(alone: Desk) -> None:
+    alone.do("room.create", name="daily", switches="mute-on-entry=on")
+    assert alone.do("room.set", name="daily", switch="chat", value="hosts")["count"] == 1
+    shown = alone.do("room.show", name="daily")
+    assert (shown["switches"]["mute-on-entry"], shown["switches"]["chat"], shown["bans"]) == ("on", "hosts", [])
+    with pytest.raises(CommandError, match="'bob' is not banned"):
+        alone.do("room.unban", name="daily", banned="bob")
+    with pytest.raises(UsageError, match="chat takes"):
+        alone.do("room.set", name="daily", switch="chat", value="loud")
 
 
 def test_members_are_muted_and_removed(desk: Desk, server: Server) -> None:

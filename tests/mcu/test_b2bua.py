@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mcu.b2bua import RING_S, capabilities_for
+from mcu.floor import FloorId, ReleaseFloor, Requested, RequestFloor
+from mcu.participant import Identity, ParticipantId
 from rtp.sdp import negotiation
 from rtp.sdp.negotiation import Capabilities, LocalMedia
 from sip import events
@@ -427,3 +429,18 @@ def test_a_call_without_pictures_asks_for_none() -> None:
     house = House()
     answered(house)
     assert [media.has_pictures for media in house.rooms[0].legs.values()] == [False, False]
+
+
+def test_slides_pass_between_two_while_one_of_them_has_the_screen() -> None:
+    house = House()
+    answered(house)
+    (call,) = house.switchboard.user_calls
+    sharer, viewer = house.rooms[0].legs.values()
+    assert call._desk is not None
+    for media in (sharer, viewer):
+        call._desk.floors.join(ParticipantId(media.leg_id), Identity(f"sip:{media.leg_id}@example.org", "somebody"))
+    sharer.passing.clear()
+    asked = call._desk.floors.execute(RequestFloor(FloorId.SCREEN), ParticipantId(sharer.leg_id))
+    assert isinstance(asked, Requested) and sharer.passing == [("slides", True)]
+    call._desk.floors.execute(ReleaseFloor(asked.request.id), ParticipantId(sharer.leg_id))
+    assert sharer.passing == [("slides", True), ("slides", False)]

@@ -23,6 +23,7 @@ from mcu.video_messages import (
     AddPort,
     AddProducer,
     AddSlot,
+    ProducerReport,
     RemovePort,
     RemoveProducer,
     RemoveSlot,
@@ -30,6 +31,7 @@ from mcu.video_messages import (
     UpdatePort,
     UpdateProducer,
 )
+from rtp.kernel import ProducerStatistics
 from rtp.keying import sdes
 from rtp.keying.certificate import Certificate
 from rtp.sdp.model import SessionDescription
@@ -317,3 +319,16 @@ def test_two_in_a_call_see_each_other_untouched_and_a_composer_is_for_codecs_tha
     assert {viewer.participant for viewer in served[-1]} == {1, 2}
     assert set(scenes[-1].speakers) == {1, 2}                                   # so that each sees the other, not themselves
     bench.room.close()
+
+
+def test_the_coding_that_really_comes_decides_who_can_be_shown_it(bench: Bench) -> None:
+    anna, bernd = leg_of(bench, 1), leg_of(bench, 2)
+    both = f"m=video 4002 RTP/AVP 97 96\r\n{H264}a=rtpmap:96 VP8/90000\r\na=mid:v\r\n"
+    anna.answer(sdp(extra=both).replace(b"t=0 0\r\n", b"t=0 0\r\na=group:BUNDLE v\r\n"))
+    bernd.answer(sdp(extra=ONE))
+    anna.let_pass("main", True)
+    assert told(bench, ShowProducer)[-1].producer_id == 1
+    bench.room.pictures.receive(ProducerReport(1, ProducerStatistics(1, "vp8")))
+    assert told(bench, ShowProducer)[-1].producer_id == 0
+    bench.room.pictures.receive(ProducerReport(1, ProducerStatistics(1, "h264")))
+    assert told(bench, ShowProducer)[-1].producer_id == 1

@@ -214,6 +214,22 @@ def test_who_is_banned_stays_out_until_they_are_not() -> None:
     assert refused(conference, BanParticipant(ONE), FOUR) == 403
 
 
+@pytest.mark.parametrize("command", [commands.KickParticipant(ONE), SendToLobby(ONE), BanParticipant(ONE)],
+                         ids=lambda command: command.verb)
+def test_a_host_whom_the_operator_puts_out_does_not_come_back_as_one(command: Command) -> None:
+    conference = room()
+    come(conference, 1, ALICE)
+    bob = come(conference, 2, BOB)
+    conference.execute(command, 1.0)
+    conference.leave(ONE, 2.0)
+    verdict = conference.join(THREE, ALICE, 3.0)
+    if command.verb == "ban":
+        assert verdict == Refused(403, "you are banned from this room")
+    else:
+        assert isinstance(verdict, Admitted) and verdict.participant.role is Role.ATTENDEE
+    assert bob.role is Role.HOST
+
+
 # ---- mute, switches, suspension, time
 
 
