@@ -18,6 +18,8 @@ from softphone.shares import ShareChanged as ShareChanged
 from softphone.shares import StartShare as StartShare
 from softphone.shares import StopShare as StopShare
 
+RECORDED, RECORDED_NO_MORE = "This meeting is being recorded.", "The recording has ended."
+
 
 class Screen(Enum):
     """Which page fills the window."""
@@ -655,6 +657,8 @@ def reduce(state: State, event: Event) -> State:
             return replace(state, settings=settings)
         case ShareablesFound():
             return replace(state, shareables=event)
+        case RosterChanged(recording=recording) if state.meeting and bool(recording) != bool(state.meeting.recording):
+            state = replace(state, banner=Banner(RECORDED if recording else RECORDED_NO_MORE))
     if state.meeting is None:
         return state
     return replace(state, meeting=_reduce_meeting(state.meeting, event))

@@ -42,7 +42,7 @@ class BannerBar(tk.Frame):
             self.grid_remove()
             return
         look, palette = self.look, self.look.palette
-        colour = {"warning": palette.warning, "error": palette.danger}.get(banner.kind, palette.accent)
+        colour = {"warning": palette.warning_ink, "error": palette.danger_ink}.get(banner.kind, palette.accent_ink)
         card = widgets.panel(self, look, 10, palette.danger_soft if banner.kind == "error" else palette.raised)
         card.pack(fill="x", padx=look.px(16), pady=(look.px(8), 0))
         self.text = plain(look.tr.sentence(banner.text), MAX_BANNER)

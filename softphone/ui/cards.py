@@ -46,7 +46,7 @@ class SignInCard(Card):
             width=230,
         )
         self.transport.pack(side="right")
-        self.complaint = widgets.label(self.body, look, "", 13, colour=look.palette.danger, wrap=self.field_width())
+        self.complaint = widgets.label(self.body, look, "", 13, colour=look.palette.danger_ink, wrap=self.field_width())
         self.complaint.pack(anchor="w")
         self.submit = Button(self.body, look, tr("Sign in"), self._submit, kind="accent", width=150, height=42)
         self.submit.pack(anchor="e", pady=(look.px(8), 0))

@@ -26,7 +26,7 @@ class Chat(tk.Frame):
         foot = widgets.box(self)
         foot.pack(side="bottom", fill="x", pady=(px(8), 0))
         self.to = Dropdown(foot, host, [(ALL, tr("To everyone"))], ALL, lambda _value: self.field.focus_set(), width=272)
-        self.to.pack(anchor="w", pady=(0, px(6)))
+        self.to.pack(fill="x", pady=(0, px(6)))
         self.field = widgets.entry(foot, look, tr("Write a message"), width=272)
         self.field.pack(fill="x")
         self.field.bind("<Return>", lambda _event: self._send())
@@ -35,7 +35,7 @@ class Chat(tk.Frame):
                              spacing1=px(2), spacing3=px(2), padx=px(4))
         self.texts.pack(fill="both", expand=True)
         self.texts.tag_configure("who", font=look.font(12, True), foreground=palette.muted, spacing1=px(8))
-        self.texts.tag_configure("own", foreground=palette.accent, font=look.font(12, True), spacing1=px(8))
+        self.texts.tag_configure("own", foreground=palette.accent_ink, font=look.font(12, True), spacing1=px(8))
         self.texts.tag_configure("empty", foreground=palette.muted, font=look.font(13), justify="center", spacing1=px(40))
         self._shown: tuple[ChatLine, ...] | None = None
 

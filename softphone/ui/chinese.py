@@ -154,6 +154,11 @@ WORDS: dict[str, str] = {
     "Fair": "一般",
     "Poor": "较差",
     "On hold": "通话保持",
+    "This meeting is being recorded.": "会议正在录音。",
+    "The recording has ended.": "录音已结束。",
+    "You are in the lobby": "您正在等候室中",
+    "The host will let you in. Until then you hear music, and nobody hears or sees you.":
+        "主持人会准许您入会。在此之前您会听到音乐，没有人能听到或看到您。",
     "Recording": "录音中",
     "Recording paused": "录音已暂停",
     "The server records this meeting.": "服务器正在录制本会议。",

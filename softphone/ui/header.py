@@ -120,7 +120,7 @@ class Header(tk.Canvas):
         right, top, font = self.winfo_width() - px(2), (px(HEIGHT) - px(CHIP)) // 2, look.font(13)
         has_words = self.winfo_width() >= px(560)
         for chip in reversed(self.chips):
-            colour = getattr(palette, chip.kind)
+            colour = palette.muted if chip.kind == "muted" else getattr(palette, f"{chip.kind}_ink")
             words = font.measure(chip.text) if has_words else 0
             width = px(34) + (words + px(8) if words else 0)
             fill = palette.danger_soft if chip.kind == "danger" else palette.panel

@@ -13,6 +13,7 @@ from softphone.ui.stage import Stage
 from softphone.ui.tiles import Gallery
 from softphone.ui.toolbar import Toolbar
 from softphone.ui.voices import Voices, with_people
+from softphone.ui.waiting import WaitingSign
 
 SILENT_DBOV = -127
 STRIP = 132
@@ -22,9 +23,11 @@ ROOMY = 820
 
 
 class MeetingPage(Page):
-    """What one sees in a call or conference. `panel_tab` is people, chat, stats, or empty while the panel is away."""
+    """What one sees in a call or conference. `panel_tab` is people, chat, stats, or empty while the panel is away; texts_read:
+    so many of the chat were looked at before."""
 
-    def __init__(self, host: Host, panel_tab: str | None = None, is_speaker_view: bool = False) -> None:
+    def __init__(self, host: Host, panel_tab: str | None = None, is_speaker_view: bool = False,
+                 texts_read: int = 0) -> None:
         super().__init__(host)
         look = self.look
         self.voices = Voices()
@@ -37,7 +40,8 @@ class MeetingPage(Page):
         self.gallery = Gallery(self, look, self._pin)
         self.sharing = SharingBar(self, host)
         self.stage = Stage(self, look)
-        self.panel = Panel(self, host)
+        self.waiting = WaitingSign(self, look)
+        self.panel = Panel(self, host, texts_read)
         self.toolbar = Toolbar(self, host)
         self.gallery.is_speaker_view = is_speaker_view
         self.columnconfigure(0, weight=1)
@@ -48,7 +52,7 @@ class MeetingPage(Page):
         self.sharing.grid_remove()
         self.stage.grid(row=2, column=0, sticky="nsew", padx=(edge, edge), pady=(0, look.px(10)))
         self.stage.grid_remove()
-        self._has_stage = False
+        self._has_stage = self._is_waiting = False
         self.gallery.grid(row=3, column=0, sticky="nsew", padx=(edge, edge))
         self.toolbar.grid(row=4, column=0, columnspan=2, sticky="ew", padx=look.px(8), pady=look.px(12))
         is_roomy = look.root.winfo_toplevel().winfo_width() >= look.px(ROOMY)
@@ -106,7 +110,8 @@ class MeetingPage(Page):
         else:
             self.panel.grid_remove()
             right = px(16)
-        self.gallery.grid_configure(padx=(px(16), right))
+        main = self.waiting if self._is_waiting else self.gallery
+        main.grid_configure(padx=(px(16), right))
         if self._has_stage:
             self.stage.grid_configure(padx=(px(16), right))
 
@@ -124,6 +129,19 @@ class MeetingPage(Page):
             self.stage.grid_remove()
         self._place_panel()
 
+    def _place_waiting(self, is_waiting: bool) -> None:
+        """In the lobby a sign takes the place of the gallery."""
+        if is_waiting == self._is_waiting:
+            return
+        self._is_waiting = is_waiting
+        if is_waiting:
+            self.gallery.grid_remove()
+            self.waiting.grid(row=3, column=0, sticky="nsew")
+        else:
+            self.waiting.grid_remove()
+            self.gallery.grid()
+        self._place_panel()
+
     def draw(self, state: State, now: float) -> None:
         """Show the meeting as it is."""
         meeting = with_people(state)
@@ -132,6 +150,7 @@ class MeetingPage(Page):
         self._now = now
         talking = self.voices.update(meeting, state.microphone_level_dbov, now)
         self.header.show(meeting, now)
+        self._place_waiting(meeting.is_waiting)
         self.sharing.draw(meeting.share)
         shown = meeting.share if meeting.share is not None and not meeting.share.is_own else None
         self._place_stage(shown is not None)

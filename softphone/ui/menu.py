@@ -5,6 +5,7 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from softphone.ui import drawing
 from softphone.ui.theme import Look
@@ -25,10 +26,30 @@ class Item:
     kind: str = "plain"
 
 
+class Anchor(Protocol):
+    """A place at which a menu opens: a widget, or a part of one."""
+
+    def winfo_rootx(self) -> int:
+        """Its left edge on the screen."""
+        ...
+
+    def winfo_rooty(self) -> int:
+        """Its upper edge on the screen."""
+        ...
+
+    def winfo_width(self) -> int:
+        """Its width."""
+        ...
+
+    def winfo_height(self) -> int:
+        """Its height."""
+        ...
+
+
 class Menu(tk.Canvas):
     """A menu above or below the widget that opened it. Arrow keys, Return and Escape work."""
 
-    def __init__(self, look: Look, anchor: tk.Misc, items: Sequence[Item], on_closed: Callable[[], None] | None = None) -> None:
+    def __init__(self, look: Look, anchor: Anchor, items: Sequence[Item], on_closed: Callable[[], None] | None = None) -> None:
         self.look, self.items = look, list(items)
         self._toplevel = look.root.winfo_toplevel()
         self._on_closed = on_closed
@@ -63,7 +84,7 @@ class Menu(tk.Canvas):
     def _height(self, item: Item) -> int:
         return self.look.px(ROW if item.command else HEADING)
 
-    def _place(self, anchor: tk.Misc, width: int, height: int) -> None:
+    def _place(self, anchor: Anchor, width: int, height: int) -> None:
         px, root = self.look.px, self._toplevel
         x = anchor.winfo_rootx() - root.winfo_rootx() + anchor.winfo_width() // 2 - width // 2
         top = anchor.winfo_rooty() - root.winfo_rooty()
@@ -108,7 +129,7 @@ class Menu(tk.Canvas):
                 anchor="nw",
                 image=look.picture(("item", size, fill), lambda: drawing.rounded(*size, drawing.rgba(fill))),
             )
-        ink = palette.danger if item.kind == "danger" else palette.text
+        ink = palette.danger_ink if item.kind == "danger" else palette.text
         ink = palette.on_colour if is_hovered and item.kind == "danger" else ink
         if item.icon or item.is_checked:
             self.create_image(px(25), middle, image=icon_picture(look, item.icon or "check", px(16), ink))

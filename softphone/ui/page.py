@@ -8,7 +8,7 @@ from typing import Protocol
 
 from softphone.board import PictureBoard
 from softphone.model import Command, State
-from softphone.ui.menu import Item
+from softphone.ui.menu import Anchor, Item
 from softphone.ui.theme import Look
 
 
@@ -21,7 +21,7 @@ class Host(Protocol):
     def send(self, command: Command) -> None:
         """Give a command to the agent; returns at once."""
 
-    def open_menu(self, anchor: tk.Misc, items: Sequence[Item]) -> None:
+    def open_menu(self, anchor: Anchor, items: Sequence[Item]) -> None:
         """Open a menu at a widget, or close it when it is open there."""
 
     def open_devices(self, anchor: tk.Misc) -> None:

@@ -19,6 +19,8 @@ from softphone.ui.widgets import Meter
 from softphone.ui.words import figures, member_line, member_name, picture_figures, plain
 
 WIDTH = 300
+LEAST_STEP = 17
+"""Between two lines of figures; where there is no room for that, the figures stand without how they went."""
 SEARCH_FROM = 8
 """From so many people on there is a field to find one."""
 WAITING = "waiting:"
@@ -26,9 +28,10 @@ WAITING = "waiting:"
 
 
 class Panel(tk.Frame):
-    """People, chat and statistics. `tab` is the one that is shown: people, chat or stats; unread: texts that came meanwhile."""
+    """People, chat and statistics. `tab` is the one that is shown: people, chat or stats; unread: texts that came meanwhile;
+    texts_read: others' that were looked at."""
 
-    def __init__(self, master: tk.Misc, host: Host) -> None:
+    def __init__(self, master: tk.Misc, host: Host, texts_read: int = 0) -> None:
         self.host, self.look = host, host.look
         look, tr = host.look, host.look.tr
         super().__init__(master, bg=look.palette.window, width=look.px(WIDTH))
@@ -52,7 +55,7 @@ class Panel(tk.Frame):
         self.stats = Stats(self._middle, look)
         self.tab = ""
         self.unread = 0
-        self._read = 0
+        self.texts_read = texts_read
         self._meeting: Meeting | None = None
         self._rows: tuple[Row, ...] = ()
         self.choose("people")
@@ -129,8 +132,8 @@ class Panel(tk.Frame):
             self.chat_tab.pack(side="left", fill="x", expand=True, padx=self.look.px(2), before=self.stats_tab)
         self.chat.draw(meeting)
         count = sum(not line.is_own for line in meeting.chat)
-        self._read = count if self.tab == "chat" and self.winfo_ismapped() else min(self._read, count)
-        self.unread = count - self._read
+        self.texts_read = count if self.tab == "chat" and self.winfo_ismapped() else min(self.texts_read, count)
+        self.unread = count - self.texts_read
         self.chat_tab.change(text=f"{self.look.tr('Chat')} ({self.unread})" if self.unread else self.look.tr("Chat"))
 
     def read(self) -> None:
@@ -152,7 +155,7 @@ class Panel(tk.Frame):
         items = waiting_items(self.host, waiting) if waiting is not None else (
             person_items(self.host, meeting, member) if member is not None else [])
         if items:
-            self.host.open_menu(self.roster, items)
+            self.host.open_menu(self.roster.place_of(key), items)
 
     def _row(self, meeting: Meeting, index: int, talking: frozenset[str]) -> Row:
         member, tr = meeting.members[index], self.look.tr
@@ -202,11 +205,13 @@ class Stats(tk.Canvas):
         self.delete("all")
         if self._quality is None or not self.winfo_ismapped():
             return
-        px = self.look.px
-        self._lines.draw(self, px(4), self.winfo_width())
-        top = px(16) + self._lines.height()
+        px, top = self.look.px, self.look.px(16)
         rows = figures(self._quality, self.look.tr) + picture_figures(self._quality, self._names, self.look.tr)
-        step = max(px(18), min(px(26), (self.winfo_height() - top) // len(rows)))
+        room = self.winfo_height() - top - px(9)
+        if room - self._lines.height() >= (len(rows) - 1) * px(LEAST_STEP):
+            self._lines.draw(self, px(4), self.winfo_width())
+            top, room = top + self._lines.height(), room - self._lines.height()
+        step = max(px(LEAST_STEP), min(px(26), room // max(1, len(rows) - 1)))
         for name, figure in rows:
             self._draw_row(top, name, figure)
             top += step

@@ -110,7 +110,7 @@ class PrejoinPage(Page):
             tr("Your microphone is heard.") if self._was_heard else tr("Say something: the bar shows whether you are heard.")
         )
         if self.advice.cget("text") != advice:
-            self.advice.configure(text=advice, fg=self.look.palette.success if self._was_heard else self.look.palette.muted)
+            self.advice.configure(text=advice, fg=self.look.palette.success_ink if self._was_heard else self.look.palette.muted)
         target = self.look.elide(without_pin(state.target), self.look.font(13), self.look.px(WIDTH))
         if self.target.cget("text") != target:
             self.target.configure(text=target)

@@ -27,6 +27,32 @@ class Row:
     is_marked: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class RowPlace:
+    """A row of a list, as a place on the screen."""
+
+    rows: RowList
+    key: str
+    top: int
+    height: int
+
+    def winfo_rootx(self) -> int:
+        """Its left edge on the screen."""
+        return self.rows.winfo_rootx()
+
+    def winfo_rooty(self) -> int:
+        """Its upper edge on the screen."""
+        return self.rows.winfo_rooty() + self.top
+
+    def winfo_width(self) -> int:
+        """Its width."""
+        return self.rows.winfo_width()
+
+    def winfo_height(self) -> int:
+        """Its height."""
+        return self.height
+
+
 class RowList(tk.Canvas):
     """The list; `show` draws what changed. command: called with the key of the row that was clicked, if any."""
 
@@ -58,6 +84,11 @@ class RowList(tk.Canvas):
     def total_height(self) -> int:
         """The height of all rows, in pixels."""
         return len(self.rows) * self._row_height
+
+    def place_of(self, key: str) -> RowPlace:
+        """Where a row is, for a menu to open there."""
+        index = next((at for at, row in enumerate(self.rows) if row.key == key), 0)
+        return RowPlace(self, key, index * self._row_height - self._top, self._row_height)
 
     def show(self, rows: tuple[Row, ...]) -> None:
         """Show these rows."""
@@ -138,7 +169,7 @@ class RowList(tk.Canvas):
                 tags="subtitle",
             )
         if row.icon:
-            colours = {"danger": palette.danger, "muted": palette.muted, "accent": palette.accent}
+            colours = {"danger": palette.danger_ink, "muted": palette.muted, "accent": palette.accent_ink}
             colour = colours.get(row.icon_kind, palette.text)
             self.create_image(
                 width - px(26), middle, image=icon_picture(look, row.icon, px(18), colour), tags=f"icon:{row.icon}"

@@ -77,7 +77,7 @@ class ShareCard(Card):
         note = (tr("{name} is sharing; your screen is shown when that has ended.", name=plain(other.name))
                 if other is not None and not other.is_own else "")
         text = tr.sentence(found.trouble) if found.trouble else note
-        self.words.configure(text=text, fg=self.look.palette.danger if found.trouble else self.look.palette.muted)
+        self.words.configure(text=text, fg=self.look.palette.danger_ink if found.trouble else self.look.palette.muted)
         if text:
             self.words.pack(anchor="w", pady=self.look.px(8), before=self._place)
         else:

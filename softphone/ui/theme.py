@@ -22,14 +22,16 @@ FONT_FAMILIES = ("Inter", "Noto Sans", "Cantarell", "Ubuntu", "Segoe UI", "Robot
 """In order of preference; Chinese comes from whatever font has it (WenQuanYi Micro Hei is installed by `./run`)."""
 MEDIUM_FOR_BOLD = {"Roboto": "Roboto Medium"}
 """Families that customtkinter brings without a bold cut: made bold by the renderer their letters stand apart."""
-AVATAR_COLOURS = ("#5865f2", "#23a55a", "#f07b3f", "#eb459e", "#3ba3d0", "#9b59d0", "#c9962a", "#e0555a", "#2a9d8f", "#7a6ff0")
+AVATAR_COLOURS = ("#5865f2", "#1c8549", "#c2500f", "#cf2379", "#277ea4", "#8f4fc4", "#8f6b1d", "#d13438", "#238377", "#6d61ef")
+"""White letters can be read on each of them."""
 SCALES = ("auto", "100", "125", "150", "175", "200")
 """What the setting `scale` may be: of the screen's density, or per cent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """The colours of one theme, as #rrggbb."""
+    """The colours of one theme, as #rrggbb. Those called ink are for words and small signs, their namesakes for what lies below
+    white words. Every word has a contrast of 4.5 to 1 to what it lies on (WCAG 2.1, AA)."""
 
     is_dark: bool
     window: str
@@ -50,18 +52,24 @@ class Palette:
     ring: str
     meter_off: str
     danger_soft: str
+    accent_ink: str
+    danger_ink: str
+    success_ink: str
+    warning_ink: str
     on_colour: str = "#ffffff"
 
 
 DARK = Palette(
     is_dark=True, window="#16171a", panel="#212327", tile="#2b2d31", raised="#2e3136", hover="#3a3e45", outline="#3f434a",
-    text="#f5f6f7", muted="#a3a8b0", accent="#5865f2", accent_hover="#6b76f5", danger="#ed4245", danger_hover="#f35b5e",
-    success="#23a55a", success_hover="#2ab866", warning="#f0b429", ring="#2ed073", meter_off="#2e3136", danger_soft="#3b2226",
+    text="#f5f6f7", muted="#a7acb4", accent="#5865f2", accent_hover="#4a57e0", danger="#d8363a", danger_hover="#c22b30",
+    success="#1c8549", success_hover="#187440", warning="#f0b429", ring="#2ed073", meter_off="#2e3136", danger_soft="#3b2226",
+    accent_ink="#8f98f7", danger_ink="#f47779", success_ink="#2bbd69", warning_ink="#f0b429",
 )
 LIGHT = Palette(
     is_dark=False, window="#f4f5f7", panel="#ffffff", tile="#dee2e8", raised="#e6e8ec", hover="#d8dbe1", outline="#c5c9d1",
-    text="#16171a", muted="#5c626b", accent="#4f5bd5", accent_hover="#5f6be2", danger="#dc3545", danger_hover="#e64b5a",
-    success="#1f8f50", success_hover="#26a35d", warning="#b97d08", ring="#2ed073", meter_off="#e6e8ec", danger_soft="#fde7e9",
+    text="#16171a", muted="#595f68", accent="#4f5bd5", accent_hover="#4350c4", danger="#d32f3f", danger_hover="#bf2636",
+    success="#1c8449", success_hover="#187440", warning="#b97d08", ring="#2ed073", meter_off="#e6e8ec", danger_soft="#fde7e9",
+    accent_ink="#4955cf", danger_ink="#c02031", success_ink="#19703f", warning_ink="#845a06",
 )
 
 

@@ -42,7 +42,7 @@ from softphone.ui.desktop import DesktopParts
 from softphone.ui.device_menu import camera_items, device_items
 from softphone.ui.home import HomePage
 from softphone.ui.meeting import MeetingPage
-from softphone.ui.menu import Item, Menu
+from softphone.ui.menu import Anchor, Item, Menu
 from softphone.ui.page import Page
 from softphone.ui.prejoin import PrejoinPage
 from softphone.ui.share import ShareCard
@@ -89,13 +89,14 @@ class Window:
         self._bridge = bridge
         self._second = -1
         self._menu: Menu | None = None
-        self._menu_anchor: tk.Misc | None = None
-        self._menu_closed: tuple[tk.Misc | None, float] = (None, 0.0)
+        self._menu_anchor: Anchor | None = None
+        self._menu_closed: tuple[Anchor | None, float] = (None, 0.0)
         self.card: Card | None = None
         self.page: Page | None = None
         self._screen: Screen | None = None
         self._panel_tab: str | None = None
         self._is_speaker_view = False
+        self._texts_read = 0
         self._is_full_screen = False
         self._talking_since_key = False
         self._release_timer = ""
@@ -125,12 +126,12 @@ class Window:
         """Show a line in the banner."""
         self._change(replace(self.state, banner=Banner(text, kind)))
 
-    def open_menu(self, anchor: tk.Misc, items: Sequence[Item]) -> None:
+    def open_menu(self, anchor: Anchor, items: Sequence[Item]) -> None:
         """Open a menu at a widget, or close it when it is open there."""
         closed, moment = self._menu_closed
         if self._menu is not None:
             self._menu.close()
-        elif closed is not anchor or time.monotonic() - moment > 0.4:
+        elif closed != anchor or time.monotonic() - moment > 0.4:
             self._menu, self._menu_anchor = Menu(self.look, anchor, items, self._menu_gone), anchor
 
     def open_devices(self, anchor: tk.Misc) -> None:
@@ -284,6 +285,7 @@ class Window:
 
     def _rebuild(self) -> None:
         had_settings = isinstance(self.card, SettingsCard)
+        self._texts_read = self.page.panel.texts_read if isinstance(self.page, MeetingPage) else 0
         if self._menu is not None:
             self._menu.close()
         self._desktops.close()
@@ -320,7 +322,8 @@ class Window:
             case Screen.CALLING:
                 return CallingPage(self)
             case Screen.MEETING:
-                return MeetingPage(self, self._panel_tab, self._is_speaker_view)
+                page, self._texts_read = MeetingPage(self, self._panel_tab, self._is_speaker_view, self._texts_read), 0
+                return page
         return HomePage(self)
 
     # ---- cards and menus
