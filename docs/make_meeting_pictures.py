@@ -43,8 +43,6 @@ MEASURED_S = 9.0
 """Until quality is measured."""
 LOOKS: dict[str, str | bool] = {"theme": "dark", "language": "en", "scale": "100"}
 SILENCE = "tone:300@-70"
-BANNER_S = 8.0
-"""After which a line that only informs has gone away."""
 
 
 class Person:
@@ -225,37 +223,31 @@ def with_lobby(scene: Scene) -> None:
     scene.driver.key("Escape")
 
 
-def as_member(scene: Scene, folder: Path, film: str) -> None:
+def as_member(scene: Scene, host: Person) -> None:
     """What somebody sees who is no host: the lobby, and what a host does to them."""
     driver = scene.driver
     driver.click(driver.page.toolbar.leave)
     driver.choose("离开")
     scene.until(lambda: driver.window.state.screen is Screen.HOME, "Alice has left")
     scene.look("dark", "en")
-    host = Person(folder, "Carla Diaz", SILENCE, "--video", film, "--user", "carla", "--password", "picture", "--server",
-                  f"{scene.server.host}:{scene.server.port}")
-    try:
-        scene.until(host.is_known, "Carla is signed in")
-        host.bridge.send(Dial(scene.server.uri("review")))
-        scene.until(host.meeting, "Carla is in her room")
-        scene.join("review")
-        scene.until(lambda: scene.meeting.is_waiting, "Alice waits")
-        driver.pump(MEASURED_S)
-        scene.quiet()
-        scene.picture("waiting")
-        scene.room("admit", "review", "Alice Ng")
-        scene.until(lambda: scene.is_there("Carla Diaz"), "Alice is in")
-        scene.quiet()
-        driver.pump(MEASURED_S)
-        scene.room("mute", "review", "Alice Ng")
-        scene.until(lambda: scene.meeting.is_muted, "Alice is muted")
-        scene.picture("muted")
-        scene.look("light", "en")
-        scene.room("ask-unmute", "review", "Alice Ng")
-        scene.until(lambda: "unmute" in str(driver.window.state.banner), "Alice is asked")
-        scene.picture("asked")
-    finally:
-        host.close()
+    host.bridge.send(Dial(scene.server.uri("review")))
+    scene.until(host.meeting, "Carla is in her room")
+    scene.join("review")
+    scene.until(lambda: scene.meeting.is_waiting, "Alice waits")
+    driver.pump(MEASURED_S)
+    scene.quiet()
+    scene.picture("waiting")
+    scene.room("admit", "review", "Alice Ng")
+    scene.until(lambda: scene.is_there("Carla Diaz"), "Alice is in")
+    scene.quiet()
+    driver.pump(MEASURED_S)
+    scene.room("mute", "review", "Alice Ng")
+    scene.until(lambda: scene.meeting.is_muted, "Alice is muted")
+    scene.picture("muted")
+    scene.look("light", "en")
+    scene.room("ask-unmute", "review", "Alice Ng")
+    scene.until(lambda: "unmute" in str(driver.window.state.banner), "Alice is asked")
+    scene.picture("asked")
 
 
 def main(arguments: list[str]) -> None:
@@ -272,6 +264,10 @@ def main(arguments: list[str]) -> None:
         server.json("room", "create", "daily", "--owner", "alice")
         server.json("room", "create", "review", "--owner", "carla", "--lobby")
         scene, anna = open_scene(folder, server, screen, films["cleo"], target, left)
+        carla = Person(folder, "Carla Diaz", SILENCE, "--video", films["anna"], "--user", "carla", "--password", "picture",
+                       "--server", f"{server.host}:{server.port}")
+        left.callback(carla.close)
+        scene.until(carla.is_known, "Carla is signed in")
         scene.join("daily")
         left.enter_context(robot(server.uri("daily"), "--play", str(speech["ben"]), "--loop", "--display-name", "Ben Okafor",
                                  "--video", films["ben"]))
@@ -281,7 +277,7 @@ def main(arguments: list[str]) -> None:
         scene.until(lambda: all(scene.is_there(one) for one in ("Anna Weber", "Ben Okafor", "李雷")), "all are there")
         as_host(scene, anna)
         with_lobby(scene)
-        as_member(scene, folder, films["anna"])
+        as_member(scene, carla)
 
 
 def open_scene(folder: Path, server: Server, screen: Display, film: str, target: Path, left: ExitStack) -> tuple[Scene, Person]:

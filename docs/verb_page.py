@@ -80,7 +80,8 @@ Refusals are answered with a status and words on every surface, change nothing, 
 | 481 | the meeting is over |
 | 486 | the room is full |
 
-A text inside a call that is no command gets 403, one that is no `text/plain` 415."""
+A text inside a call that begins with `/` is a command; any other is written to everybody in the meeting. One that is no
+`text/plain` gets 415."""
 
 METHODS = """\
 ## Methods
@@ -92,8 +93,8 @@ METHODS = """\
 | REGISTER | accounts | |
 | OPTIONS | 200, without a challenge | 200 |
 | SUBSCRIBE | `Event: conference`, for members of that room (by From and address) or an account; others get 489 | the same |
-| MESSAGE | 403 | the commands above |
-| INFO | | `application/dtmf-relay`, `application/dtmf`; others 415 |
+| MESSAGE | 403 | the commands above, and texts to everybody |
+| INFO | | `application/dtmf-relay`, `application/dtmf`; the package [`confero-meeting`](info-package.md), another 469; others 415 |
 | others | 405 with Allow | 405 |"""
 
 

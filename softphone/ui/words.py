@@ -95,7 +95,7 @@ def member_line(member: Member, is_talking: bool, tr: Tr) -> str:
     if member.role in ROLE_NAMES:
         parts.append(tr(ROLE_NAMES[member.role]))
     if member.status not in ("connected", ""):
-        parts.append(tr(member.status.replace("-", " ")))
+        parts.append(tr("waits in the lobby") if member.status == "pending" else tr(member.status.replace("-", " ")))
     elif is_talking:
         parts.append(tr("speaking"))
     if member.codec:
