@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from softphone.meeting_orders import ChatArrived, ChatLine, GiveOrder, OrdersAllowed, SendChat, WaitingPerson
-from softphone.model import CallEstablished, Member, RosterChanged, State
+from softphone.model import CallEstablished, Member, RosterChanged, SettingsChanged, State
 from tests.windows.conftest import Driver
 from tests.windows.test_window import START
 
@@ -53,6 +53,20 @@ def test_a_text_is_written_and_texts_that_came_are_counted_until_they_are_read(o
     assert panel.chat.field.get() == ""
     driver.publish(ChatArrived((ChatLine(3.0, "", "see you", is_own=True),)))
     assert panel.unread == 0 and panel.chat.texts.get("1.0", "end").rstrip().endswith("see you")
+    driver.click(driver.page.header)
+    driver.key("p")
+    driver.publish(SettingsChanged(START.settings | {"theme": "light"}))
+    assert (driver.page.panel.unread, driver.page.toolbar.chat.text) == (0, "Chat")
+
+
+def test_the_menu_of_a_person_opens_below_their_row(open_window: Open) -> None:
+    driver = open_window(START)
+    meeting(driver)
+    roster = driver.page.panel.roster
+    driver.click(roster, 0.4, 0.5 * roster._row_height / roster.winfo_height())
+    driver.until(lambda: driver.window._menu is not None and driver.window._menu.winfo_viewable())
+    assert driver.window._menu is not None
+    assert 0 < driver.window._menu.winfo_rooty() - (roster.winfo_rooty() + roster._row_height) < 20
 
 
 def test_hands_stand_in_the_order_of_raising_and_who_waits_stands_above(open_window: Open) -> None:
