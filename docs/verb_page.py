@@ -94,7 +94,7 @@ METHODS = """\
 | OPTIONS | 200, without a challenge | 200 |
 | SUBSCRIBE | `Event: conference`, for members of that room (by From and address) or an account; others get 489 | the same |
 | MESSAGE | 403 | the commands above, and texts to everybody |
-| INFO | | `application/dtmf-relay`, `application/dtmf`; the package [`confero-meeting`](info-package.md), another 469; others 415 |
+| INFO | | [`confero-meeting`](info-package.md), another package 469; `application/dtmf-relay`, `application/dtmf`; others 415 |
 | others | 405 with Allow | 405 |"""
 
 

@@ -91,6 +91,15 @@ def test_roster_gives_members_title_and_role() -> None:
     assert again is not None and (again.title, again.recording) == ("Weekly", "paused")
 
 
+def test_a_line_says_when_recording_begins_and_ends_and_only_then() -> None:
+    recorded = reduce(in_meeting(), RosterChanged((ALICE, BOB), recording="recording"))
+    assert recorded.banner == Banner("This meeting is being recorded.")
+    read = reduce(recorded, BannerDismissed())
+    paused = reduce(read, RosterChanged((ALICE,), recording="paused"))
+    assert paused.banner is None
+    assert reduce(paused, RosterChanged((ALICE,))).banner == Banner("The recording has ended.")
+
+
 def test_who_speaks_is_marked_with_the_level_and_others_are_not() -> None:
     meeting = reduce(in_meeting(), SpeakersChanged({12: -18})).meeting
     assert meeting is not None
