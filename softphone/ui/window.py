@@ -38,6 +38,7 @@ from softphone.ui.bars import BannerBar, IncomingBar
 from softphone.ui.calling import CallingPage
 from softphone.ui.card import Card, Question
 from softphone.ui.cards import HelpCard, KeypadCard, SettingsCard, SignInCard, TransferCard
+from softphone.ui.collecting import collected_here
 from softphone.ui.desktop import DesktopParts
 from softphone.ui.device_menu import camera_items, device_items
 from softphone.ui.home import HomePage
@@ -71,7 +72,8 @@ def run(bridge: Bridge, *, initial: State, target: str | None = None) -> int:
     window = Window(bridge, initial)
     if target:
         window.send(OpenPrejoin(target))
-    window.root.mainloop()
+    with collected_here(window.root):
+        window.root.mainloop()
     return 0
 
 
