@@ -29,6 +29,7 @@ from softphone.config import load
 from softphone.meeting_orders import SendChat
 from softphone.model import ChangeSetting, Dial, Meeting, Quit, Registration, Screen, State, reduce
 from softphone.options import parse_options
+from softphone.ui.collecting import collected_here
 from tests.helpers.screen import Display, display
 from tests.windows.conftest import Driver
 
@@ -290,6 +291,7 @@ def open_scene(folder: Path, server: Server, screen: Display, film: str, target:
     left.callback(anna.close)
     driver = Driver(screen, replace(alice.state, display_name="Alice Ng"), WINDOW, alice.bridge)
     left.callback(driver.close)
+    left.enter_context(collected_here(driver.window.root))
     return Scene(server, driver, alice, target), anna
 
 

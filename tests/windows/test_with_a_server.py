@@ -17,6 +17,7 @@ from softphone.config import load
 from softphone.model import Quit, Screen, State
 from softphone.options import parse_options
 from softphone.picturing import NOT_ALLOWED, STOPPED
+from softphone.ui.collecting import collected_here
 from softphone.ui.header import chips_of
 from softphone.ui.strings import Translator
 from tests.windows.conftest import Driver, texts_of
@@ -37,7 +38,9 @@ def window(open_window: Callable[..., Driver], tmp_path: Path, request: pytest.F
     bridge = Bridge()
     thread = AgentThread(bridge, options, config, account_of(options, config))
     thread.start()
-    yield open_window(State(settings=config.settings), bridge=bridge)
+    driver = open_window(State(settings=config.settings), bridge=bridge)
+    with collected_here(driver.window.root):
+        yield driver
     bridge.send(Quit())
     thread.join(10)
     assert not thread.is_alive()
