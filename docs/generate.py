@@ -66,6 +66,8 @@ MEANINGS = {
             "that came in clear (SDES without TLS), with 488.",
     "drain_s": "How long a server that is asked to stop lets running calls go on. New calls are refused meanwhile.",
     "grace_s": "How long a room that was made on the spot waits for somebody after its last member has left.",
+    "succession_s": "How long a host who dropped may take to come back before somebody else becomes host.",
+    "silence_s": "A phone that should send media and sends none for so long is taken for gone, and its call is ended.",
     "max_members": "Members of a room, where the room says nothing else.",
     "max_calls": "Calls at once. More are refused with 503.",
     "max_calls_per_source": "Calls at once from one IP address. More are refused with 503.",

@@ -96,9 +96,10 @@ class ServerConfig(BaseModel):
     """What a server runs with. `listen` None: see `addresses`; `tls_port` 0: no TLS; `wss_port` 0: no WebSocket; without
     `tls_cert` a certificate of our own is made. Times in seconds.
 
-    grace_s: an ad hoc room lives so long after the last has left; drain_s: how long a stopping server lets its calls go on;
-    language: of what is said in meetings; languages: of single rooms and accounts, by name; prompts: the folder of what is
-    said, `prompts` in the data folder if not given; max_calls, max_calls_per_source, max_rooms: more
+    grace_s: an ad hoc room lives so long after the last has left; succession_s: a host who dropped may take so long to come
+    back; silence_s: a phone that should send and doesn't is gone after that; drain_s: how long a stopping server lets its
+    calls go on; language: of what is said in meetings; languages: of single rooms and accounts, by name; prompts: the folder
+    of what is said, `prompts` in the data folder if not given; max_calls, max_calls_per_source, max_rooms: more
     are refused with 503; max_call_s: a call ends after that (0: never).
     """
 
@@ -122,6 +123,8 @@ class ServerConfig(BaseModel):
     srtp: Literal["off", "prefer", "require"] = "prefer"
     drain_s: float = Field(0.0, ge=0, le=86400)
     grace_s: float = Field(60.0, ge=0, le=86400)
+    succession_s: float = Field(20.0, ge=0, le=86400)
+    silence_s: float = Field(30.0, ge=2, le=86400)
     max_members: int = Field(200, ge=1, le=10_000)
     max_calls: int = Field(2000, ge=1, le=100_000)
     max_calls_per_source: int = Field(1000, ge=1, le=100_000)
@@ -188,6 +191,8 @@ EXPECTED = {
     "picture_workers": "a number from 0 to 256",
     "drain_s": "a number of seconds from 0 to 86400",
     "grace_s": "a number of seconds from 0 to 86400",
+    "succession_s": "a number of seconds from 0 to 86400",
+    "silence_s": "a number of seconds from 2 to 86400",
     "max_members": "a number from 1 to 10000",
     "max_calls": "a number from 1 to 100000",
     "max_calls_per_source": "a number from 1 to 100000",

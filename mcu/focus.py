@@ -731,7 +731,8 @@ class Focus:
         leg = member.leg
         dialog = leg.call.dialog
         contact = str(dialog.target.without_parameters()) if dialog is not None else leg.identity.entity
-        return Device(contact, leg.codec, leg.call.id, leg.is_held)
+        tags = ("", "") if dialog is None else (dialog.remote.tag or "", dialog.local.tag or "")
+        return Device(contact, leg.codec, leg.call.id, leg.is_held, tags=tags[::-1] if leg.call.is_outgoing else tags)
 
 
 def _warning(text: str) -> str:

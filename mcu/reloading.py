@@ -12,7 +12,7 @@ from mcu.switchboard import Limits
 log = logging.getLogger(__name__)
 
 LIVE_KEYS = frozenset({"log_level", "log_format", "webhook", "max_calls", "max_calls_per_source", "max_rooms", "max_call_s",
-                       "max_members", "grace_s", "drain_s"})
+                       "max_members", "grace_s", "succession_s", "drain_s"})
 """Keys that are taken into use at once; they hold for what begins from then on."""
 
 
@@ -25,7 +25,7 @@ def changed_keys(before: ServerConfig, after: ServerConfig) -> tuple[list[str], 
 def limits_of(config: ServerConfig) -> Limits:
     """How much the server takes on."""
     return Limits(config.max_calls, config.max_calls_per_source, config.max_rooms, config.max_call_s, config.max_members,
-                  config.grace_s)
+                  config.grace_s, config.succession_s)
 
 
 def read_again(before: ServerConfig, reread: Callable[[], ServerConfig]) -> ServerConfig | None:

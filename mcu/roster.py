@@ -31,13 +31,15 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """The call through which a participant takes part: its contact, codec and direction (as the member sees it)."""
+    """The call through which a participant takes part: its contact, codec and direction (as the member sees it), the tags of
+    From and To of its INVITE."""
 
     contact: str
     codec: str
     call_id: str
     is_held: bool = False
     pictures: tuple[Picture, ...] = ()
+    tags: tuple[str, str] = ("", "")
 
 
 DIALED_OUT = "dialed-out"
@@ -55,6 +57,7 @@ class _Entry:
     call_id: str
     decided: UserState = UNDECIDED
     is_hosts: bool = False
+    tags: tuple[str, str] = ("", "")
 
 
 class Roster:
@@ -204,7 +207,7 @@ class Roster:
         if waiting is None:
             return document(self._info("full", own), self._texts_for(self._by_entity, own))
         info = replace(self._info("full"), user_count=0, recording="", meeting=Meeting(is_waiting=True))
-        endpoint = replace(waiting.endpoint, call_id=waiting.call_id)
+        endpoint = replace(waiting.endpoint, call_id=waiting.call_id, tags=waiting.tags)
         return document(info, [str(User(waiting.entity, waiting.name, (), (endpoint,)))])
 
     def partial(self, own: ParticipantId | None = None) -> bytes:
@@ -246,7 +249,7 @@ class Roster:
             return str(User(entity, state="deleted"))
         entries = [self._entries.get(pid) or self._dialled[pid] for pid in ids]
         endpoints = tuple(
-            replace(entry.endpoint, call_id=entry.call_id) if pid == own else entry.endpoint
+            replace(entry.endpoint, call_id=entry.call_id, tags=entry.tags) if pid == own else entry.endpoint
             for pid, entry in zip(ids, entries, strict=True)
         )
         roles = tuple(dict.fromkeys(role for entry in entries for role in entry.roles))
@@ -262,7 +265,7 @@ def _entry(participant: Participant, device: Device, hand: int) -> _Entry:
     decided = UserState(hand, participant.muted_by_host, participant.is_deaf, participant.is_video_stopped,
                         participant.is_spotlit)
     return _Entry(identity.entity, identity.display_name, roles, endpoint, device.call_id, decided,
-                  participant.role in (Role.HOST, Role.COHOST))
+                  participant.role in (Role.HOST, Role.COHOST), device.tags)
 
 
 def _video(participant: Participant, picture: Picture) -> Media:

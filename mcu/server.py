@@ -137,7 +137,8 @@ class Server:
         self.pictures = PictureWorkers(config.picture_workers)
         self.pool = WorkerPool(
             EngineSettings(workers=config.workers, first_port=config.rtp_ports[0], last_port=config.rtp_ports[1],
-                           addresses=self.addresses, prompts=self._prompts, srtp=SrtpPolicy(config.srtp)),
+                           addresses=self.addresses, prompts=self._prompts, srtp=SrtpPolicy(config.srtp),
+                           silence_s=config.silence_s),
             self._receive_notice, self.pictures if config.picture_workers else None)
         self.relay = RelayService(config.rtp_ports, relay_names(self.domain, config.addresses), config.data,
                                   config.addresses[0])

@@ -83,6 +83,7 @@ class Limits:
     max_call_s: float = 0.0
     max_members: int = 200
     grace_s: float = 60.0
+    succession_s: float = 20.0
 
 
 class Names(Protocol):
@@ -364,7 +365,8 @@ class Switchboard:
 
     def _new_meeting(self, event: events.CallReceived, identity: Identity) -> None:
         name = self._free_name()
-        policy = Policy(self.limits.max_members, grace_s=self.limits.grace_s, guests_may_host=self._is_open)
+        policy = Policy(self.limits.max_members, grace_s=self.limits.grace_s, guests_may_host=self._is_open,
+                        succession_s=self.limits.succession_s)
         focus = self._open_focus(event.call, name, policy)
         if focus is not None:
             self._join(focus, event, identity, None, is_creator=True)
@@ -455,9 +457,11 @@ class Switchboard:
         record = self._names.room(name)
         if record is not None:
             return Policy(record.max_members, record.pin, record.host_pin, record.owner, is_permanent=True,
-                          guests_may_host=self._is_open, srtp=record.srtp, lobby=record.lobby)
+                          guests_may_host=self._is_open, srtp=record.srtp, succession_s=self.limits.succession_s,
+                          lobby=record.lobby)
         if self._is_open or self.server.was_interrupted(name):
-            return Policy(self.limits.max_members, grace_s=self.limits.grace_s, guests_may_host=self._is_open)
+            return Policy(self.limits.max_members, grace_s=self.limits.grace_s, guests_may_host=self._is_open,
+                        succession_s=self.limits.succession_s)
         return None
 
     def _free_name(self) -> str:

@@ -45,7 +45,8 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One device of a member (§5.7). `call_id` names its dialog; it is told to the member alone.
+    """One device of a member (§5.7). `call_id` and `tags` (of From and To of its INVITE) name its dialog; they are told
+    to the member alone.
 
     status: connected, on-hold, dialing-out, alerting, disconnected (§5.7.2); disconnection_method, reason: of the last (§5.7.5,
     §5.7.6).
@@ -58,6 +59,7 @@ class Endpoint:
     joining_method: str = "dialed-in"
     disconnection_method: str = ""
     reason: str = ""
+    tags: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +143,16 @@ def _endpoint_text(endpoint: Endpoint) -> str:
         f"<type>{_escape(item.kind)}</type><src-id>{item.src_id}</src-id><status>{item.status}</status></media>"
         for item in endpoint.media
     )
-    call = f"<call-info><sip><call-id>{_escape(endpoint.call_id)}</call-id></sip></call-info>" if endpoint.call_id else ""
+    call = _dialog_text(endpoint) if endpoint.call_id else ""
     return (f"<endpoint entity={_quote(endpoint.entity)}><status>{endpoint.status}</status>"
             f"<joining-method>{endpoint.joining_method}</joining-method>{_lost_text(endpoint)}{media}{call}</endpoint>")
+
+
+def _dialog_text(endpoint: Endpoint) -> str:
+    """The dialog; the schema (§7) wants its tags with the Call-ID."""
+    call_id, from_tag, to_tag = map(_escape, (endpoint.call_id, *endpoint.tags))
+    return (f"<call-info><sip><call-id>{call_id}</call-id><from-tag>{from_tag}</from-tag><to-tag>{to_tag}</to-tag></sip>"
+            "</call-info>")
 
 
 def _lost_text(endpoint: Endpoint) -> str:
@@ -246,7 +255,7 @@ def _parse_endpoint(item: Element) -> Endpoint:
     call = item.find(f"{_NS}call-info/{_NS}sip")
     return Endpoint(item.get("entity", ""), _text(item, "status") or "connected", media, _text(call, "call-id"),
                     _text(item, "joining-method"), _text(item, "disconnection-method"),
-                    _text(item.find(f"{_NS}disconnection-info"), "reason"))
+                    _text(item.find(f"{_NS}disconnection-info"), "reason"), (_text(call, "from-tag"), _text(call, "to-tag")))
 
 
 def _text(item: Element | None, name: str) -> str:

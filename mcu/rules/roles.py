@@ -162,8 +162,9 @@ def transfer(room: Room, command: TransferHost, now: float, actor: ParticipantId
 
 
 def reclaim(room: Room, command: ReclaimHost, now: float, actor: ParticipantId | None) -> Verdict:
-    """The owner is host again."""
-    owner = next((one for one in room.participants.values() if is_meetings_owner(room, one)), None)
+    """The owner is host again; of their phones the one that asks."""
+    owners = [one for one in room.participants.values() if is_meetings_owner(room, one)]
+    owner = next((one for one in owners if one.id == actor), owners[0] if owners else None)
     if owner is None:
         return Refused(404, "the owner is not in the meeting")
     return transfer(room, TransferHost(owner.id), now, actor)
