@@ -18,6 +18,7 @@ import pytest
 from confero.testing import Server, start_server
 from tests.helpers import tones
 from tests.helpers.capture import Capture
+from tests.helpers.conference_schema import faults
 from tests.helpers.director import Director
 from tests.helpers.phones import Phone, Phones
 
@@ -160,9 +161,15 @@ async def meeting(server: Server, phones: Phones, folder: Path) -> None:
             results = [await asyncio.to_thread(phone.finish) for phone in (anna.phone, bernd, clara, second)]
     assert all(result.is_connected for result in results), [result.errors[-300:] for result in results]
     assert [results[at].facts["ended_by"] for at in (0, 2)] == ["peer", "peer"]
-    rate, heard = tones.read_wav(results[0].recording)
-    levels = {name: tones.level_dbfs(rate, tones.steady(rate, heard), hz) for name, hz in TONES_HZ.items() if name in MEMBERS}
-    assert levels["anna"] < min(levels["bernd"], levels["clara"]) - 10, levels              # nobody hears themselves
+    for name, result in zip(MEMBERS, results, strict=False):
+        rate, heard = tones.read_wav(result.recording)
+        levels = {other: tones.level_dbfs(rate, tones.steady(rate, heard), TONES_HZ[other]) for other in MEMBERS}
+        own = levels.pop(name)
+        assert own < min(levels.values()) - 10, (name, own, levels)                         # nobody hears themselves
+    to_clara = [each.payload.partition(b"\r\n\r\n")[2] for each in capture.datagrams()
+                if each.source[1] == server.port and each.payload.startswith(b"NOTIFY sip:clara@")]
+    assert len(to_clara) > 3
+    assert [fault for body in to_clara if body for fault in faults(body)] == []
     reasons = await asyncio.to_thread(capture.fields, f'sip.Method == "BYE" and udp.srcport == {server.port}', "sip.to.user",
                                       "sip.Reason")
     over = 'SIP;cause=200;text="the host has ended the meeting"'

@@ -11,7 +11,8 @@ from sip.errors import ParseError
 from tests.helpers.conference_schema import faults
 
 ALICE = User("sip:alice@example.org", "Alice & <Co>", ("host",),
-             (Endpoint("sip:alice@192.0.2.1", media=(Media("audio", 4711, "recvonly", "opus"),), call_id="abc@x", tags=("f1", "t1")),))
+             (Endpoint("sip:alice@192.0.2.1", media=(Media("audio", 4711, "recvonly", "opus"),), call_id="abc@x",
+                       tags=("f1", "t1")),))
 BOB = User("sip:bob@example.org", "王小明", (), (Endpoint("sip:bob@192.0.2.2", media=(Media("audio", 12),)),))
 FULL = ConferenceInfo("sip:daily@example.org", 1, "full", (ALICE, BOB), "daily", 2, 200, is_locked=True)
 
@@ -21,7 +22,8 @@ def test_a_document_reads_back_as_it_was_written() -> None:
 
 
 def test_a_document_is_as_the_schema_wants_it() -> None:
-    dialled = Endpoint("sip:bob@192.0.2.2", "disconnected", joining_method="dialed-out", disconnection_method="busy", reason="486")
+    dialled = Endpoint("sip:bob@192.0.2.2", "disconnected", joining_method="dialed-out", disconnection_method="busy",
+                       reason="486")
     assert faults(bytes(FULL)) == []
     assert faults(bytes(replace(FULL, users=(replace(BOB, endpoints=(dialled,)),), recording="paused"))) == []
 
