@@ -702,7 +702,7 @@ class Switchboard:
         for leg in list(self.legs()):
             if leg.media.leg_id == leg_id:
                 log.info("no media", extra={"call": leg.call.id})
-                leg.call.hang_up(self.server.now(), "no media came for 30 seconds", 408)
+                leg.call.hang_up(self.server.now(), "no media came any more", 408)
 
     def unprotected(self, leg_id: int, reason: str) -> None:
         """The handshake of a leg has failed: nothing can be said in that call."""

@@ -16,12 +16,13 @@ from collections.abc import Callable
 
 from confero.testing import Server
 from sip import events
-from sip.conference_info import User
+from sip.conference_info import ConferenceInfo, User
 from tests.helpers import tones
 from tests.helpers.conference_schema import faults
 from tests.helpers.crowd import Crowd, Person
 from tests.helpers.phones import Phone
 
+ROLES = ("host", "co-host", "presenter", "attendee", "listener")
 HEARD_DBFS, SILENT_DBFS = -26.0, -45.0
 RATE, WINDOW = 8000, 4000
 """What was heard is judged by the last half second."""
@@ -38,6 +39,7 @@ class Director(Crowd):
     def __init__(self, server: Server) -> None:
         super().__init__(server)
         self.documents: list[bytes] = []
+        self._rosters: list[ConferenceInfo] = []
 
     async def take_seat(self, room: str) -> None:
         """Join, as a guest, and be told who is there."""
@@ -66,13 +68,15 @@ class Director(Crowd):
     def users(self) -> dict[str, User]:
         """Who is in the meeting, by account or name."""
         roster = self.me.roster
-        return {} if roster is None else {user.entity.partition(":")[2].partition("@")[0]: user for user in roster.users}
+        return {} if roster is None else _by_name(roster)
 
     def role(self, name: str) -> str:
-        """The roles of somebody, the weightiest first; empty when they are not there."""
-        user = self.users().get(name)
-        order = ("host", "co-host", "presenter", "attendee", "listener")
-        return "" if user is None else next((role for role in order if role in user.roles), "")
+        """The weightiest role of somebody; empty when they are not there."""
+        return _role(self.users().get(name))
+
+    def seen(self, *names: str) -> list[tuple[str, ...]]:
+        """The roles of these people in each roster that there was."""
+        return [tuple(_role(_by_name(roster).get(name)) for name in names) for roster in self._rosters]
 
     def status(self, name: str) -> str:
         """What the roster says of somebody's sound."""
@@ -102,3 +106,13 @@ class Director(Crowd):
         if isinstance(event, events.NotifyReceived) and event.request.body:
             self.documents.append(event.request.body)
         super()._on_event(event)
+        if hasattr(self, "me") and self.me.roster is not None:
+            self._rosters.append(self.me.roster)
+
+
+def _by_name(roster: ConferenceInfo) -> dict[str, User]:
+    return {user.entity.partition(":")[2].partition("@")[0]: user for user in roster.users}
+
+
+def _role(user: User | None) -> str:
+    return "" if user is None else next((role for role in ROLES if role in user.roles), "")

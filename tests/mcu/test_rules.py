@@ -101,6 +101,15 @@ def test_a_guest_who_made_the_meeting_may_reclaim_it() -> None:
     assert guest.role is Role.HOST
 
 
+def test_an_owner_with_two_phones_is_host_at_the_one_that_asks() -> None:
+    conference = room()
+    first, second = come(conference, 1, ALICE, is_creator=True), come(conference, 2, ALICE)
+    assert conference.execute(ReclaimHost(), 1.0, TWO) == Done()
+    assert (first.role, second.role) == (Role.ATTENDEE, Role.HOST)
+    assert conference.execute(ReclaimHost(), 2.0, ONE) == Done()
+    assert (first.role, second.role) == (Role.HOST, Role.ATTENDEE)
+
+
 def test_a_host_who_drops_may_come_back_before_anybody_takes_over() -> None:
     conference = room(succession_s=20.0)
     come(conference, 1, ALICE)

@@ -8,15 +8,33 @@ import pytest
 
 from sip.conference_info import ConferenceInfo, Endpoint, Media, User, merge, parse
 from sip.errors import ParseError
+from tests.helpers.conference_schema import faults
 
 ALICE = User("sip:alice@example.org", "Alice & <Co>", ("host",),
-             (Endpoint("sip:alice@192.0.2.1", media=(Media("audio", 4711, "recvonly", "opus"),), call_id="abc@x"),))
+             (Endpoint("sip:alice@192.0.2.1", media=(Media("audio", 4711, "recvonly", "opus"),), call_id="abc@x",
+                       tags=("f1", "t1")),))
 BOB = User("sip:bob@example.org", "王小明", (), (Endpoint("sip:bob@192.0.2.2", media=(Media("audio", 12),)),))
 FULL = ConferenceInfo("sip:daily@example.org", 1, "full", (ALICE, BOB), "daily", 2, 200, is_locked=True)
 
 
 def test_a_document_reads_back_as_it_was_written() -> None:
     assert parse(bytes(FULL)) == FULL
+
+
+def test_a_document_is_as_the_schema_wants_it() -> None:
+    dialled = Endpoint("sip:bob@192.0.2.2", "disconnected", joining_method="dialed-out", disconnection_method="busy",
+                       reason="486")
+    assert faults(bytes(FULL)) == []
+    assert faults(bytes(replace(FULL, users=(replace(BOB, endpoints=(dialled,)),), recording="paused"))) == []
+
+
+@pytest.mark.parametrize(("right", "wrong"), [
+    (b"<from-tag>f1</from-tag>", b""), (b"<roles>", b"<endpoint entity='x'/><roles>"), (b'id="1"', b""),
+    (b"<status>recvonly</status>", b"<status>muted</status>"), (b'version="1"', b""), (b"<locked>true</locked>", b"<locked/>"),
+], ids=["no-tag", "order", "no-id", "status", "no-version", "no-value"])
+def test_a_document_that_breaks_the_schema_is_found(right: bytes, wrong: bytes) -> None:
+    assert right in bytes(FULL)
+    assert faults(bytes(FULL).replace(right, wrong, 1))
 
 
 def test_a_partial_document_changes_adds_and_removes_users() -> None:
