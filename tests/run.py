@@ -21,15 +21,15 @@ import pytest
 from confero.testing import CAPTURE_VARIABLE
 from tests import lint
 
-TWO = ("-n", "2", "--dist", "loadfile")
-THREE = ("-n", "3", "--dist", "loadfile")
+TWO, THREE = ("-n", "2", "--dist", "loadfile"), ("-n", "3", "--dist", "loadfile")
+FOUR = ("-n", "4", "--dist", "loadfile")
 """So many files at a time: they mostly wait for real time to pass."""
 STAGES = (
     ("core", "not loopback and not interop and not window and not long", TWO),
-    ("loopback", "loopback and not alone and not long", THREE),
-    ("interop", "interop and not alone and not long", THREE),
+    ("loopback", "loopback and not alone and not long", FOUR),
+    ("interop", "interop and not alone and not long", FOUR),
     ("alone", "alone and not long", ()),
-    ("windows", "window and not long", TWO),
+    ("windows", "window and not long", THREE),
 )
 LONG = (("long", "long", ()),)
 STAGE_LIMIT_S = 1500
