@@ -28,7 +28,7 @@ STAGES = (
     ("loopback", "loopback and not alone and not long", FOUR),
     ("interop", "interop and not alone and not long", THREE),
     ("alone", "alone and not long", ()),
-    ("windows", "window and not long", THREE),
+    ("windows", "window and not long", TWO),
 )
 LONG = (("long", "long", ()),)
 STAGE_LIMIT_S = 1500
