@@ -87,7 +87,7 @@ def test_the_audit_log_names_who_did_it_and_by_what(front: Front) -> None:
 
 
 @pytest.mark.parametrize(("verb", "body"), [
-    ("play", {"what": "/etc/passwd"}), ("play", {"what": " /root/x.wav"}), ("invite", {"uri": "sip:bob@192.0.2.9"}),
+    ("play", {"what": "/etc/passwd"}), ("play", {"what": " /srv/x.wav"}), ("invite", {"uri": "sip:bob@192.0.2.9"}),
     ("invite", {"uri": "+4930123"}), ("invite", {"uri": "bob@evil.example"}), ("invite", {"uri": "004930123"}),
     ("dial", {"target": "sip:bob@192.0.2.9"}),
 ])
